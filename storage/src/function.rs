@@ -85,5 +85,6 @@ pub struct TableFunction {
     pub keys: Arc<[Vec<usize>]>,
     /// Begins a scan.
     #[allow(clippy::type_complexity, reason = "the type is said once, here")]
-    pub scan: Arc<dyn Fn(&mut CallContext<'_>, TableScan<'_>) -> Result<RowIterator, HostError> + Send + Sync>,
+    pub scan:
+        Arc<dyn Fn(&mut CallContext<'_>, TableScan<'_>) -> Result<RowIterator, HostError> + Send + Sync>,
 }

@@ -13,7 +13,7 @@ pub use connection::{Connection, Interrupt, RowRef, Statement};
 pub use database::{Database, DatabaseOptions, PooledConnection, WriteLock};
 pub use error::{Error, ErrorKind, Result};
 pub use function::{
-    AggregateFunction, AggregateState, CallContext, Collation, HostError, RowIterator, ScalarFunction, TableFunction,
-    TableScan,
+    AggregateFunction, AggregateState, CallContext, Collation, HostError, RowIterator, ScalarFunction,
+    TableFunction, TableScan,
 };
 pub use value::{Value, ValueRef};

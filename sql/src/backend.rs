@@ -1,0 +1,323 @@
+//! The backend table: who is connected. Each client connection, worker and auxiliary process has one row here; it writes
+//! its own row and anyone may read all. `pg_stat_activity`, `pg_terminate_backend` and `pg_cancel_backend` need nothing
+//! else.
+//!
+//! Source: `src/backend/utils/activity/backend_status.c`, `src/backend/storage/ipc/procsignal.c`, `latch.c`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use storage::Interrupt;
+use tokio::sync::Notify;
+
+use crate::Oid;
+
+/// The first pid given to a backend that is no process of its own: above what Linux gives to processes
+/// (`/proc/sys/kernel/pid_max` is at most 2^22), so that no number means two things.
+pub const FIRST_VIRTUAL_PID: i32 = (1 << 22) + 1;
+
+/// What a backend is, shown as `backend_type`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendKind {
+    /// A client connection.
+    Client,
+    /// A background worker, with its `bgw_type`.
+    Worker(String),
+    /// A part of the server itself, such as `checkpointer`.
+    Auxiliary(&'static str),
+}
+
+impl BackendKind {
+    /// The text of `pg_stat_activity.backend_type`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Client => "client backend",
+            Self::Worker(kind) => kind,
+            Self::Auxiliary(kind) => kind,
+        }
+    }
+}
+
+/// The state of a backend (`pg_stat_activity.state`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are PostgreSQL's own")]
+pub enum State {
+    Active,
+    Idle,
+    IdleInTransaction,
+    IdleInTransactionAborted,
+    FastPath,
+    Disabled,
+}
+
+impl State {
+    /// As `pg_stat_activity` shows it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::IdleInTransaction => "idle in transaction",
+            Self::IdleInTransactionAborted => "idle in transaction (aborted)",
+            Self::FastPath => "fastpath function call",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// What a backend waits for (`wait_event_type`, `wait_event`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitEvent {
+    /// `Client`, `Lock`, `IPC`, `Timeout`, `Extension`, `Activity`, `IO`, ….
+    pub kind: &'static str,
+    /// The event's name in its kind.
+    pub name: &'static str,
+}
+
+/// What a backend is doing. Times are µs since 2000-01-01 UTC.
+#[derive(Clone, Debug, Default)]
+pub struct Activity {
+    /// The database.
+    pub database: Option<(Oid, String)>,
+    /// The role.
+    pub user: Option<(Oid, String)>,
+    /// `application_name`.
+    pub application_name: String,
+    /// The client's address; absent for Unix sockets and workers.
+    pub client_address: Option<IpAddr>,
+    /// The client's port, -1 for a Unix socket.
+    pub client_port: Option<i32>,
+    /// Start of the running transaction.
+    pub transaction_start: Option<i64>,
+    /// Start of the running or last query.
+    pub query_start: Option<i64>,
+    /// When `state` changed last.
+    pub state_change: Option<i64>,
+    /// The state; absent until the first report.
+    pub state: Option<State>,
+    /// The running or last query, cut at `track_activity_query_size` by whoever reports it.
+    pub query: String,
+    /// What it waits for.
+    pub wait_event: Option<WaitEvent>,
+}
+
+/// How to reach a backend that is an operating system process of its own.
+pub type SignalProcess = Box<dyn Fn(Signal) + Send + Sync>;
+
+/// The requests that one backend makes to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Stop the running statement (SIGINT).
+    Cancel,
+    /// End (SIGTERM).
+    Terminate,
+    /// Read the settings again (SIGHUP).
+    Reload,
+}
+
+/// One row of the table.
+pub struct Backend {
+    /// The number that `pg_backend_pid` gives.
+    pub pid: i32,
+    /// What must be shown to cancel (`BackendKeyData`).
+    pub secret: i32,
+    /// What it is.
+    pub kind: BackendKind,
+    /// When it started, µs since 2000-01-01 UTC.
+    pub started: i64,
+    /// Whether `pg_stat_activity` shows it: a worker that never connects to a database has no row.
+    pub visible: AtomicBool,
+    /// What it is doing.
+    pub activity: Mutex<Activity>,
+    /// Where it waits; set by every request.
+    pub latch: Latch,
+    terminate: AtomicBool,
+    cancel: AtomicBool,
+    reload: AtomicBool,
+    interrupt: Mutex<Option<Interrupt>>,
+    process: Option<SignalProcess>,
+}
+
+impl Backend {
+    /// Delivers a request: sets its flag, stops a running statement where it must, and wakes the backend.
+    pub fn signal(&self, signal: Signal) {
+        match signal {
+            Signal::Cancel => self.cancel.store(true, Ordering::SeqCst),
+            Signal::Terminate => self.terminate.store(true, Ordering::SeqCst),
+            Signal::Reload => self.reload.store(true, Ordering::SeqCst),
+        }
+        if signal != Signal::Reload
+            && let Some(interrupt) = &*self.interrupt.lock()
+        {
+            interrupt.set();
+        }
+        if let Some(process) = &self.process {
+            process(signal);
+        }
+        self.latch.set();
+    }
+
+    /// Whether the backend has been asked to end.
+    pub fn terminate_requested(&self) -> bool {
+        self.terminate.load(Ordering::SeqCst)
+    }
+
+    /// Whether the running statement has been asked to stop; asking takes the request away.
+    pub fn take_cancel(&self) -> bool {
+        self.cancel.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether the running statement has been asked to stop.
+    pub fn cancel_requested(&self) -> bool {
+        self.cancel.load(Ordering::SeqCst)
+    }
+
+    /// Whether the settings are to be read again; asking takes the request away.
+    pub fn take_reload(&self) -> bool {
+        self.reload.swap(false, Ordering::SeqCst)
+    }
+
+    /// Names the engine connection whose statement a cancel or terminate request must stop; `None` when nothing runs.
+    /// A request that came just before is delivered at once.
+    pub fn set_interrupt(&self, interrupt: Option<Interrupt>) {
+        let mut slot = self.interrupt.lock();
+        if let Some(interrupt) = &interrupt
+            && (self.terminate_requested() || self.cancel_requested())
+        {
+            interrupt.set();
+        }
+        *slot = interrupt;
+    }
+
+    /// Reports what the backend waits for, until the guard is dropped.
+    pub fn waiting(self: &Arc<Self>, event: WaitEvent) -> Waiting {
+        self.activity.lock().wait_event = Some(event);
+        Waiting { backend: self.clone() }
+    }
+}
+
+/// A reported wait; dropping it ends the report.
+pub struct Waiting {
+    backend: Arc<Backend>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.backend.activity.lock().wait_event = None;
+    }
+}
+
+/// Something to wait on: it is set by others and reset by its owner, who must look for work after each reset.
+pub struct Latch {
+    set: AtomicBool,
+    notify: Notify,
+}
+
+impl Default for Latch {
+    /// A new latch is set, so that its owner's first wait returns at once.
+    fn default() -> Self {
+        Self { set: AtomicBool::new(true), notify: Notify::new() }
+    }
+}
+
+impl Latch {
+    /// Sets the latch and wakes its owner.
+    pub fn set(&self) {
+        self.set.store(true, Ordering::SeqCst);
+        self.notify.notify_one();
+    }
+
+    /// Resets the latch.
+    pub fn reset(&self) {
+        self.set.store(false, Ordering::SeqCst);
+    }
+
+    /// Waits until the latch is set, or for so long; whether it was set.
+    pub async fn wait(&self, timeout: Option<Duration>) -> bool {
+        let set = async {
+            while !self.set.load(Ordering::SeqCst) {
+                self.notify.notified().await;
+            }
+        };
+        match timeout {
+            None => {
+                set.await;
+                true
+            }
+            Some(timeout) => tokio::time::timeout(timeout, set).await.is_ok(),
+        }
+    }
+}
+
+/// The table.
+pub struct BackendTable {
+    rows: RwLock<BTreeMap<i32, Arc<Backend>>>,
+    next_virtual: AtomicI32,
+    /// Woken whenever a row goes away.
+    pub left: Notify,
+}
+
+impl Default for BackendTable {
+    fn default() -> Self {
+        Self { rows: RwLock::default(), next_virtual: AtomicI32::new(FIRST_VIRTUAL_PID), left: Notify::new() }
+    }
+}
+
+/// A row's life: dropping it removes the row, whatever ended the backend.
+pub struct Registration {
+    table: Arc<BackendTable>,
+    /// The row.
+    pub backend: Arc<Backend>,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.table.rows.write().remove(&self.backend.pid);
+        self.table.left.notify_waiters();
+    }
+}
+
+impl BackendTable {
+    /// Adds a row. `process` is given by backends that are processes of their own: their pid and how to signal them.
+    pub fn register(
+        self: &Arc<Self>,
+        kind: BackendKind,
+        secret: i32,
+        started: i64,
+        process: Option<(i32, SignalProcess)>,
+    ) -> Registration {
+        let (pid, process) = match process {
+            Some((pid, signal)) => (pid, Some(signal)),
+            None => (self.next_virtual.fetch_add(1, Ordering::Relaxed), None),
+        };
+        let backend = Arc::new(Backend {
+            pid,
+            secret,
+            kind,
+            started,
+            visible: AtomicBool::new(true),
+            activity: Mutex::default(),
+            latch: Latch::default(),
+            terminate: AtomicBool::new(false),
+            cancel: AtomicBool::new(false),
+            reload: AtomicBool::new(false),
+            interrupt: Mutex::new(None),
+            process,
+        });
+        self.rows.write().insert(pid, backend.clone());
+        Registration { table: self.clone(), backend }
+    }
+
+    /// The row with this pid.
+    pub fn get(&self, pid: i32) -> Option<Arc<Backend>> {
+        self.rows.read().get(&pid).cloned()
+    }
+
+    /// All rows, by pid.
+    pub fn all(&self) -> Vec<Arc<Backend>> {
+        self.rows.read().values().cloned().collect()
+    }
+}
