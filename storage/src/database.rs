@@ -283,7 +283,6 @@ fn open_keeper(path: &Path, create: bool, commits: &Arc<CommitClock>) -> Result<
     if mode != [[Value::from("wal")]] {
         return Err(failure::fault(format!("the file cannot have a log: {mode:?}")));
     }
-    connection.execute("PRAGMA wal_autocheckpoint=0", &[])?;
     connection.query("SELECT count(*) FROM sqlite_schema", &[]).map_err(|error| locked(&connection, error))?;
     Ok(connection)
 }

@@ -270,7 +270,7 @@ fn begin_scan(cursor: &mut Cursor, table: &Table, plan: c_int, values: &[ValueRe
     cursor.rows = None;
     cursor.rowid = 0;
     let (arguments, key_values) = values.split_at_checked(function.arguments)?;
-    cursor.arguments = arguments.iter().map(|value| value.to_owned()).collect();
+    cursor.arguments = arguments.iter().map(|value| ValueRef::to_owned(*value)).collect();
     let key = usize::try_from(plan - 1).ok().map(|key| (key, key_values));
     let scan = TableScan { arguments, key };
     let rows = call(table.handle(), &function.name, |call| (function.scan)(call, scan))?;

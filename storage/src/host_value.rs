@@ -12,7 +12,7 @@ use std::slice;
 
 use rusqlite::ffi;
 
-use crate::{Value, ValueRef};
+use crate::ValueRef;
 
 const UTF8: c_uchar = ffi::SQLITE_UTF8 as c_uchar;
 
@@ -149,9 +149,4 @@ pub(crate) unsafe fn bytes<'a>(start: *const u8, length: c_int) -> &'a [u8] {
 
 fn text(bytes: &[u8]) -> ValueRef<'_> {
     std::str::from_utf8(bytes).map_or(ValueRef::Blob(bytes), ValueRef::Text)
-}
-
-/// Values of our own, as callbacks see them.
-pub(crate) fn borrowed(values: &[Value]) -> Vec<ValueRef<'_>> {
-    values.iter().map(Value::as_ref).collect()
 }
