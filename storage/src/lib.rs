@@ -1,7 +1,7 @@
 //! SQLite made safe: files, transactions, durability, locks, rows.
 //!
-//! This is the only crate that names SQLite. It knows rows, values, transactions, interrupts and functions by name; it
-//! has never heard of PostgreSQL, OIDs or SQLSTATE.
+//! This is the only crate that names SQLite. It knows rows, values, transactions, interrupts and functions by
+//! name; it has never heard of PostgreSQL, OIDs or SQLSTATE.
 
 mod cache;
 mod connection;
@@ -22,14 +22,15 @@ mod transaction;
 mod value;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails says where")]
 mod tests;
 
 pub use connection::Connection;
 pub use database::{Database, DatabaseOptions, PooledConnection, WriteLock};
 pub use error::{Error, ErrorKind, Result};
 pub use function::{
-    AggregateFunction, AggregateState, CallContext, Collation, HostError, RowIterator, ScalarFunction, TableFunction,
-    TableScan,
+    AggregateFunction, AggregateState, CallContext, Collation, HostError, RowIterator, ScalarFunction,
+    TableFunction, TableScan,
 };
 pub use interrupt::Interrupt;
 pub use statement::{RowRef, Statement};
