@@ -254,7 +254,8 @@ impl Database {
     /// lent. A second call does nothing.
     pub fn close(&self) -> Result<()> {
         let mut keeper = self.keeper.lock();
-        // Said before the count is looked at, as `connection` counts before it looks: one of the two sees the other.
+        // Said before the count is looked at, as `connection` counts before it looks: one of the two sees the
+        // other.
         self.closed.store(true, Ordering::SeqCst);
         if self.lent.load(Ordering::SeqCst) > 0 {
             self.closed.store(keeper.is_none(), Ordering::SeqCst);

@@ -60,7 +60,8 @@ pub(crate) struct Handle {
     pub(crate) context: RefCell<Option<Context>>,
     pub(crate) known: RefCell<Known>,
     pub(crate) commits: Arc<CommitClock>,
-    /// The number of this handle's last commit that wrote. Atomic, because a thread that drops a statement may count one.
+    /// The number of this handle's last commit that wrote. Atomic, because a thread that drops a statement
+    /// may count one.
     pub(crate) last_commit: AtomicU64,
     /// Whether a writing statement ran in the open transaction.
     pub(crate) changed: Cell<bool>,
@@ -236,8 +237,8 @@ impl Handle {
         result
     }
 
-    /// Resets a statement. A writing one that is left in the middle commits here when no transaction is open, and
-    /// SQLite would tell the hook only at the next commit; so it is counted here.
+    /// Resets a statement. A writing one that is left in the middle commits here when no transaction is open,
+    /// and SQLite would tell the hook only at the next commit; so it is counted here.
     pub(crate) fn reset(&self, raw: *mut ffi::sqlite3_stmt) {
         // SAFETY: a live statement of this handle; the caller is inside the gate.
         let writing = unsafe { ffi::sqlite3_stmt_busy(raw) != 0 && ffi::sqlite3_stmt_readonly(raw) == 0 };

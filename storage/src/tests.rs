@@ -452,6 +452,21 @@ fn interrupts_stop_this_and_later_statements() {
 }
 
 #[test]
+fn a_stopped_write_takes_its_transaction_along() {
+    let fixture = fixture();
+    let mut connection = fixture.connection();
+    connection.execute("CREATE TABLE t (a)", &[]).unwrap();
+    connection.begin_write().unwrap();
+    connection.savepoint("s").unwrap();
+    connection.set_deadline(Some(Instant::now() + Duration::from_millis(20)));
+    let write = format!("INSERT INTO t {ENDLESS}");
+    assert!(matches!(kind(connection.execute(&write, &[])), ErrorKind::Interrupted));
+    assert!(!connection.in_transaction());
+    connection.rollback();
+    assert!(connection.rollback_to("s").is_err());
+}
+
+#[test]
 fn deadlines_and_budgets_stop_statements() {
     let fixture = fixture();
     let mut connection = fixture.connection();
