@@ -1,1 +1,3 @@
-//! To be written.
+//! Commands: utility statements that change what exists.
+
+pub mod dependency;
