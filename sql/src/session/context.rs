@@ -21,6 +21,23 @@ pub struct StatementContext {
 }
 
 impl StatementContext {
+    /// The context that the executor lent to the engine connection (as `Arc<StatementContext>` inside the `Any`).
+    ///
+    /// # Errors
+    /// When a host function is called outside any statement of a session: a fault of ours.
+    pub fn lent<'a>(
+        context: Option<&'a Arc<dyn std::any::Any + Send + Sync>>,
+    ) -> Result<&'a Arc<Self>, storage::HostError> {
+        context
+            .and_then(|any| any.downcast_ref::<Arc<Self>>())
+            .ok_or_else(|| "a host function was called without a statement context".into())
+    }
+
+    /// The form in which the executor lends a context to the engine connection.
+    pub fn lend(self: &Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync> {
+        Arc::new(self.clone())
+    }
+
     /// What reading and writing values may look at.
     pub fn type_context(&self) -> TypeContext<'_> {
         TypeContext { catalog: &self.catalog, format: &self.format, search_path: &self.search_path }
