@@ -28,7 +28,11 @@ impl StatementCache {
     }
 
     /// Keeps a statement; gives back the one that must be finalized to make room, if any.
-    pub(crate) fn put(&mut self, sql: Arc<str>, raw: *mut ffi::sqlite3_stmt) -> Option<*mut ffi::sqlite3_stmt> {
+    pub(crate) fn put(
+        &mut self,
+        sql: Arc<str>,
+        raw: *mut ffi::sqlite3_stmt,
+    ) -> Option<*mut ffi::sqlite3_stmt> {
         if self.entries.contains_key(&sql) {
             return Some(raw);
         }

@@ -1,5 +1,5 @@
-//! One connection to SQLite: preparing, binding, stepping. Its transactions are in `transaction`, what it lends to
-//! SQLite in `registration`.
+//! One connection to SQLite: preparing, binding, stepping. Its transactions are in `transaction`, what it
+//! lends to SQLite in `registration`.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -20,9 +20,9 @@ use crate::{Interrupt, Result, RowRef, Statement, Value, ValueRef};
 
 /// A connection: one transaction at a time, used by one thread at a time (it is `Send`, not `Sync`).
 ///
-/// Inside a host function, [`crate::CallContext`] lends a second one on the same SQLite handle, a guest: it prepares and
-/// runs statements inside the one that called the function, but does not begin or end transactions. A guest is bound
-/// to the thread and the duration of its call.
+/// Inside a host function, [`crate::CallContext`] lends a second one on the same SQLite handle, a guest: it
+/// prepares and runs statements inside the one that called the function, but does not begin or end
+/// transactions. A guest is bound to the thread and the duration of its call.
 pub struct Connection {
     pub(crate) handle: Arc<Handle>,
     seat: Seat,
@@ -81,8 +81,8 @@ impl Connection {
         Self { handle, seat: Seat::Guest(thread::current().id()), not_sync: PhantomData }
     }
 
-    /// Ends a guest. One that host code has exchanged for another connection would be usable after its call, outside the
-    /// gate; that is a fault which cannot be undone.
+    /// Ends a guest. One that host code has exchanged for another connection would be usable after its call,
+    /// outside the gate; that is a fault which cannot be undone.
     pub(crate) fn retire(self, handle: &Handle) {
         if !ptr::eq(Arc::as_ptr(&self.handle), handle) || self.is_owner() {
             tracing::error!("a host function kept the connection it was lent");
@@ -110,8 +110,8 @@ impl Connection {
         Stay { handle: &self.handle, owner }
     }
 
-    /// Lends a value to all host functions called from now on, until it is replaced. Not from inside a host function:
-    /// that panics, since the calls under way still use the old one.
+    /// Lends a value to all host functions called from now on, until it is replaced. Not from inside a host
+    /// function: that panics, since the calls under way still use the old one.
     pub fn set_context(&mut self, context: Option<Arc<dyn Any + Send + Sync>>) {
         let _stay = self.enter();
         let mut place =
@@ -134,9 +134,10 @@ impl Connection {
         self.handle.watch.set_deadline(deadline);
     }
 
-    /// Ends the running statement with [`crate::ErrorKind::BudgetExhausted`] after about so many thousand virtual
-    /// machine instructions; `None` for no limit. Counted anew from this call. Only reading statements spend it: SQLite
-    /// undoes the whole transaction of a writing one that it stops, so that could not be run again elsewhere.
+    /// Ends the running statement with [`crate::ErrorKind::BudgetExhausted`] after about so many thousand
+    /// virtual machine instructions; `None` for no limit. Counted anew from this call. Only reading
+    /// statements spend it: SQLite undoes the whole transaction of a writing one that it stops, so that could
+    /// not be run again elsewhere.
     pub fn set_budget(&mut self, kilo_instructions: Option<u32>) {
         self.handle.watch.set_budget(kilo_instructions);
     }
@@ -161,9 +162,8 @@ impl Connection {
         let (mut raw, mut tail) = (ptr::null_mut(), ptr::null());
         let (start, flags) = (sql.as_ptr().cast(), ffi::SQLITE_PREPARE_PERSISTENT);
         // SAFETY: inside the gate of a live handle; the text has that length and outlives the call.
-        let code = unsafe {
-            ffi::sqlite3_prepare_v3(self.handle.raw(), start, length, flags, &mut raw, &mut tail)
-        };
+        let code =
+            unsafe { ffi::sqlite3_prepare_v3(self.handle.raw(), start, length, flags, &mut raw, &mut tail) };
         self.handle.check(code)?;
         if raw.is_null() {
             return Err(failure::fault("no statement in the text"));
@@ -199,14 +199,15 @@ impl Connection {
         bound
     }
 
-    /// Runs to the next row. At the end it gives `None`, and goes on doing so until the statement is reset; after an error
-    /// the statement is reset.
+    /// Runs to the next row. At the end it gives `None`, and goes on doing so until the statement is reset;
+    /// after an error the statement is reset.
     pub fn step<'a>(&'a mut self, statement: &'a mut Statement) -> Result<Option<RowRef<'a>>> {
         self.check_owned(statement)?;
         if statement.progress == Progress::Done {
             return Ok(None);
         }
-        // Between the rows of one statement the gate is held for it, and only its owner, us, can take it over.
+        // Between the rows of one statement the gate is held for it, and only its owner, us, can take it
+        // over.
         let held = self.is_owner() && self.handle.gate.is_held_for(statement.raw);
         let stay = if held { Stay { handle: &self.handle, owner: true } } else { self.enter() };
         match self.advance(statement) {
@@ -264,15 +265,9 @@ impl Connection {
         }
     }
 
-    /// A writing statement that is left in the middle commits here when no transaction is open, and SQLite tells the
-    /// commit hook only at the next one's end; so this counts it.
     fn reset_inside(&self, statement: &mut Statement) {
-        let cut_short = statement.progress == Progress::Running;
         self.handle.reset(statement.raw);
         statement.progress = Progress::Ready;
-        if cut_short && statement.writes && self.handle.is_autocommit() {
-            self.handle.last_commit.set(self.handle.commits.advance());
-        }
     }
 
     /// Prepares, binds and runs to the end; how many rows it changed.
@@ -328,7 +323,8 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// A transaction that is left open ends without effects. (Statements that outlive the connection keep the handle.)
+    /// A transaction that is left open ends without effects. (Statements that outlive the connection keep the
+    /// handle.)
     fn drop(&mut self) {
         if self.is_owner() {
             self.rollback();

@@ -3,15 +3,15 @@
 //! Promises:
 //! - The file is open once: a second [`Database::open`], here or in another process, is [`ErrorKind::InUse`].
 //! - A commit that [`Database::flush_to`] has waited for survives any crash (see [`crate::flush`] for why).
-//! - Writers queue, in order, for the [`WriteLock`]; SQLite's own lock is never contended, so nothing here ever polls.
+//! - Writers queue, in order, for the [`WriteLock`]; SQLite's own lock is never contended, so nothing here
+//!   ever polls.
 //! - What a killed process left in the log is recovered by the next open.
 
 use std::ffi::c_int;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::ffi;
@@ -19,12 +19,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure;
 use crate::flush::{CommitClock, Flusher};
-use crate::handle::{self, Handle};
+use crate::handle::Handle;
 use crate::open_files::OpenFile;
 use crate::{Connection, Error, ErrorKind, Result, Value};
 
-/// A log larger than this is cut to nothing when a checkpoint finds that no reader needs it any more. A smaller one is
-/// overwritten from its start, which spares the file system the allocation.
+/// A log larger than this is cut to nothing when a checkpoint finds that no reader needs it any more. A
+/// smaller one is overwritten from its start, which spares the file system the allocation.
 const LOG_KEPT_BYTES_MAX: u64 = 64 << 20;
 
 /// How to open a database.
@@ -45,9 +45,10 @@ pub struct Database {
     flusher: Flusher,
     writers: Arc<Semaphore>,
     lent: AtomicUsize,
+    closed: AtomicBool,
     idle: Mutex<Vec<Connection>>,
-    /// What keeps the file locked and the log in place; none after [`Self::close`]. Fields are dropped in this order, so
-    /// the claim outlives the last connection.
+    /// What keeps the file locked and the log in place; none after [`Self::close`]. Fields are dropped in
+    /// this order, so the claim outlives the last connection.
     keeper: Mutex<Option<Keeper>>,
 }
 
@@ -87,7 +88,8 @@ impl Drop for PooledConnection {
     }
 }
 
-/// The right to write to a database. One exists at a time; waiters are served in order. Dropping it passes it on.
+/// The right to write to a database. One exists at a time; waiters are served in order. Dropping it passes it
+/// on.
 pub struct WriteLock {
     _permit: OwnedSemaphorePermit,
 }
@@ -104,8 +106,8 @@ impl Database {
         let flusher = Flusher::open(&log, Arc::clone(&commits))?;
         let keeper = Mutex::new(Some(Keeper { connection, _claim: claim }));
         let writers = Arc::new(Semaphore::new(1));
-        let (lent, idle) = (AtomicUsize::new(0), Mutex::default());
-        Ok(Arc::new(Self { options, path, log, commits, flusher, writers, lent, idle, keeper }))
+        let (lent, closed, idle) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::default());
+        Ok(Arc::new(Self { options, path, log, commits, flusher, writers, lent, closed, idle, keeper }))
     }
 
     /// The file.
@@ -125,15 +127,16 @@ impl Database {
     }
 
     fn idle_or_new(&self) -> Result<Connection> {
+        // Not asked of the keeper, which a checkpoint holds for as long as the disk takes.
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(closed());
+        }
         // The one used last: its caches are warm.
         let idle = self.idle.lock().pop();
         if let Some(connection) = idle {
             return Ok(connection);
         }
-        if self.keeper.lock().is_none() {
-            return Err(closed());
-        }
-        Ok(Connection::owner(Handle::open(&self.path, false, Arc::clone(&self.commits))?))
+        Ok(Connection::owner(Handle::open(&self.path, Arc::clone(&self.commits))?))
     }
 
     fn take_in(&self, connection: Connection) {
@@ -169,13 +172,14 @@ impl Database {
         Some(WriteLock { _permit: permit })
     }
 
-    /// Waits until everything committed before this call is on disk. Concurrent callers share a flush. The error never
-    /// comes: a flush that fails ends the process.
+    /// Waits until everything committed before this call is on disk. Concurrent callers share a flush. The
+    /// error never comes: a flush that fails ends the process.
     pub async fn flush(&self) -> Result<()> {
         self.flush_to(self.committed()).await
     }
 
-    /// As [`Self::flush`], up to the commit with this number ([`Connection::last_commit`]). At once for one that is on disk.
+    /// As [`Self::flush`], up to the commit with this number ([`Connection::last_commit`]). At once for one
+    /// that is on disk.
     pub async fn flush_to(&self, commit: u64) -> Result<()> {
         self.flusher.flush_to(commit).await;
         Ok(())
@@ -196,11 +200,13 @@ impl Database {
         self.flusher.flushes()
     }
 
-    /// Copies the log into the database file as far as readers allow; the pages copied and those remaining. It waits for
-    /// the disk, so it belongs on a thread of its own. A reader that holds an old snapshot stops it at that point.
+    /// Copies the log into the database file as far as readers allow; the pages copied and those remaining.
+    /// It waits for the disk, so it belongs on a thread of its own. A reader that holds an old snapshot stops
+    /// it at that point.
     ///
-    /// When everything is copied, the next writer starts the log anew from its beginning, unless a reader is inside it
-    /// at that moment. A log that has grown beyond 64 MiB all the same is cut here, if nobody reads or writes just now.
+    /// When everything is copied, the next writer starts the log anew from its beginning, unless a reader is
+    /// inside it at that moment. A log that has grown beyond 64 MiB all the same is cut here, if nobody reads
+    /// or writes just now.
     pub fn checkpoint(&self) -> Result<(u64, u64)> {
         let keeper = self.keeper.lock();
         let connection = &keeper.as_ref().ok_or_else(closed)?.connection;
@@ -219,8 +225,8 @@ impl Database {
         run_checkpoint(connection, ffi::SQLITE_CHECKPOINT_TRUNCATE).map(|_| ())
     }
 
-    /// Writes a consistent copy to a new file, which is on disk when this returns. Writers go on meanwhile. It waits for the
-    /// disk, so it belongs on a thread of its own.
+    /// Writes a consistent copy to a new file, which is on disk when this returns. Writers go on meanwhile.
+    /// It waits for the disk, so it belongs on a thread of its own.
     pub fn copy_to(self: &Arc<Self>, path: &Path) -> Result<()> {
         let mut source = self.connection()?;
         // Ours for a moment, to refuse a file that is there; no database, so no lock is lost with it.
@@ -238,16 +244,21 @@ impl Database {
     /// Bytes of the log. What a checkpoint has copied is counted until it is overwritten or cut.
     pub fn log_size_bytes(&self) -> Result<u64> {
         match file_size(&self.log) {
-            Err(_) if self.keeper.lock().is_none() => Ok(0),
+            Err(_) if self.closed.load(Ordering::SeqCst) => Ok(0),
             size => size,
         }
     }
 
-    /// Flushes, copies the log into the file, closes all connections and gives the file up; a stopped server's file is
-    /// plain SQLite without a log. Refused with [`ErrorKind::InUse`] while connections are lent. A second call does nothing.
+    /// Flushes, copies the log into the file, closes all connections and gives the file up; a stopped
+    /// server's file is plain SQLite without a log. Refused with [`ErrorKind::InUse`] while connections are
+    /// lent. A second call does nothing.
     pub fn close(&self) -> Result<()> {
         let mut keeper = self.keeper.lock();
+        // Said before the count is looked at, as `connection` counts before it looks: one of the two sees the
+        // other.
+        self.closed.store(true, Ordering::SeqCst);
         if self.lent.load(Ordering::SeqCst) > 0 {
+            self.closed.store(keeper.is_none(), Ordering::SeqCst);
             let message = "connections are still in use".to_owned();
             return Err(Error { kind: ErrorKind::InUse, message });
         }
@@ -273,29 +284,21 @@ fn log_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The first connection: takes the file's lock, recovers, and switches to a log. SQLite's waiting is off until it is known
-/// that no other process has the file.
+/// The first connection: takes the file's lock, recovers, and switches to a log.
 fn open_keeper(path: &Path, create: bool, commits: &Arc<CommitClock>) -> Result<Connection> {
-    let handle = Handle::open(path, create, Arc::clone(commits)).map_err(|error| missing(path, error))?;
-    handle.set_busy_wait(Duration::ZERO);
+    let handle = Handle::open_first(path, create, Arc::clone(commits)).map_err(|error| named(path, error))?;
+    let opened = handle.execute_text("PRAGMA journal_mode=WAL; SELECT count(*) FROM sqlite_schema");
+    opened.map_err(|error| named(path, handle.in_use_if_busy(error)))?;
     let mut connection = Connection::owner(handle);
-    let mode = connection.query("PRAGMA journal_mode=WAL", &[]).map_err(|error| locked(&connection, error))?;
+    let mode = connection.query("PRAGMA journal_mode", &[])?;
     if mode != [[Value::from("wal")]] {
         return Err(failure::fault(format!("the file cannot have a log: {mode:?}")));
     }
-    connection.query("SELECT count(*) FROM sqlite_schema", &[]).map_err(|error| locked(&connection, error))?;
     Ok(connection)
 }
 
-fn missing(path: &Path, error: Error) -> Error {
+fn named(path: &Path, error: Error) -> Error {
     Error { message: format!("could not open \"{}\": {}", path.display(), error.message), ..error }
-}
-
-fn locked(connection: &Connection, error: Error) -> Error {
-    let _stay = connection.enter();
-    // SAFETY: a live handle, inside its gate.
-    let code = unsafe { ffi::sqlite3_extended_errcode(connection.handle.raw()) };
-    handle::in_use_if_busy(code, error)
 }
 
 /// One checkpoint; pages in the log and pages copied. A reader in the way is no error.
@@ -339,6 +342,7 @@ fn sync_directory(path: &Path) -> Result<()> {
 }
 
 fn file_size(path: &Path) -> Result<u64> {
-    let metadata = fs::metadata(path).map_err(|error| failure::from_io("could not look at the file", &error))?;
+    let metadata =
+        fs::metadata(path).map_err(|error| failure::from_io("could not look at the file", &error))?;
     Ok(metadata.len())
 }

@@ -26,7 +26,8 @@ impl Failure {
 }
 
 impl From<Failure> for Error {
-    /// An engine error which a host function met in a nested statement and passed on is handed back as it was.
+    /// An engine error which a host function met in a nested statement and passed on is handed back as it
+    /// was.
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Host(error) => match error.downcast::<Error>() {
@@ -103,13 +104,17 @@ fn is_limit(message: &str) -> bool {
     LIMIT_PHRASES.iter().any(|phrase| message.starts_with(phrase))
 }
 
-/// Reads `UNIQUE constraint failed: t.a, t.b` and `UNIQUE constraint failed: index 'x'`. Names come unquoted: a table's
-/// may hold dots, since it is everything before the last dot of the first item; a column's may hold commas, since each
-/// item begins with the table.
+/// Reads `UNIQUE constraint failed: t.a, t.b` and `UNIQUE constraint failed: index 'x'`. Names come unquoted:
+/// a table's may hold dots, since it is everything before the last dot of the first item; a column's may hold
+/// commas, since each item begins with the table.
 fn unique_of(message: &str) -> ErrorKind {
     let names = message.split_once(": ").map_or(message, |(_, names)| names);
     if let Some(index) = names.strip_prefix("index '").and_then(|rest| rest.strip_suffix('\'')) {
-        return ErrorKind::Unique { table: String::new(), columns: Vec::new(), index: Some(index.to_owned()) };
+        return ErrorKind::Unique {
+            table: String::new(),
+            columns: Vec::new(),
+            index: Some(index.to_owned()),
+        };
     }
     let first = names.split(", ").next().unwrap_or(names);
     let table = first.rsplit_once('.').map_or(first, |(table, _)| table);

@@ -1,34 +1,38 @@
 //! The shared flush: how a commit gets onto the disk, once for all that wait.
 //!
-//! SQLite commits with `synchronous=NORMAL`: it writes the frames of a transaction to the log (`-wal`), ending with a commit
-//! frame, and does not flush. Readers see the transaction from then on. [`CommitClock`] counts such commits; each gets its
-//! number when SQLite reports it, which is after its frames are in the kernel. A flush notes the clock, calls
-//! `fdatasync` on the log, and then everything up to the noted number is durable. So a committer whose number is `n`
-//! waits for a flush that *began after* its commit, whoever makes it; many committers share one.
+//! SQLite commits with `synchronous=NORMAL`: it writes the frames of a transaction to the log (`-wal`),
+//! ending with a commit frame, and does not flush. Readers see the transaction from then on. [`CommitClock`]
+//! counts such commits; each gets its number when SQLite reports it, which is after its frames are in the
+//! kernel. A flush notes the clock, calls `fdatasync` on the log, and then everything up to the noted number
+//! is durable. So a committer whose number is `n` waits for a flush that *began after* its commit, whoever
+//! makes it; many committers share one.
 //!
 //! Why that is sound:
-//! - *Which descriptor.* One of our own, read-only, on the log, opened once. `fdatasync` works on the file, not the
-//!   descriptor: it writes all dirty pages of the log and what of its metadata is needed to read them back, whoever wrote
-//!   them. The descriptor stays open from before the first commit, so the kernel reports a failed write to it even when the
-//!   write happened in the background. SQLite takes no POSIX locks on the log, so closing ours in the end drops none;
-//!   a descriptor on the database file itself would, and is never opened.
-//! - *The file stays the same.* SQLite deletes the log when the last connection closes; the database keeps one open from
-//!   first to last. A log that has lost its name all the same (someone removed it) cannot keep a promise: abort.
-//! - *Order.* A log's frames are checksummed in a chain from its header, so recovery keeps the longest whole prefix and
-//!   cuts at the first frame that is torn or stale. Commit `n` lies before `n + 1`; one flush after both covers both.
-//! - *Restart of the log.* Frames are overwritten only after a checkpoint has copied them to the database file and SQLite has
-//!   flushed that; before copying it flushes the log. Both are done in `NORMAL` exactly as in `FULL`, as is the flush
-//!   of a restarted log's header.
+//! - *Which descriptor.* One of our own, read-only, on the log, opened once. `fdatasync` works on the file,
+//!   not the descriptor: it writes all dirty pages of the log and what of its metadata is needed to read them
+//!   back, whoever wrote them. The descriptor stays open from before the first commit, so the kernel reports
+//!   a failed write to it even when the write happened in the background. SQLite takes no POSIX locks on the
+//!   log, so closing ours in the end drops none; a descriptor on the database file itself would, and is never
+//!   opened.
+//! - *The file stays the same.* SQLite deletes the log when the last connection closes; the database keeps
+//!   one open from first to last. A log that has lost its name all the same (someone removed it) cannot keep
+//!   a promise: abort.
+//! - *Order.* A log's frames are checksummed in a chain from its header, so recovery keeps the longest whole
+//!   prefix and cuts at the first frame that is torn or stale. Commit `n` lies before `n + 1`; one flush
+//!   after both covers both.
+//! - *Restart of the log.* Frames are overwritten only after a checkpoint has copied them to the database
+//!   file and SQLite has flushed that; before copying it flushes the log. Both are done in `NORMAL` exactly
+//!   as in `FULL`, as is the flush of a restarted log's header.
 //!
-//! What a crash leaves: before the frames are written, nothing of the transaction; before the flush ends, the transaction
-//! or a prefix of the log without it, and nobody was told that it would stay; after the flush, the transaction. The
-//! name of the log is made durable once, when it is opened, by flushing its directory.
+//! What a crash leaves: before the frames are written, nothing of the transaction; before the flush ends, the
+//! transaction or a prefix of the log without it, and nobody was told that it would stay; after the flush,
+//! the transaction. The name of the log is made durable once, when it is opened, by flushing its directory.
 //!
-//! A flush that fails ends the process at once. The kernel marks pages clean when writing them failed; a second `fdatasync`
-//! would succeed and mean nothing. After a restart recovery reads what is really there.
+//! A flush that fails ends the process at once. The kernel marks pages clean when writing them failed; a
+//! second `fdatasync` would succeed and mean nothing. After a restart recovery reads what is really there.
 //!
-//! Visibility precedes durability: another session may read a commit before it is on disk. One that must not act on what
-//! could still vanish waits for [`crate::Database::committed`] at the time of its snapshot.
+//! Visibility precedes durability: another session may read a commit before it is on disk. One that must not
+//! act on what could still vanish waits for [`crate::Database::committed`] at the time of its snapshot.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -44,8 +48,9 @@ use tokio::sync::Notify;
 use crate::Result;
 use crate::failure;
 
-/// A flush that usually takes less than this is made by the committer itself; a hop to another thread and back would cost
-/// about as much. A slower one is made by a thread, so that the committer's reactor goes on with other work.
+/// A flush that usually takes less than this is made by the committer itself; a hop to another thread and
+/// back would cost about as much. A slower one is made by a thread, so that the committer's reactor goes on
+/// with other work.
 const INLINE_FLUSH_MAX: Duration = Duration::from_micros(400);
 
 /// Counts the commits of a database. 0 is "none yet".
@@ -112,6 +117,8 @@ impl Flusher {
 
     /// Waits until commit `target` is on disk. Dropping the future leaves the waiting to others.
     pub(crate) async fn flush_to(&self, target: u64) {
+        // There is nothing to wait for beyond the last commit.
+        let target = target.min(self.shared.commits.now());
         if self.durable() >= target {
             return;
         }

@@ -1,16 +1,17 @@
 //! Who may touch a connection's SQLite handle at this moment.
 //!
-//! The handle is opened without SQLite's own mutexes, so exactly one thread may be inside it at a time. [`crate::Connection`] is
-//! not `Sync`, which settles it for everything that goes through one; but a [`crate::Statement`] may be dropped by any
-//! thread at any time, and dropping means resetting. The gate decides whether the dropping thread may do that itself or
-//! leaves the statement for whoever is inside:
+//! The handle is opened without SQLite's own mutexes, so exactly one thread may be inside it at a time.
+//! [`crate::Connection`] is not `Sync`, which settles it for everything that goes through one; but a
+//! [`crate::Statement`] may be dropped by any thread at any time, and dropping means resetting. The gate
+//! decides whether the dropping thread may do that itself or leaves the statement for whoever is inside:
 //!
 //! - `FREE`: nobody is inside; whoever swaps it to `BUSY` is.
 //! - `BUSY`: an operation of the connection (or a dropping thread) is inside.
-//! - anything else is the address of a statement whose row is being read. The row borrows the connection and the
-//!   statement mutably, so the next operation of either proves that nobody looks at the row any more.
+//! - anything else is the address of a statement whose row is being read. The row borrows the connection and
+//!   the statement mutably, so the next operation of either proves that nobody looks at the row any more.
 //!
-//! Host functions run inside an operation that holds the gate; the guest connection which they get does not pass it again.
+//! Host functions run inside an operation that holds the gate; the guest connection which they get does not
+//! pass it again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -49,7 +50,8 @@ impl Gate {
         }
     }
 
-    /// Passes the gate on behalf of the connection. It waits only for a thread that is just putting a statement away.
+    /// Passes the gate on behalf of the connection. It waits only for a thread that is just putting a
+    /// statement away.
     pub(crate) fn enter(&self) {
         loop {
             let holder = self.holder.load(Ordering::Relaxed);
@@ -84,7 +86,8 @@ impl Gate {
         self.holder.store(FREE, Ordering::SeqCst);
     }
 
-    /// Whether the gate is held for this statement's row. Its owner then needs not pass again: nobody else can.
+    /// Whether the gate is held for this statement's row. Its owner then needs not pass again: nobody else
+    /// can.
     pub(crate) fn is_held_for(&self, raw: *mut ffi::sqlite3_stmt) -> bool {
         self.holder.load(Ordering::Acquire) == raw.addr()
     }

@@ -1,9 +1,10 @@
-//! A SQLite handle and everything that hangs on it: made, configured and closed here, shared by the connection and its
-//! statements.
+//! A SQLite handle and everything that hangs on it: made, configured and closed here, shared by the
+//! connection and its statements.
 //!
-//! Every handle is opened the same way: VFS `unix-excl` (the index of the log lives on the heap, the file lock belongs to
-//! this process until its last handle closes), no mutexes of SQLite's own (see [`crate::gate`]), WAL with
-//! `synchronous=NORMAL` (see [`crate::flush`]), no automatic checkpoints, no foreign keys (they are the host's).
+//! Every handle is opened the same way: VFS `unix-excl` (the index of the log lives on the heap, the file
+//! lock belongs to this process until its last handle closes), no mutexes of SQLite's own (see
+//! [`crate::gate`]), WAL with `synchronous=NORMAL` (see [`crate::flush`]), no automatic checkpoints, no
+//! foreign keys (they are the host's).
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -13,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::ffi;
@@ -24,7 +26,8 @@ use crate::gate::{Gate, Returned};
 use crate::interrupt::{TICK_INSTRUCTIONS, Watch};
 use crate::{Error, ErrorKind, Result};
 
-/// The longest text, blob or row, in bytes. A single function call cannot be interrupted, so this also bounds its time.
+/// The longest text, blob or row, in bytes. A single function call cannot be interrupted, so this also bounds
+/// its time.
 pub(crate) const VALUE_BYTES_MAX: c_int = 256 << 20;
 /// The most parameters a statement may have (SQLite's own limit as built).
 pub(crate) const PARAMETERS_MAX: c_int = 32_766;
@@ -32,8 +35,9 @@ pub(crate) const PARAMETERS_MAX: c_int = 32_766;
 pub(crate) const EXPRESSION_DEPTH_MAX: c_int = 1000;
 /// Page cache of one connection, in KiB.
 const CACHE_KIB: u32 = 8192;
-/// How long SQLite itself waits for one of its locks. Writers queue for [`crate::WriteLock`], so all that is left are
-/// moments of recovery and log restarts; the wait is there for those, and its end would be a fault of ours.
+/// How long SQLite itself waits for one of its locks. Writers queue for [`crate::WriteLock`], so all that is
+/// left are moments of recovery and log restarts; the wait is there for those, and its end would be a fault
+/// of ours.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 
 /// Which host functions a handle knows.
@@ -56,8 +60,9 @@ pub(crate) struct Handle {
     pub(crate) context: RefCell<Option<Context>>,
     pub(crate) known: RefCell<Known>,
     pub(crate) commits: Arc<CommitClock>,
-    /// The number of this handle's last commit that wrote.
-    pub(crate) last_commit: Cell<u64>,
+    /// The number of this handle's last commit that wrote. Atomic, because a thread that drops a statement
+    /// may count one.
+    pub(crate) last_commit: AtomicU64,
     /// Whether a writing statement ran in the open transaction.
     pub(crate) changed: Cell<bool>,
     /// How many times statements in the middle of their rows were ended by a rollback.
@@ -66,24 +71,36 @@ pub(crate) struct Handle {
     discarding: Cell<bool>,
 }
 
-// SAFETY: everything but `gate` (atomics and a mutex) is touched only by the thread inside the gate, or by the one
-// thread that uses the connection, which is not `Sync`. SQLite's handles are not bound to a thread.
+// SAFETY: everything but `gate` (atomics and a mutex) is touched only by the thread inside the gate, or by
+// the one thread that uses the connection, which is not `Sync`. SQLite's handles are not bound to a thread.
 unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
 
 impl Handle {
-    /// Opens a file, or makes it.
-    pub(crate) fn open(path: &Path, create: bool, commits: Arc<CommitClock>) -> Result<Arc<Self>> {
-        let create = if create { ffi::SQLITE_OPEN_CREATE } else { 0 };
-        let handle = Arc::new(Self::with_raw(open_raw(path, create, c"unix-excl")?, commits));
+    /// Another connection to a file that the process has open.
+    pub(crate) fn open(path: &Path, commits: Arc<CommitClock>) -> Result<Arc<Self>> {
+        Self::open_with(path, 0, BUSY_WAIT, commits)
+    }
+
+    /// The first connection to a file, which may be made. It does not wait for locks: they would be another
+    /// process's, and are [`ErrorKind::InUse`].
+    pub(crate) fn open_first(path: &Path, create: bool, commits: Arc<CommitClock>) -> Result<Arc<Self>> {
+        let flags = if create { ffi::SQLITE_OPEN_CREATE } else { 0 };
+        Self::open_with(path, flags, Duration::ZERO, commits)
+    }
+
+    fn open_with(path: &Path, flags: c_int, wait: Duration, commits: Arc<CommitClock>) -> Result<Arc<Self>> {
+        let handle = Arc::new(Self::with_raw(open_raw(path, flags, c"unix-excl")?, commits));
         handle.limit();
-        handle.configure()?;
+        handle.set_busy_wait(wait);
+        handle.configure().map_err(|error| handle.in_use_if_busy(error))?;
         handle.listen();
         Ok(handle)
     }
 
-    /// A handle on a file that is being written as a copy: no settings, no hooks, flushed as SQLite does by itself.
+    /// A handle on a file that is being written as a copy: no settings, no hooks, flushed as SQLite does by
+    /// itself.
     pub(crate) fn bare(path: &Path) -> Result<Self> {
         Ok(Self::with_raw(open_raw(path, 0, c"unix")?, Arc::default()))
     }
@@ -97,7 +114,7 @@ impl Handle {
             context: RefCell::default(),
             known: RefCell::default(),
             commits,
-            last_commit: Cell::new(0),
+            last_commit: AtomicU64::new(0),
             changed: Cell::new(false),
             rollbacks: Cell::new(0),
             failure: RefCell::default(),
@@ -138,13 +155,20 @@ impl Handle {
         self.execute_text(&format!(
             "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; \
              PRAGMA cache_size=-{CACHE_KIB}"
-        ))?;
-        self.set_busy_wait(BUSY_WAIT);
-        Ok(())
+        ))
     }
 
-    /// How long SQLite waits for its own locks.
-    pub(crate) fn set_busy_wait(&self, wait: Duration) {
+    /// While a file is being opened, a lock that is taken means another process. Inside the gate.
+    pub(crate) fn in_use_if_busy(&self, error: Error) -> Error {
+        // SAFETY: the handle is live.
+        let code = unsafe { ffi::sqlite3_errcode(self.raw()) };
+        match code & 0xff {
+            ffi::SQLITE_BUSY => Error { kind: ErrorKind::InUse, ..error },
+            _ => error,
+        }
+    }
+
+    fn set_busy_wait(&self, wait: Duration) {
         let milliseconds = c_int::try_from(wait.as_millis()).unwrap_or(c_int::MAX);
         // SAFETY: the handle is live.
         unsafe { ffi::sqlite3_busy_timeout(self.raw(), milliseconds) };
@@ -152,8 +176,8 @@ impl Handle {
 
     fn listen(self: &Arc<Self>) {
         let this = Arc::as_ptr(self).cast_mut().cast::<c_void>();
-        // SAFETY: the hooks get a pointer to this handle's heap place, which outlives the SQLite handle that holds
-        // them: it closes it when it is dropped.
+        // SAFETY: the hooks get a pointer to this handle's heap place, which outlives the SQLite handle that
+        // holds them: it closes it when it is dropped.
         unsafe {
             ffi::sqlite3_progress_handler(self.raw(), TICK_INSTRUCTIONS, Some(on_tick), this);
             ffi::sqlite3_wal_hook(self.raw(), Some(on_commit), this);
@@ -200,7 +224,8 @@ impl Handle {
         self.failure.take()
     }
 
-    /// Whether statements are being put away: aggregates are then ended only to free them, and no host code runs.
+    /// Whether statements are being put away: aggregates are then ended only to free them, and no host code
+    /// runs.
     pub(crate) fn is_discarding(&self) -> bool {
         self.discarding.get()
     }
@@ -212,10 +237,20 @@ impl Handle {
         result
     }
 
-    /// Resets a statement.
+    /// Resets a statement. A writing one that is left in the middle commits here when no transaction is open,
+    /// and SQLite would tell the hook only at the next commit; so it is counted here.
     pub(crate) fn reset(&self, raw: *mut ffi::sqlite3_stmt) {
-        // SAFETY: a live statement of this handle; the caller is inside the gate. The code repeats an error already told.
+        // SAFETY: a live statement of this handle; the caller is inside the gate.
+        let writing = unsafe { ffi::sqlite3_stmt_busy(raw) != 0 && ffi::sqlite3_stmt_readonly(raw) == 0 };
+        // SAFETY: as above. The code repeats an error already told.
         self.discard(|| unsafe { ffi::sqlite3_reset(raw) });
+        if writing && self.is_autocommit() {
+            self.count_commit();
+        }
+    }
+
+    fn count_commit(&self) {
+        self.last_commit.store(self.commits.advance(), Ordering::Release);
     }
 
     fn finalize(&self, raw: *mut ffi::sqlite3_stmt) {
@@ -264,7 +299,8 @@ impl Handle {
         }
     }
 
-    /// Resets every statement that is in the middle of its rows. Inside the gate, and not from host functions.
+    /// Resets every statement that is in the middle of its rows. Inside the gate, and not from host
+    /// functions.
     pub(crate) fn reset_all(&self) {
         self.rollbacks.set(self.rollbacks.get() + 1);
         let mut raw = ptr::null_mut();
@@ -295,7 +331,8 @@ impl Drop for Handle {
         let idle = self.cache.borrow_mut().drain();
         idle.into_iter().for_each(|raw| self.finalize(raw));
         self.discarding.set(true);
-        // SAFETY: the handle is live and is not used again. All statements are finalized, so this cannot refuse.
+        // SAFETY: the handle is live and is not used again. All statements are finalized, so this cannot
+        // refuse.
         let code = unsafe { ffi::sqlite3_close(self.raw()) };
         if code != ffi::SQLITE_OK {
             tracing::error!(code, "a SQLite handle could not be closed and is leaked");
@@ -319,7 +356,7 @@ unsafe extern "C" fn on_commit(
 ) -> c_int {
     // SAFETY: as in `on_tick`.
     let handle = unsafe { &*handle.cast_const().cast::<Handle>() };
-    handle.last_commit.set(handle.commits.advance());
+    handle.count_commit();
     ffi::SQLITE_OK
 }
 
@@ -327,8 +364,7 @@ unsafe extern "C" fn on_commit(
 pub(crate) fn open_raw(path: &Path, flags: c_int, vfs: &CStr) -> Result<NonNull<ffi::sqlite3>> {
     let name = CString::new(path.as_os_str().as_bytes())
         .map_err(|_| failure::fault("the name of a database file holds a NUL"))?;
-    let flags =
-        flags | ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_NOMUTEX | ffi::SQLITE_OPEN_EXRESCODE;
+    let flags = flags | ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_NOMUTEX | ffi::SQLITE_OPEN_EXRESCODE;
     let mut raw = ptr::null_mut();
     // SAFETY: both names end in NUL and outlive the call.
     let code = unsafe { ffi::sqlite3_open_v2(name.as_ptr(), &mut raw, flags, vfs.as_ptr()) };
@@ -342,13 +378,5 @@ pub(crate) fn open_raw(path: &Path, flags: c_int, vfs: &CStr) -> Result<NonNull<
     let words = unsafe { failure::last_words(raw) };
     // SAFETY: as above.
     unsafe { ffi::sqlite3_close(raw) };
-    Err(in_use_if_busy(code, failure::from_code(code, words)))
-}
-
-/// While a file is being opened, a lock that is taken means another process.
-pub(crate) fn in_use_if_busy(code: c_int, error: Error) -> Error {
-    match code & 0xff {
-        ffi::SQLITE_BUSY => Error { kind: ErrorKind::InUse, ..error },
-        _ => error,
-    }
+    Err(failure::from_code(code, words))
 }

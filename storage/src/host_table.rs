@@ -1,9 +1,9 @@
 //! Table functions that the host lends to SQLite, as eponymous virtual tables.
 //!
-//! A table `name` has the function's columns and, hidden behind them, one column for each argument: `name(a, b)` is SQLite's
-//! own writing for `name WHERE argument1 = a AND argument2 = b`. The planner asks `best_index` about every join
-//! order; those in which an argument is not known yet are refused, so that what is left runs the function after what it
-//! depends on, as LATERAL asks.
+//! A table `name` has the function's columns and, hidden behind them, one column for each argument: `name(a,
+//! b)` is SQLite's own writing for `name WHERE argument1 = a AND argument2 = b`. The planner asks
+//! `best_index` about every join order; those in which an argument is not known yet are refused, so that what
+//! is left runs the function after what it depends on, as LATERAL asks.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
@@ -23,7 +23,8 @@ const KEY_ROWS: i64 = 4;
 /// What it is told of a function with arguments, whose rows depend on them.
 const CALL_COST: f64 = 200.0;
 const CALL_ROWS: i64 = 100;
-/// What it is told of a table read from end to end: more than any table is likely to have, so that keys are used.
+/// What it is told of a table read from end to end: more than any table is likely to have, so that keys are
+/// used.
 const SCAN_COST: f64 = 100_000.0;
 const SCAN_ROWS: i64 = 10_000;
 
@@ -36,7 +37,8 @@ impl Connection {
         let _stay = self.enter();
         let name = c_name(&function.name)?;
         let registered = Registered::into_raw(&self.handle, function.clone());
-        // SAFETY: a live handle, inside its gate; SQLite copies the name and releases the pointer, also on failure.
+        // SAFETY: a live handle, inside its gate; SQLite copies the name and releases the pointer, also on
+        // failure.
         let code = unsafe {
             let released = Some(release::<TableFunction> as unsafe extern "C" fn(*mut c_void));
             ffi::sqlite3_create_module_v2(self.handle.raw(), name.as_ptr(), &MODULE, registered, released)
@@ -165,7 +167,8 @@ struct Plan {
     constraints: Vec<usize>,
 }
 
-/// Plans a scan from the columns that have a usable `=`: `equal[i]` is what constraint `i` is on, if it is one.
+/// Plans a scan from the columns that have a usable `=`: `equal[i]` is what constraint `i` is on, if it is
+/// one.
 fn plan(function: &TableFunction, equal: &[Option<usize>]) -> Option<Plan> {
     let find = |column: usize| equal.iter().position(|on| *on == Some(column));
     let first = function.columns.len();
@@ -222,7 +225,10 @@ unsafe extern "C" fn best_index(table: *mut ffi::sqlite3_vtab, info: *mut ffi::s
     ffi::SQLITE_OK
 }
 
-unsafe extern "C" fn open(_table: *mut ffi::sqlite3_vtab, cursor: *mut *mut ffi::sqlite3_vtab_cursor) -> c_int {
+unsafe extern "C" fn open(
+    _table: *mut ffi::sqlite3_vtab,
+    cursor: *mut *mut ffi::sqlite3_vtab_cursor,
+) -> c_int {
     let base = ffi::sqlite3_vtab_cursor { pVtab: ptr::null_mut() };
     let made = Box::new(Cursor { base, rows: None, current: None, arguments: Vec::new(), rowid: 0 });
     // SAFETY: SQLite gives a place for the cursor, fills in the table, and gives it back to `close`.
@@ -234,7 +240,10 @@ unsafe extern "C" fn open(_table: *mut ffi::sqlite3_vtab, cursor: *mut *mut ffi:
 /// The cursor was made by `open` and SQLite has not closed it; SQLite uses it from one callback at a time.
 unsafe fn parts<'a>(cursor: *mut ffi::sqlite3_vtab_cursor) -> (&'a mut Cursor, &'a Table) {
     // SAFETY: the caller's promise; SQLite closes cursors before it disconnects their table.
-    unsafe { (&mut *cursor.cast::<Cursor>(), &*(*cursor).pVtab.cast::<Table>()) }
+    unsafe {
+        let table = &*(*cursor).pVtab.cast::<Table>();
+        (&mut *cursor.cast::<Cursor>(), table)
+    }
 }
 
 unsafe extern "C" fn close(cursor: *mut ffi::sqlite3_vtab_cursor) -> c_int {

@@ -1,11 +1,12 @@
 //! Values across the border to SQLite.
 //!
-//! Text is validated on its way in, although only we write it: another program may have edited the file while the server
-//! was down, and a cast of a blob to text is not checked by SQLite. What is not UTF-8 arrives as a blob, so a
-//! function refuses it as the wrong type instead of meeting undefined behaviour. Validation costs about 1 ns in 16 bytes.
+//! Text is validated on its way in, although only we write it: another program may have edited the file while
+//! the server was down, and a cast of a blob to text is not checked by SQLite. What is not UTF-8 arrives as a
+//! blob, so a function refuses it as the wrong type instead of meeting undefined behaviour. Validation costs
+//! about 1 ns in 16 bytes.
 //!
-//! Text and blobs on their way out are copied by SQLite (`SQLITE_TRANSIENT`): handing over our own allocation would need
-//! its capacity at the time it is freed, which SQLite does not keep.
+//! Text and blobs on their way out are copied by SQLite (`SQLITE_TRANSIENT`): handing over our own allocation
+//! would need its capacity at the time it is freed, which SQLite does not keep.
 
 use std::ffi::{c_int, c_uchar};
 use std::slice;
@@ -22,12 +23,12 @@ const INLINE_ARGUMENTS: usize = 8;
 /// Column `index` of the row a statement stands at.
 ///
 /// # Safety
-/// The statement is live and stands at a row which has that column; the row stays until `'a` ends; this thread holds
-/// the gate of its handle.
+/// The statement is live and stands at a row which has that column; the row stays until `'a` ends; this
+/// thread holds the gate of its handle.
 pub(crate) unsafe fn column<'a>(raw: *mut ffi::sqlite3_stmt, index: usize) -> ValueRef<'a> {
     let index = index as c_int;
-    // SAFETY: the caller's promise; a column's pointers live until the next step or reset, or a conversion, and nothing
-    // here converts: each is asked for in the type that it has.
+    // SAFETY: the caller's promise; a column's pointers live until the next step or reset, or a conversion,
+    // and nothing here converts: each is asked for in the type that it has.
     unsafe {
         match ffi::sqlite3_column_type(raw, index) {
             ffi::SQLITE_INTEGER => ValueRef::Integer(ffi::sqlite3_column_int64(raw, index)),

@@ -1,7 +1,8 @@
 //! What ends a statement before its end: an interrupt, a deadline, a budget.
 //!
-//! SQLite calls the progress handler after every so many virtual machine instructions, of nested statements too. That is
-//! preferred to `sqlite3_interrupt`, which also kills new statements while a suspended one of the same connection is open.
+//! SQLite calls the progress handler after every so many virtual machine instructions, of nested statements
+//! too. That is preferred to `sqlite3_interrupt`, which also kills new statements while a suspended one of
+//! the same connection is open.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -13,16 +14,17 @@ pub(crate) const TICK_INSTRUCTIONS: i32 = 1000;
 
 /// Stops a statement from another thread. Clones share one flag.
 ///
-/// A writing statement that is stopped takes its whole transaction along, savepoints too: SQLite undoes it at once.
-/// [`crate::Connection::in_transaction`] tells.
+/// A writing statement that is stopped takes its whole transaction along, savepoints too: SQLite undoes it at
+/// once. [`crate::Connection::in_transaction`] tells.
 #[derive(Clone)]
 pub struct Interrupt {
     flag: Arc<AtomicBool>,
 }
 
 impl Interrupt {
-    /// Asks the connection's running statement, and each later one until [`crate::Connection::clear_interrupt`], to end with
-    /// [`crate::ErrorKind::Interrupted`]. Begin, commit and rollback run regardless.
+    /// Asks the connection's running statement, and each later one until
+    /// [`crate::Connection::clear_interrupt`], to end with [`crate::ErrorKind::Interrupted`]. Begin, commit
+    /// and rollback run regardless.
     pub fn set(&self) {
         self.flag.store(true, Ordering::Relaxed);
     }
@@ -120,8 +122,8 @@ impl Watch {
         (raised || late()).then_some(Stop::Interrupted)
     }
 
-    /// A writing statement is not stopped for its budget: SQLite would undo the whole transaction with it, and it could
-    /// not be run again elsewhere.
+    /// A writing statement is not stopped for its budget: SQLite would undo the whole transaction with it,
+    /// and it could not be run again elsewhere.
     fn spend(&self) -> Option<Stop> {
         let left = self.budget.get().filter(|_| !self.writing.get())?;
         self.budget.set(Some(left.saturating_sub(1)));

@@ -1,7 +1,7 @@
 //! SQLite made safe: files, transactions, durability, locks, rows.
 //!
-//! This is the only crate that names SQLite. It knows rows, values, transactions, interrupts and functions by name; it
-//! has never heard of PostgreSQL, OIDs or SQLSTATE.
+//! This is the only crate that names SQLite. It knows rows, values, transactions, interrupts and functions by
+//! name; it has never heard of PostgreSQL, OIDs or SQLSTATE.
 
 mod cache;
 mod connection;
@@ -22,6 +22,7 @@ mod transaction;
 mod value;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails says where")]
 mod tests;
 
 pub use connection::Connection;

@@ -1,5 +1,6 @@
-//! Which database files this process has open. The file lock of VFS `unix-excl` belongs to the process, so it keeps other
-//! processes out but not this one; two write locks for one file would break every promise of [`crate::Database`].
+//! Which database files this process has open. The file lock of VFS `unix-excl` belongs to the process, so it
+//! keeps other processes out but not this one; two write locks for one file would break every promise of
+//! [`crate::Database`].
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Functions, aggregates and collations that the host lends to SQLite. Table functions are in `host_table`.
 //!
-//! Rules of this border: no panic crosses it (each callback catches), an error of the host is kept beside the handle and
-//! SQLite gets a plain failure in its place, and `step` hands the kept one back.
+//! Rules of this border: no panic crosses it (each callback catches), an error of the host is kept beside the
+//! handle and SQLite gets a plain failure in its place, and `step` hands the kept one back.
 
 use std::any::Any;
 use std::ffi::{CString, c_int, c_void};
@@ -15,12 +15,14 @@ use crate::failure::{self, Failure};
 use crate::handle::Handle;
 use crate::host_value;
 use crate::{
-    AggregateFunction, AggregateState, CallContext, Collation, Connection, HostError, Result, ScalarFunction, ValueRef,
+    AggregateFunction, AggregateState, CallContext, Collation, Connection, HostError, Result, ScalarFunction,
+    ValueRef,
 };
 
 /// What a callback of SQLite gets back: the function, and the handle it was registered on.
 pub(crate) struct Registered<F> {
-    /// Lives as long as the registration: the handle closes SQLite, and with it all registrations, when it is dropped.
+    /// Lives as long as the registration: the handle closes SQLite, and with it all registrations, when it is
+    /// dropped.
     handle: *const Handle,
     pub(crate) function: F,
 }
@@ -58,8 +60,8 @@ pub(crate) fn call<R>(
     body: impl FnOnce(&mut CallContext<'_>) -> Result<R, HostError>,
 ) -> Option<R> {
     let context = handle.context.borrow();
-    // SAFETY: callbacks run inside an operation on the handle: this thread is inside its gate, and somebody holds its
-    // `Arc`. (When the handle is dropped, statements are put away without calling the host.)
+    // SAFETY: callbacks run inside an operation on the handle: this thread is inside its gate, and somebody
+    // holds its `Arc`. (When the handle is dropped, statements are put away without calling the host.)
     let mut connection = unsafe { Connection::guest(handle) };
     let result = guarded(handle, name, || {
         body(&mut CallContext { context: context.as_ref(), connection: &mut connection })
@@ -110,12 +112,21 @@ impl Connection {
         let flags = ffi::SQLITE_UTF8 | if function.deterministic { pure } else { 0 };
         let name = c_name(&function.name)?;
         let registered = Registered::into_raw(&self.handle, function.clone());
-        // SAFETY: a live handle, inside its gate; SQLite copies the name and releases the pointer, also on failure.
+        // SAFETY: a live handle, inside its gate; SQLite copies the name and releases the pointer, also on
+        // failure.
         let code = unsafe {
             let released = Some(release::<ScalarFunction> as unsafe extern "C" fn(*mut c_void));
             let (raw, body) = (self.handle.raw(), Some(call_scalar as Step));
             ffi::sqlite3_create_function_v2(
-                raw, name.as_ptr(), -1, flags, registered, body, None, None, released,
+                raw,
+                name.as_ptr(),
+                -1,
+                flags,
+                registered,
+                body,
+                None,
+                None,
+                released,
             )
         };
         self.handle.check(code)?;
@@ -164,9 +175,7 @@ impl Connection {
         let code = unsafe {
             let released = Some(release::<Collation> as unsafe extern "C" fn(*mut c_void));
             let (raw, utf8) = (self.handle.raw(), ffi::SQLITE_UTF8);
-            ffi::sqlite3_create_collation_v2(
-                raw, name.as_ptr(), utf8, registered, Some(compare), released,
-            )
+            ffi::sqlite3_create_collation_v2(raw, name.as_ptr(), utf8, registered, Some(compare), released)
         };
         if code != ffi::SQLITE_OK {
             // SAFETY: SQLite documents that it does not release a collation that it refused.
@@ -200,9 +209,11 @@ unsafe extern "C" fn call_scalar(
         })
     };
     // SAFETY: the context of this callback.
-    match result {
-        Some(value) => unsafe { host_value::set_result(context, value.as_ref()) },
-        None => unsafe { refuse(context) },
+    unsafe {
+        match result {
+            Some(value) => host_value::set_result(context, value.as_ref()),
+            None => refuse(context),
+        }
     }
 }
 
@@ -215,7 +226,8 @@ struct Group(Box<dyn AggregateState>);
 /// The context is that of an aggregate's callback that has not returned.
 unsafe fn group_place(context: *mut ffi::sqlite3_context, make: bool) -> *mut *mut Group {
     let size = if make { size_of::<*mut Group>() as c_int } else { 0 };
-    // SAFETY: the caller's promise; SQLite gives zeroed memory, aligned for pointers, the same for the whole group.
+    // SAFETY: the caller's promise; SQLite gives zeroed memory, aligned for pointers, the same for the whole
+    // group.
     unsafe { ffi::sqlite3_aggregate_context(context, size).cast() }
 }
 
@@ -289,8 +301,8 @@ unsafe extern "C" fn value_of_aggregate(context: *mut ffi::sqlite3_context) {
     }
 }
 
-/// The end of a group: its result, unless the statement is being given up, and then its memory. SQLite calls this for
-/// every group that has begun, whatever happens.
+/// The end of a group: its result, unless the statement is being given up, and then its memory. SQLite calls
+/// this for every group that has begun, whatever happens.
 unsafe extern "C" fn end_aggregate(context: *mut ffi::sqlite3_context) {
     // SAFETY: as in `with_group`.
     let aggregate = unsafe { Registered::<AggregateFunction>::from_raw(ffi::sqlite3_user_data(context)) };
@@ -313,7 +325,8 @@ unsafe extern "C" fn end_aggregate(context: *mut ffi::sqlite3_context) {
     }
 }
 
-/// A comparison cannot refuse: when the host's panics, the order of bytes stands in and the statement fails afterwards.
+/// A comparison cannot refuse: when the host's panics, the order of bytes stands in and the statement fails
+/// afterwards.
 unsafe extern "C" fn compare(
     registered: *mut c_void,
     left_length: c_int,

@@ -20,8 +20,8 @@ pub(crate) enum Progress {
     Done,
 }
 
-/// A prepared statement. It belongs to the connection that made it and is used through that connection only, which is
-/// what makes it safe to send between threads. Dropping it gives it back to the connection's cache.
+/// A prepared statement. It belongs to the connection that made it and is used through that connection only,
+/// which is what makes it safe to send between threads. Dropping it gives it back to the connection's cache.
 pub struct Statement {
     pub(crate) handle: Arc<Handle>,
     pub(crate) raw: *mut ffi::sqlite3_stmt,
@@ -32,8 +32,8 @@ pub struct Statement {
     pub(crate) writes: bool,
 }
 
-// SAFETY: the pointer is followed inside the gate of its handle only (see `crate::gate`), or for what does not change
-// while anybody may look; SQLite's statements are not bound to a thread.
+// SAFETY: the pointer is followed inside the gate of its handle only (see `crate::gate`), or for what does
+// not change while anybody may look; SQLite's statements are not bound to a thread.
 unsafe impl Send for Statement {}
 
 /// The row that the last step produced; valid until the next.
@@ -80,14 +80,15 @@ impl RowRef<'_> {
         self.statement.column_count()
     }
 
-    /// The value of column `index` (from 0). Text that is not UTF-8, which nothing here writes, is given as a blob.
+    /// The value of column `index` (from 0). Text that is not UTF-8, which nothing here writes, is given as a
+    /// blob.
     ///
     /// # Panics
     /// When there is no such column.
     pub fn get(&self, index: usize) -> ValueRef<'_> {
         assert!(index < self.len(), "column {index} of a row of {}", self.len());
-        // SAFETY: the statement stands at a row (only `step` makes a `RowRef`, which borrows the statement and the
-        // connection), this thread holds the gate for it, and the index is in range.
+        // SAFETY: the statement stands at a row (only `step` makes a `RowRef`, which borrows the statement
+        // and the connection), this thread holds the gate for it, and the index is in range.
         unsafe { host_value::column(self.statement.raw, index) }
     }
 }

@@ -251,11 +251,12 @@ fn functions_run_statements_and_see_the_context() {
 fn functions_stand_in_the_schema() {
     let fixture = fixture();
     let mut connection = fixture.connection();
-    connection.ensure_scalar(&scalar("twice", |_, arguments| match arguments {
-        [ValueRef::Integer(i)] => Ok(Value::Integer(i * 2)),
-        _ => Err("not a number".into()),
-    }))
-    .unwrap();
+    connection
+        .ensure_scalar(&scalar("twice", |_, arguments| match arguments {
+            [ValueRef::Integer(i)] => Ok(Value::Integer(i * 2)),
+            _ => Err("not a number".into()),
+        }))
+        .unwrap();
     connection.execute("CREATE TABLE t (a CHECK (twice(a) < 100))", &[]).unwrap();
     connection.execute("CREATE UNIQUE INDEX twice_a ON t (twice(a))", &[]).unwrap();
     connection.execute("INSERT INTO t VALUES (1)", &[]).unwrap();
@@ -390,13 +391,14 @@ fn upto() -> TableFunction {
         arguments: 2,
         keys: [].into(),
         scan: Arc::new(|call, scan| {
-            let (ValueRef::Integer(end), ValueRef::Integer(step)) = (scan.arguments[0], scan.arguments[1]) else {
+            let (ValueRef::Integer(end), ValueRef::Integer(step)) = (scan.arguments[0], scan.arguments[1])
+            else {
                 return Err(Box::new(Refusal(2)));
             };
             assert_eq!(call.connection.query("SELECT 1", &[])?.len(), 1);
             let step = usize::try_from(step)?;
             Ok(Box::new((1..=end).step_by(step).map(|i| match i {
-                13 => Err(Box::new(Refusal(13)).into()),
+                13 => Err(HostError::from(Refusal(13))),
                 17 => panic!("bang"),
                 _ => Ok(vec![Value::Integer(i)]),
             })))
@@ -450,6 +452,21 @@ fn interrupts_stop_this_and_later_statements() {
 }
 
 #[test]
+fn a_stopped_write_takes_its_transaction_along() {
+    let fixture = fixture();
+    let mut connection = fixture.connection();
+    connection.execute("CREATE TABLE t (a)", &[]).unwrap();
+    connection.begin_write().unwrap();
+    connection.savepoint("s").unwrap();
+    connection.set_deadline(Some(Instant::now() + Duration::from_millis(20)));
+    let write = format!("INSERT INTO t {ENDLESS}");
+    assert!(matches!(kind(connection.execute(&write, &[])), ErrorKind::Interrupted));
+    assert!(!connection.in_transaction());
+    connection.rollback();
+    assert!(connection.rollback_to("s").is_err());
+}
+
+#[test]
 fn deadlines_and_budgets_stop_statements() {
     let fixture = fixture();
     let mut connection = fixture.connection();
@@ -483,7 +500,9 @@ fn a_recycled_connection_is_clean() {
 fn unique_violations_name_table_and_columns() {
     let fixture = fixture();
     let mut connection = fixture.connection();
-    connection.execute("CREATE TABLE \"s.t\" (a, \"b c\", id INTEGER PRIMARY KEY, UNIQUE (a, \"b c\"))", &[]).unwrap();
+    connection
+        .execute("CREATE TABLE \"s.t\" (a, \"b c\", id INTEGER PRIMARY KEY, UNIQUE (a, \"b c\"))", &[])
+        .unwrap();
     let insert = "INSERT INTO \"s.t\" VALUES (1, 2, ?)";
     connection.execute(insert, &[Value::Integer(1)]).unwrap();
     let violated = |result| match kind(result) {
@@ -514,7 +533,11 @@ fn stale_snapshots_cannot_write() {
     one.execute("INSERT INTO t VALUES (1)", &[]).unwrap();
     assert!(matches!(kind(two.upgrade()), ErrorKind::StaleSnapshot));
     assert!(matches!(kind(two.execute("INSERT INTO t VALUES (2)", &[])), ErrorKind::StaleSnapshot));
-    assert_eq!(integer(&mut two, "SELECT count(*) FROM t"), 0, "the snapshot is still there, from the beginning");
+    assert_eq!(
+        integer(&mut two, "SELECT count(*) FROM t"),
+        0,
+        "the snapshot is still there, from the beginning"
+    );
     two.commit().unwrap();
     two.begin_read().unwrap();
     two.upgrade().unwrap();
@@ -549,7 +572,7 @@ fn only_commits_that_wrote_are_counted() {
     let before = connection.last_commit();
     assert_eq!(before, fixture.database.committed());
     connection.begin_write().unwrap();
-    connection.execute("DELETE FROM t", &[]).unwrap();
+    connection.execute("DELETE FROM t WHERE a = 1", &[]).unwrap();
     connection.commit().unwrap();
     assert_eq!(connection.last_commit(), before);
     connection.begin_write().unwrap();
@@ -558,8 +581,8 @@ fn only_commits_that_wrote_are_counted() {
     assert_eq!(connection.last_commit(), before + 1);
     let mut returning = connection.prepare("INSERT INTO t VALUES (1) RETURNING a").unwrap();
     assert!(connection.step(&mut returning).unwrap().is_some());
-    connection.reset(&mut returning);
-    assert!(connection.last_commit() > before + 1);
+    drop(returning);
+    assert!(connection.last_commit() > before + 1, "left in the middle, but it has written");
 }
 
 #[test]
@@ -591,7 +614,7 @@ fn writers_are_served_in_order() {
 }
 
 #[test]
-fn committers_share_flushes() {
+fn concurrent_commits_are_all_durable() {
     const COMMITTERS: i64 = 8;
     const COMMITS: i64 = 100;
     let fixture = fixture();
@@ -602,8 +625,7 @@ fn committers_share_flushes() {
         }
     });
     assert_eq!(integer(&mut fixture.connection(), "SELECT count(*) FROM t"), COMMITTERS * COMMITS);
-    let flushes = i64::try_from(fixture.database.flush_count()).unwrap();
-    assert!(flushes > 0 && flushes <= COMMITTERS * COMMITS + 1, "{flushes}");
+    assert_eq!(fixture.database.durable(), fixture.database.committed());
 }
 
 async fn commit_and_flush(database: &Arc<Database>, commits: i64) {
@@ -639,7 +661,7 @@ fn committers_on_one_reactor_share_a_flush() {
         }
     });
     assert_eq!(fixture.database.durable(), fixture.database.committed());
-    assert!(fixture.database.flush_count() <= 8, "{}", fixture.database.flush_count());
+    assert!(fixture.database.flush_count() <= 2, "{}", fixture.database.flush_count());
 }
 
 #[test]
@@ -716,7 +738,8 @@ fn a_killed_process_loses_nothing_and_keeps_others_out() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut durable = 0;
-    let number = |line: String| line.rsplit_once("durable ").and_then(|(_, number)| number.parse::<i64>().ok());
+    let number =
+        |line: String| line.rsplit_once("durable ").and_then(|(_, number)| number.parse::<i64>().ok());
     while durable < 200 {
         durable = number(lines.next().unwrap()).unwrap_or(durable);
     }

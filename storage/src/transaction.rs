@@ -1,7 +1,9 @@
 //! Transactions and savepoints of a connection.
 //!
-//! None of these is stopped by an interrupt, a deadline or a budget: a commit that was asked for is made, and a rollback
-//! never fails.
+//! None of these is stopped by an interrupt, a deadline or a budget: a commit that was asked for is made, and
+//! a rollback never fails.
+
+use std::sync::atomic::Ordering;
 
 use rusqlite::ffi;
 
@@ -11,8 +13,8 @@ use crate::{Connection, Error, Result};
 /// Opens the snapshot: SQLite takes it at the first read, and this reads as little as there is.
 const TAKE_SNAPSHOT: &str = "SELECT 1 FROM sqlite_schema LIMIT 0";
 
-/// Takes SQLite's write lock and changes nothing: the cheapest statement that begins to write. Files here are not in
-/// auto-vacuum mode, so it ends before its first step.
+/// Takes SQLite's write lock and changes nothing: the cheapest statement that begins to write. Files here are
+/// not in auto-vacuum mode, so it ends before its first step.
 const TAKE_WRITE_LOCK: &str = "PRAGMA incremental_vacuum(1)";
 
 impl Connection {
@@ -30,8 +32,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Turns a read transaction into a writing one; [`crate::ErrorKind::StaleSnapshot`] when others have committed since.
-    /// The caller holds the database's [`crate::WriteLock`].
+    /// Turns a read transaction into a writing one; [`crate::ErrorKind::StaleSnapshot`] when others have
+    /// committed since. The caller holds the database's [`crate::WriteLock`].
     pub fn upgrade(&mut self) -> Result<()> {
         let changed = self.handle.changed.get();
         let upgraded = self.control(TAKE_WRITE_LOCK);
@@ -39,17 +41,18 @@ impl Connection {
         upgraded
     }
 
-    /// Ends the transaction, keeping its effects. They are in the log file but perhaps not on disk yet:
-    /// see [`crate::Database::flush_to`] with [`Self::last_commit`]. When it fails the transaction may still be open.
+    /// Ends the transaction, keeping its effects. They are in the log file but perhaps not on disk yet: see
+    /// [`crate::Database::flush_to`] with [`Self::last_commit`]. When it fails the transaction may still be
+    /// open.
     pub fn commit(&mut self) -> Result<()> {
         self.control("COMMIT")?;
         self.handle.changed.set(false);
         Ok(())
     }
 
-    /// Ends the transaction without effects, and with it every statement that is in the middle of its rows. Never fails:
-    /// what SQLite has already rolled back stays so. Inside a host function it does nothing, since the statement that
-    /// called the function runs in that transaction.
+    /// Ends the transaction without effects, and with it every statement that is in the middle of its rows.
+    /// Never fails: what SQLite has already rolled back stays so. Inside a host function it does nothing,
+    /// since the statement that called the function runs in that transaction.
     pub fn rollback(&mut self) {
         if !self.is_owner() {
             tracing::error!("a host function asked for a rollback; ignored");
@@ -78,16 +81,17 @@ impl Connection {
         unsafe { ffi::sqlite3_txn_state(self.handle.raw(), c"main".as_ptr()) == ffi::SQLITE_TXN_WRITE }
     }
 
-    /// Whether a writing statement has run in the open transaction. It may have changed no row; whether the commit
-    /// wrote is known exactly afterwards, from [`Self::last_commit`].
+    /// Whether a writing statement has run in the open transaction. It may have changed no row; whether the
+    /// commit wrote is known exactly afterwards, from [`Self::last_commit`].
     pub fn changed_in_transaction(&self) -> bool {
         self.handle.changed.get()
     }
 
-    /// The number of this connection's last commit that wrote to the log, 0 if there is none; the position to which
-    /// [`crate::Database::flush_to`] must get for it to survive a crash. A commit that wrote nothing leaves it as it was.
+    /// The number of this connection's last commit that wrote to the log, 0 if there is none; the position to
+    /// which [`crate::Database::flush_to`] must get for it to survive a crash. A commit that wrote nothing
+    /// leaves it as it was.
     pub fn last_commit(&self) -> u64 {
-        self.handle.last_commit.get()
+        self.handle.last_commit.load(Ordering::Acquire)
     }
 
     /// Sets a savepoint inside the transaction.
@@ -112,10 +116,16 @@ impl Connection {
         }
         let before = self.handle.watch.shield(true);
         let changed = self.handle.changed.get();
-        let result = self.execute(sql, &[]);
+        let result = self.run(sql);
         self.handle.changed.set(changed);
         self.handle.watch.shield(before);
-        result.map(|_| ())
+        result
+    }
+
+    fn run(&mut self, sql: &str) -> Result<()> {
+        let mut statement = self.prepare(sql)?;
+        while self.step(&mut statement)?.is_some() {}
+        Ok(())
     }
 
     /// Makes the connection as new for its next user. False when it must not be used again.
