@@ -14,6 +14,17 @@
 //! | numeric, interval, timetz, jsonb, arrays, composites, ranges | keyed TEXT |
 //! | domains | as their base type |
 
+pub mod date;
+mod date_input;
+pub mod date_names;
+mod date_output;
+pub mod interval;
+mod interval_input;
+pub mod json;
+pub mod jsonb;
+pub mod time;
+pub mod timestamp;
+
 use bytes::BytesMut;
 
 use crate::bound::TypeMod;
@@ -98,6 +109,33 @@ pub struct TypeContext<'a> {
     pub format: &'a FormatSettings,
     /// `search_path` as schema OIDs in order (implicit `pg_catalog` included), for `reg*` types.
     pub search_path: &'a [Oid],
+}
+
+/// How a type is read from text: the text, the modifier (-1 for none), what it may look at.
+pub type Input = fn(&str, i32, &TypeContext<'_>) -> Result<Value>;
+/// How a value is written as text.
+pub type Output = fn(ValueRef<'_>, &TypeContext<'_>, &mut String) -> Result<()>;
+/// How a type is read from its binary form.
+pub type Receive = fn(&[u8], i32, &TypeContext<'_>) -> Result<Value>;
+/// How a value is written in its binary form.
+pub type Send = fn(ValueRef<'_>, &TypeContext<'_>, &mut BytesMut) -> Result<()>;
+
+/// One built-in type that is not made from others.
+pub struct TypeEntry {
+    /// `pg_type.oid`.
+    pub oid: Oid,
+    /// The array of it (`pg_type.typarray`), zero for none.
+    pub array: Oid,
+    /// How values are stored.
+    pub form: StorageForm,
+    /// Text in.
+    pub input: Input,
+    /// Text out.
+    pub output: Output,
+    /// Bytes in; absent where PostgreSQL has none.
+    pub receive: Option<Receive>,
+    /// Bytes out.
+    pub send: Option<Send>,
 }
 
 /// How values of this type are stored. Types unknown to the catalog count as text.
