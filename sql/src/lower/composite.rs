@@ -19,7 +19,7 @@ fn function(name: String, body: Body) -> ScalarFunction {
         deterministic: true,
         body: Arc::new(move |call, arguments| {
             let context = StatementContext::lent(call.context)?;
-            body(context, arguments).map_err(host_error)
+            body(&context, arguments).map_err(host_error)
         }),
     }
 }
@@ -32,7 +32,7 @@ pub(super) fn make_array(array: Oid, element: Oid, nested: bool) -> ScalarFuncti
         Arc::new(move |context, arguments| {
             let form = storage_form(&context.catalog, element);
             let built = match nested {
-                false => Array::new(arguments.iter().map(|v| v.to_owned()).collect()),
+                false => Array::new(arguments.iter().map(|v| (*v).to_owned()).collect()),
                 true => stack(arguments)?,
             };
             Ok(built.to_value(form))
@@ -120,7 +120,7 @@ pub(super) fn make_row(row: Oid, types: Vec<Oid>) -> ScalarFunction {
             let fields: Vec<(Oid, Value)> = arguments
                 .iter()
                 .enumerate()
-                .map(|(i, value)| (types.get(i).copied().unwrap_or(type_oids::TEXT), value.to_owned()))
+                .map(|(i, value)| (types.get(i).copied().unwrap_or(type_oids::TEXT), (*value).to_owned()))
                 .collect();
             Ok(record::to_value(&fields, &context.type_context()))
         }),

@@ -159,7 +159,7 @@ fn scalar(name: Arc<str>, procedure: &Procedure, types: CallTypes, body: ScalarB
             }
             let CallContext { context, connection } = call;
             let context = StatementContext::lent(*context)?;
-            body(&mut FunctionCall { context, types: &types, connection }, arguments).map_err(host_error)
+            body(&mut FunctionCall { context: &context, types: &types, connection }, arguments).map_err(host_error)
         }),
     }
 }
@@ -188,7 +188,7 @@ fn library_function(procedure: &Procedure, types: CallTypes) -> Resolved {
                     "could not find function \"{symbol}\" in file \"{library}\""
                 )));
             };
-            (function.body)(&mut FunctionCall { context, types: &types, connection }, arguments)
+            (function.body)(&mut FunctionCall { context: &context, types: &types, connection }, arguments)
                 .map_err(host_error)
         }),
     };
@@ -246,14 +246,14 @@ fn start_rows(
     arguments: &[ValueRef<'_>],
 ) -> Result<Option<RowSource>, HostError> {
     let Some(body) = one.body else {
-        let value = arguments.first().map_or(Value::Null, |v| v.to_owned());
+        let value = arguments.first().map_or(Value::Null, |v| (*v).to_owned());
         return Ok(Some(Box::new(std::iter::once(Ok(vec![value])))));
     };
     if one.strict && arguments.iter().any(|a| a.is_null()) {
         return Ok(None);
     }
     let context = StatementContext::lent(call.context)?;
-    let mut function = FunctionCall { context, types: &one.types, connection: call.connection };
+    let mut function = FunctionCall { context: &context, types: &one.types, connection: call.connection };
     body(&mut function, arguments).map(Some).map_err(host_error)
 }
 
@@ -301,7 +301,7 @@ pub(super) fn lateral_table(sql: Arc<str>, arguments: usize, columns: usize) -> 
         arguments,
         keys: Arc::from([]),
         scan: Arc::new(move |call: &mut CallContext<'_>, scan: TableScan<'_>| {
-            let parameters: Vec<Value> = scan.arguments.iter().map(|v| v.to_owned()).collect();
+            let parameters: Vec<Value> = scan.arguments.iter().map(|v| (*v).to_owned()).collect();
             let rows = call.connection.query(&sql, &parameters).map_err(|e| match e.kind {
                 storage::ErrorKind::Host(error) => error,
                 _ => Box::new(e) as HostError,

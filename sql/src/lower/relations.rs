@@ -22,6 +22,7 @@ pub(super) fn host_table(catalog: &Catalog, relation: Oid) -> Result<TableFuncti
         return Ok(sequence_table(relation));
     }
     crate::catalog::relation_source(relation)
+        .cloned()
         .ok_or_else(|| SqlError::unsupported(format_args!("relation \"{}\"", class.relname)))
 }
 

@@ -27,21 +27,14 @@ pub struct StatementContext {
 }
 
 impl StatementContext {
-    /// The context that the executor lent to the engine connection (as `Arc<StatementContext>` inside the `Any`).
+    /// The context that the executor lent to the engine connection.
     ///
     /// # Errors
     /// When a host function is called outside any statement of a session: a fault of ours.
-    pub fn lent<'a>(
-        context: Option<&'a Arc<dyn std::any::Any + Send + Sync>>,
-    ) -> Result<&'a Arc<Self>, storage::HostError> {
+    pub fn lent(context: Option<&Arc<dyn std::any::Any + Send + Sync>>) -> Result<Arc<Self>, storage::HostError> {
         context
-            .and_then(|any| any.downcast_ref::<Arc<Self>>())
+            .and_then(|any| any.clone().downcast::<Self>().ok())
             .ok_or_else(|| "a host function was called without a statement context".into())
-    }
-
-    /// The form in which the executor lends a context to the engine connection.
-    pub fn lend(self: &Arc<Self>) -> Arc<dyn std::any::Any + Send + Sync> {
-        Arc::new(self.clone())
     }
 
     /// What reading and writing values may look at.
