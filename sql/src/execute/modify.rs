@@ -39,6 +39,7 @@ pub(crate) fn run(
     context: &Arc<StatementContext>,
     deferred: &mut Vec<Pending>,
 ) -> Result<Modified> {
+    connection.set_context(Some(context.clone()));
     connection.savepoint(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
     match run_parts(connection, plan, parameters, context, deferred) {
         Ok(modified) => {

@@ -11,10 +11,13 @@ use crate::types::FormatSettings;
 use crate::{Oid, Result, SqlError, Value};
 
 /// Binds stored expressions for one statement.
-pub(crate) struct CatalogExpressions<'a> {
-    pub(crate) catalog: &'a Arc<Catalog>,
-    pub(crate) search_path: &'a [Oid],
-    pub(crate) format: &'a FormatSettings,
+pub struct CatalogExpressions<'a> {
+    /// The catalog.
+    pub catalog: &'a Arc<Catalog>,
+    /// `search_path` as schema OIDs in order.
+    pub search_path: &'a [Oid],
+    /// For the text forms of literals.
+    pub format: &'a FormatSettings,
 }
 
 /// What a stored expression may name.
