@@ -1,12 +1,14 @@
 //! What a running statement's functions may see of its session.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use storage::Connection;
 
+use crate::bound::CteId;
 use crate::catalog::Catalog;
 use crate::types::{FormatSettings, TypeContext};
-use crate::{Oid, Result, SqlError};
+use crate::{Oid, Result, SqlError, Value};
 
 /// What a running statement's functions may see: made when the statement starts, never changed while it runs.
 pub struct StatementContext {
@@ -20,9 +22,21 @@ pub struct StatementContext {
     pub statement_time: i64,
     /// The session's shared part: backend row, cluster, database, roles, settings, sequence state.
     pub session: Arc<SessionShared>,
+    /// What the data-modifying parts of the statement have returned so far, by the number of their WITH query.
+    pub buffered: parking_lot::Mutex<HashMap<CteId, Arc<Vec<Vec<Value>>>>>,
 }
 
 impl StatementContext {
+    /// The context that the executor lent to the engine connection.
+    ///
+    /// # Errors
+    /// When a host function is called outside any statement of a session: a fault of ours.
+    pub fn lent(context: Option<&Arc<dyn std::any::Any + Send + Sync>>) -> Result<Arc<Self>, storage::HostError> {
+        context
+            .and_then(|any| any.clone().downcast::<Self>().ok())
+            .ok_or_else(|| "a host function was called without a statement context".into())
+    }
+
     /// What reading and writing values may look at.
     pub fn type_context(&self) -> TypeContext<'_> {
         TypeContext { catalog: &self.catalog, format: &self.format, search_path: &self.search_path }
