@@ -24,10 +24,18 @@ pub mod array;
 
 pub mod boolean;
 pub mod bytes;
+pub mod date;
+mod date_input;
+pub mod date_names;
+pub mod date_output;
 pub mod enums;
 pub mod float;
 mod format;
 pub mod integer;
+pub mod interval;
+pub(crate) mod interval_input;
+pub mod json;
+pub mod jsonb;
 pub mod key;
 
 pub mod names;
@@ -35,6 +43,8 @@ pub mod range;
 pub mod record;
 pub mod registered;
 pub mod text;
+pub mod time;
+pub mod timestamp;
 pub mod vector;
 
 use std::collections::HashMap;
@@ -154,10 +164,16 @@ pub struct TypeEntry {
 pub const FAMILIES: &[&[TypeEntry]] = &[
     boolean::TYPES,
     bytes::TYPES,
+    date::TYPES,
     float::TYPES,
     integer::TYPES,
+    interval::TYPES,
+    json::TYPES,
+    jsonb::TYPES,
     registered::TYPES,
     text::TYPES,
+    time::TYPES,
+    timestamp::TYPES,
     vector::TYPES,
 ];
 

@@ -1,0 +1,166 @@
+//! Expressions that the catalog keeps as SQL text: defaults, checks, generated columns, index keys. Bound when a plan is
+//! made, and kept with it.
+
+use std::sync::Arc;
+
+use crate::bound::{Expr, ExprKind, RangeId, TypeMod};
+use crate::catalog::{Attribute, Catalog};
+use crate::lower::{DomainChecks, HostFunction, StoredExpressions, Text};
+use crate::session::StatementContext;
+use crate::types::FormatSettings;
+use crate::{Oid, Result, SqlError, Value};
+
+/// Binds stored expressions for one statement.
+pub struct CatalogExpressions<'a> {
+    /// The catalog.
+    pub catalog: &'a Arc<Catalog>,
+    /// `search_path` as schema OIDs in order.
+    pub search_path: &'a [Oid],
+    /// For the text forms of literals.
+    pub format: &'a FormatSettings,
+}
+
+/// What a stored expression may name.
+pub(crate) enum Names {
+    /// Nothing.
+    None,
+    /// The columns of a table, by this range.
+    Table(Oid, RangeId),
+    /// `VALUE`, of this type.
+    DomainValue(TypeMod),
+}
+
+impl CatalogExpressions<'_> {
+    /// Binds the text of an expression; its value is converted to `target` by assignment when that is said.
+    ///
+    /// # Errors
+    /// Those of the parser and the binder.
+    pub(crate) fn bind(&self, text: &str, names: &Names, target: Option<TypeMod>) -> Result<Expr> {
+        let _ = (text, names, target, self.catalog, self.search_path, self.format);
+        Err(SqlError::unsupported("a stored expression"))
+    }
+}
+
+impl StoredExpressions for CatalogExpressions<'_> {
+    fn domain_checks(&self, catalog: &Catalog, domain: Oid) -> Result<DomainChecks> {
+        let ty = catalog.type_(domain).ok_or_else(|| SqlError::internal("an unknown domain"))?;
+        let base = TypeMod { oid: ty.typbasetype, modifier: ty.typtypmod };
+        let mut checks =
+            DomainChecks { name: ty.typname.clone(), not_null: ty.typnotnull, constraints: Vec::new() };
+        // The checks of a domain over a domain come after those of the domain below.
+        if catalog.type_(base.oid).is_some_and(|below| below.typtype == 'd') {
+            let below = self.domain_checks(catalog, base.oid)?;
+            checks.not_null |= below.not_null;
+            checks.constraints = below.constraints;
+        }
+        let mut own = Vec::new();
+        for constraint in catalog.domain_constraints(domain).iter() {
+            if let Some(text) = &constraint.conbin {
+                own.push((constraint.conname.clone(), self.bind(text, &Names::DomainValue(base), None)?));
+            }
+        }
+        own.sort_by(|a, b| a.0.cmp(&b.0));
+        checks.constraints.extend(own);
+        Ok(checks)
+    }
+
+    fn table_checks(&self, catalog: &Catalog, table: Oid, range: RangeId) -> Result<Vec<(String, Expr)>> {
+        let mut checks = Vec::new();
+        for constraint in catalog.constraints(table).iter().filter(|c| c.contype == 'c') {
+            if let Some(text) = &constraint.conbin {
+                checks.push((constraint.conname.clone(), self.bind(text, &Names::Table(table, range), None)?));
+            }
+        }
+        checks.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(checks)
+    }
+
+    fn generated_columns(&self, catalog: &Catalog, table: Oid, range: RangeId) -> Result<Vec<(usize, Expr)>> {
+        let mut generated = Vec::new();
+        for (column, attribute) in catalog.attributes(table).iter().enumerate() {
+            if attribute.attgenerated != 's' || attribute.attisdropped {
+                continue;
+            }
+            let Some(default) = catalog.default_expression(table, attribute.attnum) else { continue };
+            let ty = TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod };
+            generated.push((column, self.bind(&default.adbin, &Names::Table(table, range), Some(ty))?));
+        }
+        Ok(generated)
+    }
+}
+
+/// The value of a column's default that depends on no row, as ON DELETE SET DEFAULT needs it.
+///
+/// # Errors
+/// Those of the parser, the binder and the functions it calls.
+pub(crate) fn constant_default(
+    context: &Arc<StatementContext>,
+    attribute: &Attribute,
+    text: &str,
+) -> Result<Value> {
+    let stored = CatalogExpressions {
+        catalog: &context.catalog,
+        search_path: &context.search_path,
+        format: &context.format,
+    };
+    let ty = TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod };
+    let expr = stored.bind(text, &Names::None, Some(ty))?;
+    match crate::lower::constant(&expr) {
+        Some(value) => Ok(value.clone()),
+        None => Err(SqlError::unsupported("ON DELETE SET DEFAULT with a default that is no constant")),
+    }
+}
+
+/// The keys on expressions and the predicate of a table's index as SQLite text over its columns.
+///
+/// # Errors
+/// Those of the parser, the binder and the emitter.
+pub(crate) fn index_texts(
+    stored: &CatalogExpressions<'_>,
+    index: &crate::catalog::Index,
+) -> Result<(Vec<Text>, Option<Text>)> {
+    let catalog = stored.catalog;
+    let range = RangeId(0);
+    let columns: Vec<String> =
+        catalog.attributes(index.indrelid).iter().map(|a| a.attname.clone()).collect();
+    let bind = |text: &str| stored.bind(text, &Names::Table(index.indrelid, range), None);
+    let lower = |expr: &Expr| crate::lower::index_expression(catalog, stored, range, &columns, expr);
+    let mut keys = Vec::new();
+    if let Some(texts) = &index.indexprs {
+        // The catalog keeps a list; as a row it can be bound in one piece.
+        match &bind(&format!("ROW({texts})"))?.kind {
+            ExprKind::Row(expressions) => {
+                for expr in expressions {
+                    keys.push(lower(expr)?);
+                }
+            }
+            _ => return Err(SqlError::internal("a list of index expressions is none")),
+        }
+    }
+    let predicate = match &index.indpred {
+        Some(text) => Some(lower(&bind(text)?)?),
+        None => None,
+    };
+    Ok((keys, predicate))
+}
+
+/// The host functions that a table's indexes call: a connection must know them before it writes to the table.
+///
+/// # Errors
+/// As [`index_texts`].
+pub(crate) fn index_functions(context: &Arc<StatementContext>, table: Oid) -> Result<Vec<HostFunction>> {
+    let stored = CatalogExpressions {
+        catalog: &context.catalog,
+        search_path: &context.search_path,
+        format: &context.format,
+    };
+    let mut functions = Vec::new();
+    for index in context.catalog.indexes(table).iter() {
+        if index.indexprs.is_none() && index.indpred.is_none() {
+            continue;
+        }
+        let (keys, predicate) = index_texts(&stored, index)?;
+        functions.extend(keys.into_iter().chain(predicate).flat_map(|text| text.functions));
+    }
+    Ok(functions)
+}
