@@ -3,7 +3,8 @@
 //!
 //! What sqlparser's tree has no place for becomes what PostgreSQL itself makes of it: `x LIKE ANY (…)` is `x ~~ ANY (…)`,
 //! BETWEEN SYMMETRIC is two BETWEENs, `SUBSTRING(a SIMILAR b ESCAPE c)` is `substring(a, b, c)`. Chains of AND and of OR
-//! become balanced trees, so that thousands of terms do not lean on the stack.
+//! become balanced trees, so that thousands of terms do not lean on the stack. A prefix operator that the tree has no
+//! variant for is `Expr::Prefixed`, with the operator for prefix.
 
 use sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, CastKind, DateTimeField, DuplicateTreatment, Expr, ExtractSyntax, Function,
@@ -138,7 +139,8 @@ impl Parser<'_> {
             "or" => OR,
             "and" => AND,
             "is" | "isnull" | "notnull" => IS,
-            "between" | "in" | "like" | "ilike" | "similar" | "overlaps" => BETWEEN,
+            "between" | "in" | "like" | "ilike" | "overlaps" => BETWEEN,
+            "similar" if self.word_ahead(1) == Some("to") => BETWEEN,
             "not" => match self.word_ahead(1) {
                 Some("between" | "in" | "like" | "ilike" | "similar") => BETWEEN,
                 _ => 0,
@@ -372,6 +374,7 @@ impl Parser<'_> {
 
     /// A prefix operator with its operand, or a primary expression.
     fn prefix(&mut self) -> Result<Expr> {
+        let span = self.here();
         let (operator, level) = match &self.token().kind {
             Kind::Word(word, ..) if word == "not" && !self.restricted => {
                 self.advance();
@@ -394,10 +397,11 @@ impl Parser<'_> {
             }
             _ => return self.primary(),
         };
-        let Some(op) = unary_operator(&operator) else {
-            return self.unsupported(&format!("prefix operator {operator}"));
-        };
         let expr = Box::new(self.expression_above(level)?);
+        let Some(op) = unary_operator(&operator) else {
+            let prefix = Ident::with_span(span, operator);
+            return Ok(Expr::Prefixed { prefix, value: expr });
+        };
         Ok(Expr::UnaryOp { op, expr })
     }
 
@@ -495,6 +499,12 @@ impl Parser<'_> {
                 self.advance();
                 let value = if word == "null" { Value::Null } else { Value::Boolean(word == "true") };
                 Ok(Expr::Value(ValueWithSpan { value, span }))
+            }
+            // As the value of a column; elsewhere it is refused once its meaning is looked for.
+            "default" => Ok(Expr::Identifier(self.label()?)),
+            "double" if self.word_ahead(1) == Some("precision") => {
+                let data_type = self.simple_type()?;
+                self.typed_string(data_type)
             }
             "case" => self.case(),
             "cast" => self.cast(),

@@ -32,8 +32,8 @@ pub(super) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(text: &'a str) -> Result<Self> {
-        let tokens = tokenize(text)?;
+    pub(super) fn new(text: &'a str) -> Self {
+        let tokens = tokenize(text);
         let mut partners = vec![0; tokens.len()];
         let mut open = Vec::new();
         for (index, token) in tokens.iter().enumerate() {
@@ -47,7 +47,7 @@ impl<'a> Parser<'a> {
                 _ => {}
             }
         }
-        Ok(Self { text, tokens, partners, index: 0, base: 0, depth: 0, restricted: false })
+        Self { text, tokens, partners, index: 0, base: 0, depth: 0, restricted: false }
     }
 
     /// The current token.

@@ -255,16 +255,21 @@ impl Parser<'_> {
             return Ok(SelectItem::Wildcard(wildcard_options(span)));
         }
         let expr = self.expression()?;
-        if self.at_symbol(".") {
+        if self.at_symbol(".") && !matches!(expr, Expr::Tuple(_) | Expr::Function(_) | Expr::Value(_)) {
             self.advance();
             let span = self.here();
             self.expect_operator("*")?;
+            let mut options = wildcard_options(span);
+            // PostgreSQL takes a label here and has no use for it.
+            if self.accept("as") || self.at_bare_label() {
+                options.opt_alias = Some(self.label()?);
+            }
             let kind = match expr {
                 Expr::Identifier(ident) => SelectItemQualifiedWildcardKind::ObjectName(ident.into()),
                 Expr::CompoundIdentifier(parts) => SelectItemQualifiedWildcardKind::ObjectName(parts.into()),
                 other => SelectItemQualifiedWildcardKind::Expr(other),
             };
-            return Ok(SelectItem::QualifiedWildcard(kind, wildcard_options(span)));
+            return Ok(SelectItem::QualifiedWildcard(kind, options));
         }
         if self.accept("as") {
             return Ok(SelectItem::ExprWithAlias { expr, alias: self.label()? });
@@ -402,17 +407,16 @@ impl Parser<'_> {
 
     fn limit(&mut self, query: &mut Query) -> Result<()> {
         let position = self.position();
-        let repeated = |clause: &str| error!(SYNTAX_ERROR, "multiple {clause} clauses not allowed").at(position);
         let (mut limit, mut offset) = match query.limit_clause.take() {
             Some(LimitClause::LimitOffset { limit, offset, .. }) => (limit, offset),
             _ => (None, None),
         };
         match self.word() {
             Some("limit") => {
-                self.advance();
                 if limit.is_some() || query.fetch.is_some() {
-                    return Err(repeated("LIMIT"));
+                    return self.fail();
                 }
+                self.advance();
                 limit = if self.accept("all") { None } else { Some(self.expression()?) };
                 if self.at_symbol(",") {
                     return Err(SqlError::new(SqlState::SYNTAX_ERROR, "LIMIT #,# syntax is not supported")
@@ -421,10 +425,10 @@ impl Parser<'_> {
                 }
             }
             Some("offset") => {
-                self.advance();
                 if offset.is_some() {
-                    return Err(repeated("OFFSET"));
+                    return self.fail();
                 }
+                self.advance();
                 let value = self.expression()?;
                 let rows = match self.word() {
                     Some("row") => OffsetRows::Row,
@@ -438,9 +442,13 @@ impl Parser<'_> {
             }
             _ => {
                 if limit.is_some() || query.fetch.is_some() {
-                    return Err(repeated("LIMIT"));
+                    return self.fail();
                 }
-                query.fetch = Some(self.fetch_first()?);
+                let fetch = self.fetch_first()?;
+                if fetch.with_ties && query.order_by.is_none() {
+                    return Err(error!(SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));
+                }
+                query.fetch = Some(fetch);
             }
         }
         if limit.is_some() || offset.is_some() {

@@ -286,7 +286,9 @@ impl Parser<'_> {
             self.advance();
             return self.definitions();
         }
-        self.accept_words(&["without", "oids"]);
+        if self.accept("without") {
+            self.expect("oids")?;
+        }
         Ok(Vec::new())
     }
 
@@ -342,6 +344,10 @@ impl Parser<'_> {
             if self.accept("collate") {
                 collation = Some(self.name()?);
                 continue;
+            }
+            if self.at("not") && !matches!(self.word_ahead(1), Some("null" | "deferrable")) {
+                self.advance();
+                return self.fail();
             }
             let before = self.index();
             let timing = self.timing()?;

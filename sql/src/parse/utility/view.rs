@@ -155,6 +155,12 @@ impl Parser<'_> {
         self.if_not_exists();
         self.name()?;
         if self.at_symbol("(") {
+            let opening = self.index();
+            if self.optional_column_list().is_ok() {
+                // Columns without types: only a query can follow.
+                return Ok(true);
+            }
+            self.seek(opening);
             match self.partner(self.index()) {
                 Some(partner) => self.seek(partner + 1),
                 None => return Ok(false),
