@@ -31,6 +31,7 @@ pub mod integer;
 pub mod key;
 
 pub mod names;
+pub mod numeric;
 pub mod range;
 pub mod record;
 pub mod registered;
@@ -156,6 +157,7 @@ pub const FAMILIES: &[&[TypeEntry]] = &[
     bytes::TYPES,
     float::TYPES,
     integer::TYPES,
+    numeric::TYPES,
     registered::TYPES,
     text::TYPES,
     vector::TYPES,
