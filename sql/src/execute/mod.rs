@@ -19,7 +19,7 @@ mod modify;
 pub mod physical;
 pub(crate) mod run;
 mod stored;
-mod table;
+pub(crate) mod table;
 mod write;
 
 use std::sync::Arc;

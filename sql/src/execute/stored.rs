@@ -87,6 +87,18 @@ impl StoredExpressions for CatalogExpressions<'_> {
         }
         Ok(generated)
     }
+
+    fn index_functions(&self, catalog: &Catalog, table: Oid) -> Result<Vec<HostFunction>> {
+        let mut functions = Vec::new();
+        for index in catalog.indexes(table).iter() {
+            if index.indexprs.is_none() && index.indpred.is_none() {
+                continue;
+            }
+            let (keys, predicate) = index_texts(self, index)?;
+            functions.extend(keys.into_iter().chain(predicate).flat_map(|text| text.functions));
+        }
+        Ok(functions)
+    }
 }
 
 /// The value of a column's default that depends on no row, as ON DELETE SET DEFAULT needs it.
@@ -142,25 +154,4 @@ pub(crate) fn index_texts(
         None => None,
     };
     Ok((keys, predicate))
-}
-
-/// The host functions that a table's indexes call: a connection must know them before it writes to the table.
-///
-/// # Errors
-/// As [`index_texts`].
-pub(crate) fn index_functions(context: &Arc<StatementContext>, table: Oid) -> Result<Vec<HostFunction>> {
-    let stored = CatalogExpressions {
-        catalog: &context.catalog,
-        search_path: &context.search_path,
-        format: &context.format,
-    };
-    let mut functions = Vec::new();
-    for index in context.catalog.indexes(table).iter() {
-        if index.indexprs.is_none() && index.indpred.is_none() {
-            continue;
-        }
-        let (keys, predicate) = index_texts(&stored, index)?;
-        functions.extend(keys.into_iter().chain(predicate).flat_map(|text| text.functions));
-    }
-    Ok(functions)
 }

@@ -103,6 +103,8 @@ pub trait StoredExpressions {
     fn table_checks(&self, catalog: &Catalog, table: Oid, range: RangeId) -> Result<Vec<(String, Expr)>>;
     /// The generated columns of a table with their positions, over the columns of `range`.
     fn generated_columns(&self, catalog: &Catalog, table: Oid, range: RangeId) -> Result<Vec<(usize, Expr)>>;
+    /// The host functions that a table's indexes call.
+    fn index_functions(&self, catalog: &Catalog, table: Oid) -> Result<Vec<HostFunction>>;
 }
 
 /// What a domain demands.
