@@ -25,7 +25,7 @@ pub use host::HostFunction;
 pub use modify::{ConflictPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, RowText};
 
 use crate::bound::{
-    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, Query, QueryBody, RangeId, RowLock, SqlValue,
+    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, RangeId, RowLock, SqlValue,
     Statement, TypeMod,
 };
 use crate::catalog::Catalog;
@@ -228,11 +228,6 @@ impl Planner<'_> {
         let functions = emitter.needs.functions.into_values().collect();
         Ok(Text { sql, bindings: emitter.needs.bindings, functions })
     }
-}
-
-/// Whether the rows of a query can be told one by one without running it to the end: for EXPLAIN and cursors.
-pub(crate) fn is_simple_scan(query: &Query) -> bool {
-    matches!(&query.body, QueryBody::Select(select) if select.windows.is_empty() && !select.group_by.grouped)
 }
 
 /// The expression's constant, if it is one.
