@@ -51,6 +51,21 @@ pub struct Plan {
     pub locks: Vec<RowLock>,
 }
 
+impl Plan {
+    /// The word of the command tag: `SELECT`, `INSERT 0`, ….
+    pub fn tag(&self) -> &'static str {
+        match &self.main {
+            MainPlan::Query(_) => "SELECT",
+            MainPlan::Modify(modify) => match modify.kind {
+                ModifyKind::Insert(_) => "INSERT 0",
+                ModifyKind::Update => "UPDATE",
+                ModifyKind::Delete => "DELETE",
+                ModifyKind::Merge(_) => "MERGE",
+            },
+        }
+    }
+}
+
 /// A data-modifying part of WITH.
 pub struct ModifyPart {
     /// By which the others read what it returns.
@@ -228,6 +243,17 @@ impl Planner<'_> {
         let functions = emitter.needs.functions.into_values().collect();
         Ok(Text { sql, bindings: emitter.needs.bindings, functions })
     }
+}
+
+/// Puts expressions in the place of columns.
+pub(crate) fn replace_columns(expr: &mut Expr, replacement: &dyn Fn(RangeId, usize) -> Option<Expr>) {
+    walk::every_expr_mut(expr, &mut |expr| {
+        if let ExprKind::Column { range, column } = expr.kind
+            && let Some(other) = replacement(range, column)
+        {
+            *expr = other;
+        }
+    });
 }
 
 /// The expression's constant, if it is one.
