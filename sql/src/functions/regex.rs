@@ -443,7 +443,7 @@ fn find_all<'t>(
     source: &'t str,
     from: usize,
     limit: Option<usize>,
-) -> Result<Vec<Captures<'t>>> {
+) -> Result<Vec<Captures<'t, str>>> {
     let mut found = Vec::new();
     let mut at = from;
     while at <= source.len() && limit.is_none_or(|limit| found.len() < limit) {
@@ -468,7 +468,7 @@ fn substring(source: &str, pattern: &str) -> Result<Value> {
 }
 
 /// The groups of a match as an array, or the whole match when there are none.
-fn groups(captures: &Captures<'_>) -> Value {
+fn groups(captures: &Captures<'_, str>) -> Value {
     let first = usize::from(captures.len() > 1);
     let elements =
         (first..captures.len()).map(|group| captures.get(group).map(|m| m.as_str()).into()).collect();
@@ -550,7 +550,7 @@ fn replace(
 }
 
 /// The replacement with `\1`…`\9`, `\&` and `\\` filled in.
-fn push_replacement(out: &mut String, replacement: &str, captures: &Captures<'_>) {
+fn push_replacement(out: &mut String, replacement: &str, captures: &Captures<'_, str>) {
     let mut characters = replacement.chars();
     while let Some(c) = characters.next() {
         if c != '\\' {
