@@ -493,14 +493,8 @@ fn split(source: &str, pattern: &str, letters: &str, function: &str) -> Result<V
     for captures in find_all(&regex, source, 0, None)? {
         let Some(whole) = captures.get(0) else { continue };
         // Empty matches at the ends and right after a match do not split.
-        if whole.start() == whole.end()
-            && (whole.start() == source.len()
-                || whole.start() == from && whole.end() == 0
-                || whole.start() == from && from > 0 && source[..from].is_empty())
-        {
-            continue;
-        }
-        if whole.start() == whole.end() && whole.start() == from {
+        let empty = whole.start() == whole.end();
+        if empty && (whole.start() == from || whole.start() == source.len()) {
             continue;
         }
         parts.push(Value::from(&source[from..whole.start()]));

@@ -431,7 +431,7 @@ fn unistr(source: &str) -> Result<String> {
         let code = u32::from_str_radix(hex, 16).map_err(|_| invalid())?;
         rest = &body[skip + digits..];
         let code = match (high.take(), code) {
-            (Some(first), 0xDC00..=0xDFFF) => 0x1_0000 + ((first - 0xD800) << 10) + (code - 0xDC00),
+            (Some(first), 0xDC00..=0xDFFF) => 0x1_0000_u32 + ((first - 0xD800_u32) << 10) + (code - 0xDC00),
             (Some(_), _) | (None, 0xDC00..=0xDFFF) => {
                 return Err(error!(SYNTAX_ERROR, "invalid Unicode surrogate pair"));
             }
