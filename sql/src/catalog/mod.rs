@@ -11,6 +11,7 @@
 //! no other catalog ever has the same one.
 
 mod built_in;
+pub mod describe;
 mod edit;
 mod field;
 mod lookup;

@@ -26,13 +26,15 @@ pub mod bytes;
 pub mod date;
 mod date_input;
 pub mod date_names;
-mod date_output;
+pub mod date_output;
 pub mod enums;
 pub mod float;
 mod format;
 pub mod integer;
 pub mod interval;
-mod interval_input;
+pub(crate) mod interval_input;
+pub mod json;
+pub mod jsonb;
 pub mod key;
 pub mod names;
 pub mod numeric;
@@ -165,6 +167,8 @@ pub const FAMILIES: &[&[TypeEntry]] = &[
     float::TYPES,
     integer::TYPES,
     interval::TYPES,
+    json::TYPES,
+    jsonb::TYPES,
     numeric::TYPES,
     registered::TYPES,
     text::TYPES,
