@@ -7,6 +7,12 @@
 //!
 //! One file for each family; each ends in a table `FUNCTIONS`; [`FAMILIES`] lists them all.
 
+pub(crate) mod arguments;
+mod datetime;
+mod datetime_fields;
+mod interval;
+pub mod system;
+
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -80,7 +86,49 @@ impl FunctionCall<'_> {
 }
 
 /// All families.
-pub const FAMILIES: &[&[Function]] = &[];
+pub const FAMILIES: &[&[Function]] = &[
+    datetime::CLOCK,
+    datetime::DATES,
+    datetime::DATE_COMPARISONS,
+    datetime::DATE_TIMESTAMP,
+    datetime::DATE_TIMESTAMPTZ,
+    datetime::FIELDS,
+    datetime::OVERLAPS,
+    datetime::TIMES,
+    datetime::TIMESTAMPS,
+    datetime::TIMESTAMPTZ_DATE,
+    datetime::TIMESTAMPTZ_TIMESTAMP,
+    datetime::TIMESTAMP_COMPARISONS,
+    datetime::TIMESTAMP_DATE,
+    datetime::TIMESTAMP_TIMESTAMPTZ,
+    datetime::TIMETZ_COMPARISONS,
+    datetime::TIME_COMPARISONS,
+    interval::COMPARISONS,
+    interval::FUNCTIONS,
+    system::control::FUNCTIONS,
+    system::extensions::FUNCTIONS,
+    system::information_schema::FUNCTIONS,
+    system::objects::DEFINITIONS,
+    system::objects::OBJECTS,
+    system::privileges::ANY_COLUMN,
+    system::privileges::DATABASE,
+    system::privileges::FUNCTION,
+    system::privileges::FUNCTIONS,
+    system::privileges::LANGUAGE,
+    system::privileges::PARAMETER,
+    system::privileges::ROLE,
+    system::privileges::SCHEMA,
+    system::privileges::SEQUENCE,
+    system::privileges::SERVER,
+    system::privileges::TABLE,
+    system::privileges::TABLESPACE,
+    system::privileges::TYPE,
+    system::privileges::WRAPPER,
+    system::session::FUNCTIONS,
+    system::settings::FUNCTIONS,
+    system::sizes::FUNCTIONS,
+    system::statistics::FUNCTIONS,
+];
 
 static BY_SYMBOL: LazyLock<HashMap<&'static str, &'static Function>> =
     LazyLock::new(|| FAMILIES.iter().flat_map(|family| family.iter()).map(|f| (f.symbol, f)).collect());
@@ -89,3 +137,5 @@ static BY_SYMBOL: LazyLock<HashMap<&'static str, &'static Function>> =
 pub fn by_symbol(symbol: &str) -> Option<&'static Function> {
     BY_SYMBOL.get(symbol).copied()
 }
+
+pub use system::session::sql_value;
