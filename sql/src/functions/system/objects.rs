@@ -8,7 +8,7 @@ use crate::functions::arguments::{
     Rows, array_elements, array_of, boolean, from_oid, int4, known, oid, rows, scalar, text,
 };
 use crate::functions::{Function, FunctionCall};
-use crate::oid::{classes, types as types_oid};
+use crate::oid::{relations, types as types_oid};
 use crate::types::names::quote_identifier;
 use crate::types::{self, format_type};
 use crate::{Oid, Result, SqlState, Value, ValueRef, error};
@@ -90,8 +90,8 @@ fn serial_sequence(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Resul
         return Err(error!(UNDEFINED_COLUMN, "column \"{column}\" of relation \"{name}\" does not exist"));
     };
     let owned = catalog.relation::<crate::catalog::Dependency>().rows().find(|row| {
-        row.classid == classes::PG_CLASS
-            && row.refclassid == classes::PG_CLASS
+        row.classid == relations::PG_CLASS
+            && row.refclassid == relations::PG_CLASS
             && row.refobjid == table
             && row.refobjsubid == i32::from(attribute.attnum)
             && matches!(row.deptype, 'a' | 'i')
@@ -318,7 +318,7 @@ pub const OBJECTS: &[Function] = &[
         Ok(found.map(|row| row.description.clone()).into())
     }),
     scalar("col_description(oid,int4)", |call, a| {
-        Ok(comment(&call.context.catalog, oid(a[0])?, classes::PG_CLASS, int4(a[1])?))
+        Ok(comment(&call.context.catalog, oid(a[0])?, relations::PG_CLASS, int4(a[1])?))
     }),
     scalar("shobj_description(oid,name)", |call, a| {
         Ok(shared_comment(&call.context.catalog, oid(a[0])?, text(a[1])?))

@@ -6,7 +6,8 @@
 //! Source: `src/backend/utils/adt/acl.c`.
 
 use crate::bound::TypeMod;
-use crate::catalog::{Catalog, Grantable, Privileges, Protected, default_acl, parse_acl, print_acl};
+use crate::catalog::Catalog;
+use crate::catalog::privileges::{Grantable, Privileges, Protected, default_acl, parse_acl, print_acl};
 use crate::functions::arguments::{Rows, array_elements, array_of, from_oid, known, oid, rows, scalar, text};
 use crate::functions::{Function, FunctionCall};
 use crate::oid::types as types_oid;
