@@ -601,18 +601,11 @@ impl Parser<'_> {
     fn utility_options(&mut self) -> Result<Vec<Definition>> {
         self.parenthesized(|parser| {
             let position = parser.place();
-            let name = parser.unreserved_or_analyze()?;
+            let name = parser.label()?.value;
             let ends = parser.at_symbol(",") || parser.at_symbol(")");
             let value = if ends { None } else { Some(parser.definition_value()?) };
             Ok(Definition { namespace: None, name, value, position })
         })
-    }
-
-    fn unreserved_or_analyze(&mut self) -> Result<String> {
-        if self.at_any(&["analyze", "analyse", "null", "default", "freeze", "verbose"]) {
-            return Ok(self.label()?.value);
-        }
-        Ok(self.label()?.value)
     }
 
     fn definition_value(&mut self) -> Result<DefinitionValue> {
