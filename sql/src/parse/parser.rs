@@ -52,7 +52,16 @@ impl<'a> Parser<'a> {
                 _ => {}
             }
         }
-        Self { text, tokens, partners, index: 0, base: 0, depth: 0, stack_base: stack_address(), restricted: false }
+        Self {
+            text,
+            tokens,
+            partners,
+            index: 0,
+            base: 0,
+            depth: 0,
+            stack_base: stack_address(),
+            restricted: false,
+        }
     }
 
     /// The current token.
