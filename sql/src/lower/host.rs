@@ -131,11 +131,9 @@ pub(super) fn signature(catalog: &Catalog, procedure: &Procedure, separator: &st
 /// `pg_language.oid` of `c`.
 const LANGUAGE_C: Oid = Oid(13);
 
-/// The body of a function in the function table: by its symbol, or by its signature for those whose symbol says nothing
-/// (aggregates, built-ins written in SQL).
+/// The body of a function in the function table.
 pub(super) fn body(catalog: &Catalog, procedure: &Procedure) -> Option<Body> {
-    let by_symbol = functions::by_symbol(&procedure.prosrc);
-    by_symbol.or_else(|| functions::by_symbol(&signature(catalog, procedure, ","))).map(|f| f.body)
+    functions::of(procedure, catalog).map(|f| f.body)
 }
 
 /// Finds the body of a function and wraps it for the engine.
