@@ -25,8 +25,7 @@ pub use host::HostFunction;
 pub use modify::{ConflictPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, RowText};
 
 use crate::bound::{
-    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, RangeId, RowLock, SqlValue,
-    Statement, TypeMod,
+    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, RangeId, RowLock, SqlValue, Statement,
 };
 use crate::catalog::Catalog;
 use crate::{Oid, Result};
@@ -99,7 +98,7 @@ pub enum Binding {
     /// A parameter of the statement, from 1.
     Parameter(usize),
     /// `CURRENT_TIMESTAMP` and its kin, as of the statement.
-    SqlValue(SqlValue, TypeMod),
+    SqlValue(SqlValue),
     /// Column of the row proposed for insertion (`excluded`).
     Excluded(usize),
     /// Column of the target's new row (of the old one, for DELETE).
