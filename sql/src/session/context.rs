@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use storage::Connection;
 
-use crate::bound::CteId;
+use crate::bound::{CteId, LockStrength, LockWait};
 use crate::catalog::Catalog;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, SqlError, Value};
@@ -77,7 +77,13 @@ pub trait SessionServices: Send + Sync {
         Err(SqlError::unsupported("lastval"))
     }
     /// `setval`: whether the value counts as already given out is `is_called`.
-    fn set_value(&self, sequence: Oid, value: i64, is_called: bool, connection: &mut Connection) -> Result<()> {
+    fn set_value(
+        &self,
+        sequence: Oid,
+        value: i64,
+        is_called: bool,
+        connection: &mut Connection,
+    ) -> Result<()> {
         Err(SqlError::unsupported("setval"))
     }
     /// `pg_sequence_last_value`: the last value given out in any session, `None` before the first.
@@ -95,6 +101,10 @@ pub trait SessionServices: Send + Sync {
     /// The transaction's number; when it has none yet it is given one if `assign`.
     fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
         Err(SqlError::unsupported("pg_current_xact_id"))
+    }
+    /// Locks a row of a table for the transaction (FOR UPDATE and its kin); false for one that SKIP LOCKED leaves out.
+    fn lock_row(&self, relation: Oid, row: i64, strength: LockStrength, wait: LockWait) -> Result<bool> {
+        Err(SqlError::unsupported("locking rows"))
     }
     /// The rows of `pg_prepared_statements`.
     fn prepared_statements(&self) -> Vec<PreparedStatementRow> {

@@ -1,8 +1,8 @@
 //! ALTER TABLE and its kin: INDEX, VIEW, MATERIALIZED VIEW, SEQUENCE and FOREIGN TABLE share one grammar.
 
 use super::{
-    ColumnDefinition, Definition, Expression, Name, ObjectKind, RoleSpecification, SequenceOption, TableConstraint,
-    TypeName, Utility,
+    ColumnDefinition, Definition, Expression, Name, ObjectKind, RoleSpecification, SequenceOption,
+    TableConstraint, TypeName, Utility,
 };
 use crate::Result;
 use crate::parse::parser::Parser;
@@ -19,36 +19,76 @@ pub struct AlterTable {
 /// What ALTER TABLE does.
 #[derive(Clone, Debug)]
 pub enum AlterTableAction {
-    AddColumn { column: ColumnDefinition, if_not_exists: bool },
-    DropColumn { name: String, if_exists: bool, cascade: bool },
-    AlterColumn { name: String, position: usize, change: AlterColumn },
+    AddColumn {
+        column: ColumnDefinition,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    AlterColumn {
+        name: String,
+        position: usize,
+        change: AlterColumn,
+    },
     AddConstraint(TableConstraint),
-    DropConstraint { name: String, if_exists: bool, cascade: bool },
-    AlterConstraint { name: String, timing: super::ConstraintTiming },
+    DropConstraint {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    AlterConstraint {
+        name: String,
+        timing: super::ConstraintTiming,
+    },
     ValidateConstraint(String),
     RenameTo(String),
-    RenameColumn { from: String, to: String },
-    RenameConstraint { from: String, to: String },
+    RenameColumn {
+        from: String,
+        to: String,
+    },
+    RenameConstraint {
+        from: String,
+        to: String,
+    },
     SetSchema(String),
     OwnerTo(RoleSpecification),
     SetOptions(Vec<Definition>),
     ResetOptions(Vec<Definition>),
     /// `trigger` absent is ALL, `user` when `user_triggers`. Modes: `origin`, `always`, `replica`; absent disables.
-    Trigger { enable: Option<&'static str>, trigger: Option<String>, user_triggers: bool },
-    Rule { enable: Option<&'static str>, rule: String },
+    Trigger {
+        enable: Option<&'static str>,
+        trigger: Option<String>,
+        user_triggers: bool,
+    },
+    Rule {
+        enable: Option<&'static str>,
+        rule: String,
+    },
     /// ENABLE (Some(true)), DISABLE (Some(false)) ROW LEVEL SECURITY.
     RowSecurity(bool),
     ForceRowSecurity(bool),
     /// `nothing`, `full`, `default` or `index`.
-    ReplicaIdentity { kind: &'static str, index: Option<String> },
+    ReplicaIdentity {
+        kind: &'static str,
+        index: Option<String>,
+    },
     ClusterOn(Option<String>),
     SetLogged(bool),
     SetTablespace(String),
     SetAccessMethod(String),
     Inherit(Name),
     NoInherit(Name),
-    AttachPartition { partition: Name, bound: Option<String> },
-    DetachPartition { partition: Name, concurrently: bool },
+    AttachPartition {
+        partition: Name,
+        bound: Option<String>,
+    },
+    DetachPartition {
+        partition: Name,
+        concurrently: bool,
+    },
     OfType(Name),
     NotOfType,
     SetWithoutOids,
@@ -57,16 +97,30 @@ pub enum AlterTableAction {
 /// What ALTER COLUMN does.
 #[derive(Clone, Debug)]
 pub enum AlterColumn {
-    Type { data_type: TypeName, collation: Option<Name>, using: Option<Expression> },
+    Type {
+        data_type: TypeName,
+        collation: Option<Name>,
+        using: Option<Expression>,
+    },
     SetDefault(Expression),
     DropDefault,
     SetNotNull,
     DropNotNull,
-    DropExpression { if_exists: bool },
-    AddIdentity { always: bool, options: Vec<SequenceOption> },
+    DropExpression {
+        if_exists: bool,
+    },
+    AddIdentity {
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
     /// `always` when SET GENERATED is said.
-    SetIdentity { always: Option<bool>, options: Vec<SequenceOption> },
-    DropIdentity { if_exists: bool },
+    SetIdentity {
+        always: Option<bool>,
+        options: Vec<SequenceOption>,
+    },
+    DropIdentity {
+        if_exists: bool,
+    },
     SetStatistics(i64),
     SetStorage(String),
     SetCompression(String),
@@ -151,7 +205,9 @@ impl Parser<'_> {
                 self.expect_words(&["force", "row", "level", "security"])?;
                 Ok(A::ForceRowSecurity(true))
             }
-            "no" if self.accept_words(&["no", "force", "row", "level", "security"]) => Ok(A::ForceRowSecurity(false)),
+            "no" if self.accept_words(&["no", "force", "row", "level", "security"]) => {
+                Ok(A::ForceRowSecurity(false))
+            }
             "no" => {
                 self.expect_words(&["no", "inherit"])?;
                 Ok(A::NoInherit(self.name()?))
@@ -279,8 +335,18 @@ impl Parser<'_> {
         matches!(
             self.word_ahead(1),
             Some(
-                "generated" | "increment" | "minvalue" | "maxvalue" | "start" | "restart" | "cache" | "cycle" | "no"
-                    | "sequence" | "owned" | "as"
+                "generated"
+                    | "increment"
+                    | "minvalue"
+                    | "maxvalue"
+                    | "start"
+                    | "restart"
+                    | "cache"
+                    | "cycle"
+                    | "no"
+                    | "sequence"
+                    | "owned"
+                    | "as"
             )
         )
     }

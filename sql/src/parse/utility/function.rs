@@ -188,7 +188,9 @@ impl Parser<'_> {
             _ => false,
         };
         let follows = match &self.peek(1).kind {
-            Kind::Word(word, category, _) => *category != Category::Reserved || matches!(word.as_str(), "in" | "variadic"),
+            Kind::Word(word, category, _) => {
+                *category != Category::Reserved || matches!(word.as_str(), "in" | "variadic")
+            }
             Kind::Quoted(_) => true,
             _ => false,
         };

@@ -218,7 +218,9 @@ impl Parser<'_> {
                 let name = match self.role_specification()? {
                     RoleSpecification::Name { name, .. } => name,
                     RoleSpecification::Public => "public".to_owned(),
-                    RoleSpecification::CurrentUser | RoleSpecification::CurrentRole => "current_user".to_owned(),
+                    RoleSpecification::CurrentUser | RoleSpecification::CurrentRole => {
+                        "current_user".to_owned()
+                    }
                     RoleSpecification::SessionUser => "session_user".to_owned(),
                 };
                 Ok(ObjectReference::plain(kind, Name { database: None, schema: None, name, position }))
@@ -248,9 +250,12 @@ impl Parser<'_> {
         let position = self.place();
         let parts = self.any_operator()?;
         let name = self.name_of(parts, position)?;
-        let types = self.parenthesized(|parser| {
-            if parser.accept("none") { Ok(None) } else { Ok(Some(parser.type_name()?)) }
-        })?;
+        let types =
+            self.parenthesized(
+                |parser| {
+                    if parser.accept("none") { Ok(None) } else { Ok(Some(parser.type_name()?)) }
+                },
+            )?;
         Ok(ObjectReference { types, ..ObjectReference::plain(ObjectKind::Operator, name) })
     }
 

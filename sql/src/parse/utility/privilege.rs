@@ -16,8 +16,14 @@ pub struct Privilege {
 /// What privileges are on.
 #[derive(Clone, Debug)]
 pub enum GrantTarget {
-    Objects { kind: ObjectKind, objects: Vec<ObjectReference> },
-    AllInSchema { kind: ObjectKind, schemas: Vec<String> },
+    Objects {
+        kind: ObjectKind,
+        objects: Vec<ObjectReference>,
+    },
+    AllInSchema {
+        kind: ObjectKind,
+        schemas: Vec<String>,
+    },
     /// Of ALTER DEFAULT PRIVILEGES: future objects of the kind.
     Future(ObjectKind),
 }
@@ -50,7 +56,11 @@ pub struct GrantRole {
 }
 
 impl GrantRole {
-    pub(super) fn of_group(group: RoleSpecification, grantees: Vec<RoleSpecification>, is_grant: bool) -> Self {
+    pub(super) fn of_group(
+        group: RoleSpecification,
+        grantees: Vec<RoleSpecification>,
+        is_grant: bool,
+    ) -> Self {
         let roles = match group {
             RoleSpecification::Name { name, position } => vec![(name, position)],
             _ => Vec::new(),
@@ -176,7 +186,8 @@ impl Parser<'_> {
         ];
         let followed_by_name = !matches!(self.word_ahead(1), Some("to" | "from"))
             && !matches!(self.peek(1).kind, Kind::Symbol(_));
-        let named = if followed_by_name { KINDS.iter().find(|(words, _)| self.accept_words(words)) } else { None };
+        let named =
+            if followed_by_name { KINDS.iter().find(|(words, _)| self.accept_words(words)) } else { None };
         let kind = named.map_or(ObjectKind::Table, |(_, kind)| *kind);
         let objects = self.list(|parser| {
             if kind == ObjectKind::LargeObject {

@@ -155,9 +155,12 @@ impl Parser<'_> {
             "unencrypted" => {
                 self.expect("password")?;
                 self.string()?;
-                return Err(crate::error!(FEATURE_NOT_SUPPORTED, "UNENCRYPTED PASSWORD is no longer supported")
-                    .hint("Remove UNENCRYPTED to store the password in encrypted form instead.")
-                    .at(position));
+                return Err(crate::error!(
+                    FEATURE_NOT_SUPPORTED,
+                    "UNENCRYPTED PASSWORD is no longer supported"
+                )
+                .hint("Remove UNENCRYPTED to store the password in encrypted form instead.")
+                .at(position));
             }
             "password" if self.accept("null") => RoleOption::Password(None),
             "password" => RoleOption::Password(Some(self.string()?)),

@@ -77,7 +77,15 @@ impl Parser<'_> {
         let word = self.word().unwrap_or_default().to_owned();
         if !matches!(
             word.as_str(),
-            "as" | "increment" | "minvalue" | "maxvalue" | "start" | "restart" | "cache" | "cycle" | "owned" | "no"
+            "as" | "increment"
+                | "minvalue"
+                | "maxvalue"
+                | "start"
+                | "restart"
+                | "cache"
+                | "cycle"
+                | "owned"
+                | "no"
                 | "sequence"
         ) {
             return Ok(None);
@@ -97,10 +105,11 @@ impl Parser<'_> {
             }
             "restart" => {
                 let with = self.accept("with");
-                let number = with || matches!(
-                    self.token().kind,
-                    crate::parse::tokens::Kind::Integer(_) | crate::parse::tokens::Kind::Operator(_)
-                );
+                let number = with
+                    || matches!(
+                        self.token().kind,
+                        crate::parse::tokens::Kind::Integer(_) | crate::parse::tokens::Kind::Operator(_)
+                    );
                 SequenceOption::Restart(if number { Some(self.signed_integer()?) } else { None })
             }
             "cache" => SequenceOption::Cache(self.signed_integer()?),

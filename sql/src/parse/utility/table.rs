@@ -98,10 +98,20 @@ pub enum ColumnConstraintKind {
     /// GENERATED ALWAYS AS (…) STORED.
     Generated(Expression),
     /// GENERATED { ALWAYS | BY DEFAULT } AS IDENTITY.
-    Identity { always: bool, options: Vec<SequenceOption> },
+    Identity {
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
     Check(Expression),
-    Unique { nulls_not_distinct: bool, options: Vec<Definition>, tablespace: Option<String> },
-    PrimaryKey { options: Vec<Definition>, tablespace: Option<String> },
+    Unique {
+        nulls_not_distinct: bool,
+        options: Vec<Definition>,
+        tablespace: Option<String>,
+    },
+    PrimaryKey {
+        options: Vec<Definition>,
+        tablespace: Option<String>,
+    },
     References(ForeignKey),
 }
 
@@ -146,9 +156,16 @@ pub enum TableConstraintKind {
         options: Vec<Definition>,
         tablespace: Option<String>,
     },
-    ForeignKey { columns: Vec<String>, reference: ForeignKey },
+    ForeignKey {
+        columns: Vec<String>,
+        reference: ForeignKey,
+    },
     /// Elements with their operators.
-    Exclude { method: Option<String>, elements: Vec<(IndexElement, Vec<String>)>, predicate: Option<Expression> },
+    Exclude {
+        method: Option<String>,
+        elements: Vec<(IndexElement, Vec<String>)>,
+        predicate: Option<Expression>,
+    },
 }
 
 /// CREATE INDEX.
@@ -234,7 +251,8 @@ impl Parser<'_> {
         }
         if self.accept_words(&["partition", "by"]) {
             let strategy = self.simple_name()?;
-            table.partition_by = Some(PartitionBy { strategy, elements: self.parenthesized(Self::index_element)? });
+            table.partition_by =
+                Some(PartitionBy { strategy, elements: self.parenthesized(Self::index_element)? });
         }
         table.access_method = if self.accept("using") { Some(self.simple_name()?) } else { None };
         table.options = self.storage_options()?;
@@ -255,7 +273,8 @@ impl Parser<'_> {
         let name = self.simple_name()?;
         self.accept_words(&["with", "options"]);
         let (collation, constraints) = self.column_constraints()?;
-        let column = ColumnDefinition { name, position, data_type: None, collation, compression: None, constraints };
+        let column =
+            ColumnDefinition { name, position, data_type: None, collation, compression: None, constraints };
         Ok(TableElement::Column(column))
     }
 
@@ -365,7 +384,8 @@ impl Parser<'_> {
             let name = if self.accept("constraint") { Some(self.simple_name()?) } else { None };
             match self.column_constraint_kind()? {
                 Some(kind) => {
-                    let timing = ConstraintTiming { no_inherit: self.no_inherit(&kind), ..Default::default() };
+                    let timing =
+                        ConstraintTiming { no_inherit: self.no_inherit(&kind), ..Default::default() };
                     constraints.push(ColumnConstraint { name, kind, timing, position });
                 }
                 None if name.is_some() => return self.fail(),
@@ -401,7 +421,11 @@ impl Parser<'_> {
                 self.advance();
                 let nulls_not_distinct = self.nulls_not_distinct()?;
                 let options = self.storage_options()?;
-                ColumnConstraintKind::Unique { nulls_not_distinct, options, tablespace: self.index_tablespace()? }
+                ColumnConstraintKind::Unique {
+                    nulls_not_distinct,
+                    options,
+                    tablespace: self.index_tablespace()?,
+                }
             }
             Some("primary") => {
                 self.expect_words(&["primary", "key"])?;
@@ -425,7 +449,11 @@ impl Parser<'_> {
     }
 
     fn index_tablespace(&mut self) -> Result<Option<String>> {
-        if self.accept_words(&["using", "index", "tablespace"]) { Ok(Some(self.simple_name()?)) } else { Ok(None) }
+        if self.accept_words(&["using", "index", "tablespace"]) {
+            Ok(Some(self.simple_name()?))
+        } else {
+            Ok(None)
+        }
     }
 
     fn generated(&mut self) -> Result<ColumnConstraintKind> {
@@ -437,7 +465,10 @@ impl Parser<'_> {
         }
         self.expect("as")?;
         if self.accept("identity") {
-            return Ok(ColumnConstraintKind::Identity { always, options: self.parenthesized_sequence_options()? });
+            return Ok(ColumnConstraintKind::Identity {
+                always,
+                options: self.parenthesized_sequence_options()?,
+            });
         }
         if !always {
             let error = "for a generated column, GENERATED ALWAYS must be specified";
@@ -563,7 +594,14 @@ impl Parser<'_> {
         let include = if self.accept("include") { self.column_list()? } else { Vec::new() };
         let options = self.storage_options()?;
         let tablespace = self.index_tablespace()?;
-        Ok(TableConstraintKind::Unique { columns, include, nulls_not_distinct, using_index, options, tablespace })
+        Ok(TableConstraintKind::Unique {
+            columns,
+            include,
+            nulls_not_distinct,
+            using_index,
+            options,
+            tablespace,
+        })
     }
 
     fn primary_key(&mut self) -> Result<TableConstraintKind> {
@@ -619,7 +657,8 @@ impl Parser<'_> {
         let table = self.table_with_only()?;
         let method = if self.accept("using") { Some(self.simple_name()?) } else { None };
         let elements = self.parenthesized(Self::index_element)?;
-        let include = if self.accept("include") { self.parenthesized(Self::index_element)? } else { Vec::new() };
+        let include =
+            if self.accept("include") { self.parenthesized(Self::index_element)? } else { Vec::new() };
         let nulls_not_distinct = self.nulls_not_distinct()?;
         let options = self.storage_options()?;
         let tablespace = if self.accept("tablespace") { Some(self.simple_name()?) } else { None };
@@ -669,7 +708,14 @@ impl Parser<'_> {
             None
         };
         let nulls_first = self.nulls_order()?;
-        Ok(IndexElement { expression, collation, operator_class, operator_class_options, descending, nulls_first })
+        Ok(IndexElement {
+            expression,
+            collation,
+            operator_class,
+            operator_class_options,
+            descending,
+            nulls_first,
+        })
     }
 
     /// A function call, or one of the functions with a syntax of their own.

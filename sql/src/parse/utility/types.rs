@@ -1,8 +1,8 @@
 //! CREATE and ALTER TYPE and DOMAIN.
 
 use super::{
-    ColumnConstraint, ColumnDefinition, Definition, Expression, Name, RoleSpecification, TableConstraint, TypeName,
-    Utility,
+    ColumnConstraint, ColumnDefinition, Definition, Expression, Name, RoleSpecification, TableConstraint,
+    TypeName, Utility,
 };
 use crate::Result;
 use crate::parse::parser::Parser;
@@ -35,12 +35,34 @@ pub struct AlterType {
 #[derive(Clone, Debug)]
 pub enum AlterTypeAction {
     /// `neighbor` is an existing label, before (true) or after which the new one goes.
-    AddValue { value: String, if_not_exists: bool, neighbor: Option<(String, bool)> },
-    RenameValue { from: String, to: String },
-    RenameAttribute { from: String, to: String, cascade: bool },
-    AddAttribute { attribute: ColumnDefinition, cascade: bool },
-    DropAttribute { name: String, if_exists: bool, cascade: bool },
-    AlterAttribute { name: String, data_type: TypeName, cascade: bool },
+    AddValue {
+        value: String,
+        if_not_exists: bool,
+        neighbor: Option<(String, bool)>,
+    },
+    RenameValue {
+        from: String,
+        to: String,
+    },
+    RenameAttribute {
+        from: String,
+        to: String,
+        cascade: bool,
+    },
+    AddAttribute {
+        attribute: ColumnDefinition,
+        cascade: bool,
+    },
+    DropAttribute {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    AlterAttribute {
+        name: String,
+        data_type: TypeName,
+        cascade: bool,
+    },
     RenameTo(String),
     OwnerTo(RoleSpecification),
     SetSchema(String),
@@ -111,7 +133,14 @@ impl Parser<'_> {
         let name = self.simple_name()?;
         let data_type = Some(self.type_name()?);
         let collation = self.name_after("collate")?;
-        Ok(ColumnDefinition { name, position, data_type, collation, compression: None, constraints: Vec::new() })
+        Ok(ColumnDefinition {
+            name,
+            position,
+            data_type,
+            collation,
+            compression: None,
+            constraints: Vec::new(),
+        })
     }
 
     pub(super) fn alter_type(&mut self) -> Result<Utility> {
@@ -159,7 +188,10 @@ impl Parser<'_> {
 
     fn attribute_action(&mut self) -> Result<AlterTypeAction> {
         if self.accept_words(&["add", "attribute"]) {
-            return Ok(AlterTypeAction::AddAttribute { attribute: self.attribute()?, cascade: self.cascade() });
+            return Ok(AlterTypeAction::AddAttribute {
+                attribute: self.attribute()?,
+                cascade: self.cascade(),
+            });
         }
         if self.accept_words(&["drop", "attribute"]) {
             let if_exists = self.if_exists();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use sqlparser::ast;
 
-use super::{Definition, Execute, InnerStatement, Name, OnCommit, Persistence, QueryText, RoleSpecification, Utility};
+use super::{
+    Definition, Execute, InnerStatement, Name, OnCommit, Persistence, QueryText, RoleSpecification, Utility,
+};
 use crate::Result;
 use crate::parse::Node;
 use crate::parse::parser::Parser;
@@ -250,7 +252,15 @@ impl Parser<'_> {
             }
             self.expect_words(&["check", "option"])?;
         }
-        Ok(Utility::CreateView(CreateView { name, or_replace, persistence, columns, options, query, check_option }))
+        Ok(Utility::CreateView(CreateView {
+            name,
+            or_replace,
+            persistence,
+            columns,
+            options,
+            query,
+            check_option,
+        }))
     }
 
     pub(super) fn create_schema(&mut self) -> Result<Utility> {
@@ -269,7 +279,8 @@ impl Parser<'_> {
         let mut elements = Vec::new();
         while self.at("create") || self.at("grant") {
             let (start, place, index) = (self.index(), self.place(), self.position());
-            let utility = if self.at("grant") { self.grant_statement(true)? } else { self.create_statement()? };
+            let utility =
+                if self.at("grant") { self.grant_statement(true)? } else { self.create_statement()? };
             let allowed = matches!(
                 utility,
                 Utility::CreateTable(_)
@@ -287,7 +298,11 @@ impl Parser<'_> {
                 return Err(crate::error!(FEATURE_NOT_SUPPORTED, "{message}").at(index));
             }
             let text: Arc<str> = self.text_since(start).into();
-            elements.push(InnerStatement { node: Box::new(Node::Utility(Box::new(utility))), text, position: place });
+            elements.push(InnerStatement {
+                node: Box::new(Node::Utility(Box::new(utility))),
+                text,
+                position: place,
+            });
         }
         Ok(Utility::CreateSchema(CreateSchema { name, if_not_exists, owner, elements, position }))
     }
