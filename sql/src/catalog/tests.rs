@@ -132,3 +132,15 @@ fn duplicates_are_refused_as_by_postgresql() {
     assert_eq!(error.0.detail.as_deref(), Some("Key (relname, relnamespace)=(pg_class, 11) already exists."));
     assert!(edit.insert(class).unwrap_err().message().contains("pg_class_oid_index"));
 }
+
+#[test]
+fn changes_can_be_made_again_on_another_snapshot() {
+    let mut edit = CatalogEdit::new(&Catalog::empty());
+    let row = namespace(&mut edit, "sales");
+    edit.insert(row).unwrap();
+    edit.delete::<Namespace>(Oid(99)).unwrap();
+    let (edited, changes) = edit.finish();
+    let replayed = Catalog::empty().with_changes(&changes).unwrap();
+    assert_eq!(replayed.namespace_named("sales"), edited.namespace_named("sales"));
+    assert!(replayed.namespace(Oid(99)).is_none());
+}
