@@ -43,8 +43,8 @@ impl Scope {
 pub fn bootstrap(connection: &mut Connection, scope: Scope) -> Result<()> {
     let mut run = |sql: &str, parameters: &[Value]| connection.execute(sql, parameters).map_err(failure);
     run(r#"CREATE TABLE "pg_catalog.control" (name TEXT PRIMARY KEY, value ANY) STRICT"#, &[])?;
-    let removed = r#"CREATE TABLE "pg_catalog.removed_rows" (relation TEXT, identity TEXT, PRIMARY KEY (relation, identity)) STRICT"#;
-    run(removed, &[])?;
+    let columns = "(relation TEXT, identity TEXT, PRIMARY KEY (relation, identity))";
+    run(&format!("CREATE TABLE \"pg_catalog.removed_rows\" {columns} STRICT"), &[])?;
     for relation in scope.relations() {
         let columns = relation.columns.iter().map(|column| format!("\"{column}\" ANY")).collect::<Vec<_>>();
         let (table, columns) = (table_name(relation.name), columns.join(", "));

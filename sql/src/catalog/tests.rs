@@ -42,6 +42,8 @@ fn columns_and_keys_are_those_of_the_catalog_itself() {
     }
 }
 
+const AVG_COMMENT: &str = "the average (arithmetic mean) as numeric of all bigint values";
+
 #[test]
 fn built_in_objects_are_found() {
     let catalog = Catalog::built_in();
@@ -56,6 +58,9 @@ fn built_in_objects_are_found() {
     assert_eq!(catalog.functions_named("array_agg").len(), 2);
     assert_eq!(catalog.operators_named("||").len(), 11);
     assert_eq!(catalog.cast(Oid(23), Oid(20)).unwrap().castfunc, Oid(481));
+    assert_eq!(catalog.comment(Oid(1255), Oid(2100), 0).unwrap().description, AVG_COMMENT);
+    assert_eq!(catalog.shared_comment(Oid(1262), Oid(4)).unwrap().description, "unmodifiable empty database");
+    assert!(!catalog.dependencies(Oid(1247), Oid(12002)).is_empty());
     assert_eq!(catalog.range(Oid(4451)).unwrap().rngtypid, Oid(3904));
     assert_eq!(catalog.collation_named(pg_catalog.oid, "C").unwrap().oid, Oid(950));
     assert_eq!(catalog.role_named("postgres").unwrap().oid, Oid(10));

@@ -27,7 +27,8 @@ fn the_pretty_form_leaves_out_what_postgresql_leaves_out() {
         ("(3 + (4 * 2))", "3 + 4 * 2"),
         ("(('a'::text || 'b'::text) || 'c'::text)", "('a'::text || 'b'::text) || 'c'::text"),
         (
-            "((NOT ((a = 1) OR (a = 2))) AND (a = ANY (ARRAY[1, 2])) AND (b IS DISTINCT FROM 'z'::text) AND ((- a) < 3))",
+            "((NOT ((a = 1) OR (a = 2))) AND (a = ANY (ARRAY[1, 2])) AND (b IS DISTINCT FROM 'z'::text) \
+                AND ((- a) < 3))",
             "NOT (a = 1 OR a = 2) AND (a = ANY (ARRAY[1, 2])) AND b IS DISTINCT FROM 'z'::text AND (- a) < 3",
         ),
         (
@@ -44,8 +45,12 @@ fn the_pretty_form_leaves_out_what_postgresql_leaves_out() {
 
 #[test]
 fn the_pretty_form_of_a_view_keeps_subqueries_and_joins() {
-    let full = " SELECT a.x\n   FROM ((a\n     JOIN b ON ((a.x = b.x)))\n     LEFT JOIN c ON ((b.y = c.y)))\n  WHERE (NOT (EXISTS ( SELECT 1\n           FROM d\n          WHERE (d.x = a.x))))\n  ORDER BY (lower(a.z)) DESC;";
-    let expected = " SELECT a.x\n   FROM a\n     JOIN b ON a.x = b.x\n     LEFT JOIN c ON b.y = c.y\n  WHERE NOT (EXISTS ( SELECT 1\n           FROM d\n          WHERE d.x = a.x))\n  ORDER BY (lower(a.z)) DESC;";
+    let full = " SELECT a.x\n   FROM ((a\n     JOIN b ON ((a.x = b.x)))\n     LEFT JOIN c ON ((b.y = \
+        c.y)))\n  WHERE (NOT (EXISTS ( SELECT 1\n           FROM d\n          WHERE (d.x = \
+        a.x))))\n  ORDER BY (lower(a.z)) DESC;";
+    let expected = " SELECT a.x\n   FROM a\n     JOIN b ON a.x = b.x\n     LEFT JOIN c ON b.y = \
+        c.y\n  WHERE NOT (EXISTS ( SELECT 1\n           FROM d\n          WHERE d.x = a.x))\n  ORDER BY \
+        (lower(a.z)) DESC;";
     assert_eq!(pretty(full), expected);
 }
 
@@ -66,14 +71,16 @@ fn built_in_objects_are_described() {
     assert_eq!(
         describe.index(Oid(2663), false).as_deref(),
         Some(
-            "CREATE UNIQUE INDEX pg_class_relname_nsp_index ON pg_catalog.pg_class USING btree (relname, relnamespace)"
+            "CREATE UNIQUE INDEX pg_class_relname_nsp_index ON pg_catalog.pg_class USING btree (relname, \
+                relnamespace)"
         )
     );
     assert_eq!(describe.index_column(Oid(2663), 2, true).as_deref(), Some("relnamespace"));
     assert_eq!(
         describe.function(Oid(480)).unwrap().as_deref(),
         Some(
-            "CREATE OR REPLACE FUNCTION pg_catalog.int4(bigint)\n RETURNS integer\n LANGUAGE internal\n IMMUTABLE PARALLEL SAFE STRICT\nAS $function$int84$function$\n"
+            "CREATE OR REPLACE FUNCTION pg_catalog.int4(bigint)\n RETURNS integer\n LANGUAGE internal\n \
+                IMMUTABLE PARALLEL SAFE STRICT\nAS $function$int84$function$\n"
         )
     );
     let error = describe.function(Oid(2100)).unwrap_err();
@@ -163,7 +170,8 @@ fn indexes_and_constraints_of_users_are_described() {
     let describe = Describe::new(&catalog, &PATH);
     let columns = "(\"B b\" COLLATE \"C\" text_pattern_ops DESC NULLS LAST, ((a + 1)) DESC) INCLUDE (a)";
     let full = format!(
-        "CREATE UNIQUE INDEX i ON s.\"T\" USING btree {columns} NULLS NOT DISTINCT WITH (fillfactor='70') WHERE ((a > 3) AND (\"B b\" IS NOT NULL))"
+        "CREATE UNIQUE INDEX i ON s.\"T\" USING btree {columns} NULLS NOT DISTINCT WITH (fillfactor='70') \
+            WHERE ((a > 3) AND (\"B b\" IS NOT NULL))"
     );
     assert_eq!(describe.index(index, false), Some(full.clone()));
     let pretty = full
@@ -175,7 +183,8 @@ fn indexes_and_constraints_of_users_are_described() {
     assert_eq!(
         describe.constraint(Oid(20000), false).as_deref(),
         Some(
-            "FOREIGN KEY (a, \"B b\") REFERENCES s.\"T\"(\"B b\", a) MATCH FULL ON UPDATE CASCADE ON DELETE SET NULL (\"B b\") DEFERRABLE INITIALLY DEFERRED NOT VALID"
+            "FOREIGN KEY (a, \"B b\") REFERENCES s.\"T\"(\"B b\", a) MATCH FULL ON UPDATE CASCADE ON \
+                DELETE SET NULL (\"B b\") DEFERRABLE INITIALLY DEFERRED NOT VALID"
         )
     );
     assert_eq!(
@@ -213,7 +222,9 @@ fn functions_of_users_are_described() {
     };
     edit.insert(row).unwrap();
     let describe = Describe::new(&edit, &PATH);
-    let expected = "CREATE OR REPLACE FUNCTION public.f(integer, \"B\" text DEFAULT 'x,y'::text)\n RETURNS TABLE(c boolean)\n LANGUAGE sql\n STABLE COST 5 ROWS 10\n SET search_path TO 'public', 'A b'\n SET work_mem TO '1MB'\nAS $functionx$select '$function$'$functionx$\n";
+    let expected = "CREATE OR REPLACE FUNCTION public.f(integer, \"B\" text DEFAULT 'x,y'::text)\n RETURNS \
+        TABLE(c boolean)\n LANGUAGE sql\n STABLE COST 5 ROWS 10\n SET search_path TO 'public', 'A b'\n SET \
+        work_mem TO '1MB'\nAS $functionx$select '$function$'$functionx$\n";
     assert_eq!(describe.function(oid).unwrap().as_deref(), Some(expected));
     assert_eq!(describe.function_identity_arguments(oid).as_deref(), Some("integer, \"B\" text"));
     assert_eq!(describe.function_argument_default(oid, 2).as_deref(), Some("'x,y'::text"));
