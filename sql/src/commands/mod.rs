@@ -12,7 +12,13 @@
 //!
 //! Source: `src/backend/commands/`.
 
+mod constraint;
 pub mod dependency;
+mod index;
+mod naming;
+mod new_rows;
+mod schema;
+mod table;
 
 use std::sync::Arc;
 
