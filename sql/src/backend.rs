@@ -142,8 +142,15 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Delivers a request: sets its flag, stops a running statement where it must, and wakes the backend.
+    /// Delivers a request: sets its flag, stops a running statement where it must, and wakes the backend. A backend that
+    /// is a process of its own decides itself what a request to end means: it is only told.
     pub fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            process(signal);
+            if signal != Signal::Cancel {
+                return;
+            }
+        }
         match signal {
             Signal::Cancel => self.cancel.store(true, Ordering::SeqCst),
             Signal::Terminate => self.terminate.store(true, Ordering::SeqCst),
@@ -154,8 +161,14 @@ impl Backend {
         {
             interrupt.set();
         }
-        if let Some(process) = &self.process {
-            process(signal);
+        self.latch.set();
+    }
+
+    /// The other end is gone: what still runs for it stops, and the session ends.
+    pub fn hang_up(&self) {
+        self.terminate.store(true, Ordering::SeqCst);
+        if let Some(interrupt) = &*self.interrupt.lock() {
+            interrupt.set();
         }
         self.latch.set();
     }
@@ -291,7 +304,7 @@ impl BackendTable {
     ) -> Registration {
         let (pid, process) = match process {
             Some((pid, signal)) => (pid, Some(signal)),
-            None => (self.next_virtual.fetch_add(1, Ordering::Relaxed), None),
+            None => (self.virtual_pid(), None),
         };
         let backend = Arc::new(Backend {
             pid,
@@ -309,6 +322,11 @@ impl BackendTable {
         });
         self.rows.write().insert(pid, backend.clone());
         Registration { table: self.clone(), backend }
+    }
+
+    /// A number for a backend that is no process of its own.
+    pub fn virtual_pid(&self) -> i32 {
+        self.next_virtual.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The row with this pid.

@@ -8,6 +8,7 @@ pub mod backend;
 pub mod bind;
 pub mod bound;
 pub mod catalog;
+pub mod clock;
 pub mod cluster;
 pub mod commands;
 mod error;

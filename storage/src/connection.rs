@@ -1,152 +1,333 @@
-//! One connection to SQLite, its statements and their rows.
+//! One connection to SQLite: preparing, binding, stepping. Its transactions are in `transaction`, what it
+//! lends to SQLite in `registration`.
 
 use std::any::Any;
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::ptr;
 use std::sync::Arc;
+use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-use crate::{AggregateFunction, Collation, Result, ScalarFunction, TableFunction, Value, ValueRef};
+use rusqlite::ffi;
+
+use crate::failure;
+use crate::handle::Handle;
+use crate::host_value;
+use crate::statement::Progress;
+use crate::{Interrupt, Result, RowRef, Statement, Value, ValueRef};
 
 /// A connection: one transaction at a time, used by one thread at a time (it is `Send`, not `Sync`).
-pub struct Connection {}
-
-/// A prepared statement. It belongs to the connection that made it and is used through that connection only, which is
-/// what makes it safe to send between threads. Dropping it gives it back to the connection's cache.
-pub struct Statement {}
-
-/// The row that the last step produced; valid until the next.
-pub struct RowRef<'a> {
-    _statement: &'a Statement,
+///
+/// Inside a host function, [`crate::CallContext`] lends a second one on the same SQLite handle, a guest: it
+/// prepares and runs statements inside the one that called the function, but does not begin or end
+/// transactions. A guest is bound to the thread and the duration of its call.
+pub struct Connection {
+    pub(crate) handle: Arc<Handle>,
+    seat: Seat,
+    not_sync: PhantomData<Cell<()>>,
 }
 
-/// Stops a statement from another thread. Clones share one flag.
-#[derive(Clone)]
-pub struct Interrupt {}
+/// In which role a connection uses its handle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seat {
+    /// The one connection of the handle; passes the gate for each operation.
+    Owner,
+    /// A guest on this thread, inside an operation of the owner, which holds the gate.
+    Guest(ThreadId),
+}
 
-impl Interrupt {
-    /// Asks the connection's running statement, and each later one until [`Connection::clear_interrupt`], to end with
-    /// [`crate::ErrorKind::Interrupted`].
-    pub fn set(&self) {
-        unimplemented!()
+/// A stay inside the gate.
+pub(crate) struct Stay<'a> {
+    handle: &'a Handle,
+    owner: bool,
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        if self.owner {
+            self.handle.leave();
+        }
+    }
+}
+
+impl Stay<'_> {
+    /// Ends the stay, but keeps the gate for a statement whose row will be read.
+    fn keep_for(self, raw: *mut ffi::sqlite3_stmt) {
+        if self.owner {
+            self.handle.gate.leave_at(raw);
+        }
+        std::mem::forget(self);
     }
 }
 
 impl Connection {
-    /// Makes these functions known, once each by name; to be called before a statement that uses them is prepared.
-    pub fn ensure_scalar(&mut self, _function: &ScalarFunction) -> Result<()> {
-        unimplemented!()
-    }
-    /// As [`Self::ensure_scalar`], for an aggregate.
-    pub fn ensure_aggregate(&mut self, _function: &AggregateFunction) -> Result<()> {
-        unimplemented!()
-    }
-    /// As [`Self::ensure_scalar`], for a table function.
-    pub fn ensure_table(&mut self, _function: &TableFunction) -> Result<()> {
-        unimplemented!()
-    }
-    /// As [`Self::ensure_scalar`], for a collation.
-    pub fn ensure_collation(&mut self, _collation: &Collation) -> Result<()> {
-        unimplemented!()
+    pub(crate) fn owner(handle: Arc<Handle>) -> Self {
+        Self { handle, seat: Seat::Owner, not_sync: PhantomData }
     }
 
-    /// Lends a value to all host functions called from now on, until it is replaced.
-    pub fn set_context(&mut self, _context: Option<Arc<dyn Any + Send + Sync>>) {
-        unimplemented!()
+    /// A guest for the duration of one host call.
+    ///
+    /// # Safety
+    /// The handle lives in an `Arc` with owners, and this thread is inside its gate until [`Self::retire`].
+    pub(crate) unsafe fn guest(handle: &Handle) -> Self {
+        let place = ptr::from_ref(handle);
+        // SAFETY: the caller's promise: the place is an `Arc`'s, and somebody holds it.
+        let handle = unsafe {
+            Arc::increment_strong_count(place);
+            Arc::from_raw(place)
+        };
+        Self { handle, seat: Seat::Guest(thread::current().id()), not_sync: PhantomData }
+    }
+
+    /// Ends a guest. One that host code has exchanged for another connection would be usable after its call,
+    /// outside the gate; that is a fault which cannot be undone.
+    pub(crate) fn retire(self, handle: &Handle) {
+        if !ptr::eq(Arc::as_ptr(&self.handle), handle) || self.is_owner() {
+            tracing::error!("a host function kept the connection it was lent");
+            std::process::abort();
+        }
+    }
+
+    pub(crate) fn is_owner(&self) -> bool {
+        self.seat == Seat::Owner
+    }
+
+    /// Passes the gate.
+    pub(crate) fn enter(&self) -> Stay<'_> {
+        let owner = match self.seat {
+            Seat::Owner => {
+                self.handle.gate.enter();
+                true
+            }
+            Seat::Guest(thread) => {
+                assert!(thread == thread::current().id(), "a guest connection stays on its thread");
+                false
+            }
+        };
+        self.handle.put_away_returned();
+        Stay { handle: &self.handle, owner }
+    }
+
+    /// Lends a value to all host functions called from now on, until it is replaced. Not from inside a host
+    /// function: that panics, since the calls under way still use the old one.
+    pub fn set_context(&mut self, context: Option<Arc<dyn Any + Send + Sync>>) {
+        let _stay = self.enter();
+        let mut place =
+            self.handle.context.try_borrow_mut().expect("the context is not replaced inside a host function");
+        *place = context;
     }
 
     /// The handle that stops this connection's statements.
     pub fn interrupt(&self) -> Interrupt {
-        unimplemented!()
+        self.handle.watch.interrupt()
     }
+
     /// Lets statements run again after an interrupt.
     pub fn clear_interrupt(&self) {
-        unimplemented!()
+        self.handle.watch.clear_interrupt();
     }
+
     /// Ends any statement that is still running at this moment with [`crate::ErrorKind::Interrupted`].
-    pub fn set_deadline(&mut self, _deadline: Option<Instant>) {
-        unimplemented!()
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.handle.watch.set_deadline(deadline);
     }
-    /// Ends the running statement with [`crate::ErrorKind::BudgetExhausted`] after about so many thousand virtual
-    /// machine instructions; `None` for no limit. Counted anew from this call.
-    pub fn set_budget(&mut self, _kilo_instructions: Option<u32>) {
-        unimplemented!()
+
+    /// Ends the running statement with [`crate::ErrorKind::BudgetExhausted`] after about so many thousand
+    /// virtual machine instructions; `None` for no limit. Counted anew from this call. Only reading
+    /// statements spend it: SQLite undoes the whole transaction of a writing one that it stops, so that could
+    /// not be run again elsewhere.
+    pub fn set_budget(&mut self, kilo_instructions: Option<u32>) {
+        self.handle.watch.set_budget(kilo_instructions);
     }
 
     /// The statement for this text (one statement), from the cache or newly prepared.
-    pub fn prepare(&mut self, _sql: &str) -> Result<Statement> {
-        unimplemented!()
-    }
-    /// Gives parameter `index` (from 1) a value.
-    pub fn bind(&mut self, _statement: &mut Statement, _index: usize, _value: ValueRef<'_>) -> Result<()> {
-        unimplemented!()
-    }
-    /// Runs to the next row.
-    pub fn step<'a>(&'a mut self, _statement: &'a mut Statement) -> Result<Option<RowRef<'a>>> {
-        unimplemented!()
-    }
-    /// Makes the statement ready to be bound and run anew.
-    pub fn reset(&mut self, _statement: &mut Statement) {
-        unimplemented!()
-    }
-    /// Prepares, binds and runs to the end; how many rows it changed.
-    pub fn execute(&mut self, _sql: &str, _parameters: &[Value]) -> Result<usize> {
-        unimplemented!()
-    }
-    /// Prepares, binds and runs to the end, all rows.
-    pub fn query(&mut self, _sql: &str, _parameters: &[Value]) -> Result<Vec<Vec<Value>>> {
-        unimplemented!()
-    }
-    /// The rowid of the last row inserted.
-    pub fn last_insert_rowid(&self) -> i64 {
-        unimplemented!()
+    pub fn prepare(&mut self, sql: &str) -> Result<Statement> {
+        let _stay = self.enter();
+        let cached = self.handle.cache.borrow_mut().take(sql);
+        let (sql, raw) = match cached {
+            Some(cached) => cached,
+            None => (Arc::from(sql), self.compile(sql)?),
+        };
+        // SAFETY: a live statement.
+        let writes = unsafe { ffi::sqlite3_stmt_readonly(raw) } == 0;
+        let handle = Arc::clone(&self.handle);
+        Ok(Statement { handle, raw, sql, progress: Progress::Ready, rollbacks: 0, writes })
     }
 
-    /// Begins a transaction that reads one snapshot, taken now.
-    pub fn begin_read(&mut self) -> Result<()> {
-        unimplemented!()
+    fn compile(&self, sql: &str) -> Result<*mut ffi::sqlite3_stmt> {
+        let length = c_int::try_from(sql.len()).map_err(|_| failure::fault("statement too long"))?;
+        self.handle.take_failure();
+        let (mut raw, mut tail) = (ptr::null_mut(), ptr::null());
+        let (start, flags) = (sql.as_ptr().cast(), ffi::SQLITE_PREPARE_PERSISTENT);
+        // SAFETY: inside the gate of a live handle; the text has that length and outlives the call.
+        let code =
+            unsafe { ffi::sqlite3_prepare_v3(self.handle.raw(), start, length, flags, &mut raw, &mut tail) };
+        self.handle.check(code)?;
+        if raw.is_null() {
+            return Err(failure::fault("no statement in the text"));
+        }
+        let rest = &sql[tail.addr() - start.addr()..];
+        if rest.contains(|c: char| c != ';' && !c.is_whitespace()) {
+            // SAFETY: just compiled, and not kept.
+            unsafe { ffi::sqlite3_finalize(raw) };
+            return Err(failure::fault(format!("text after the end of the statement: {rest}")));
+        }
+        Ok(raw)
     }
-    /// Begins a transaction that may write. The caller holds the database's [`crate::WriteLock`].
-    pub fn begin_write(&mut self) -> Result<()> {
-        unimplemented!()
+
+    fn check_owned(&self, statement: &Statement) -> Result<()> {
+        if Arc::ptr_eq(&self.handle, &statement.handle) {
+            return Ok(());
+        }
+        Err(failure::fault("a statement was used with a connection that did not make it"))
     }
-    /// Turns a read transaction into a writing one; [`crate::ErrorKind::StaleSnapshot`] when others have committed since.
-    pub fn upgrade(&mut self) -> Result<()> {
-        unimplemented!()
+
+    /// Gives parameter `index` (from 1) a value. A statement that has run is reset first.
+    pub fn bind(&mut self, statement: &mut Statement, index: usize, value: ValueRef<'_>) -> Result<()> {
+        self.check_owned(statement)?;
+        let stay = self.enter();
+        if statement.progress != Progress::Ready {
+            self.reset_inside(statement);
+        }
+        let index = c_int::try_from(index).map_err(|_| failure::fault("parameter index too large"))?;
+        // SAFETY: a live statement of this handle, inside its gate.
+        let code = unsafe { host_value::bind(statement.raw, index, value) };
+        let bound = self.handle.check(code);
+        drop(stay);
+        bound
     }
-    /// Ends the transaction, keeping its effects. They are in the log file but perhaps not on disk yet:
-    /// see [`crate::Database::flush`].
-    pub fn commit(&mut self) -> Result<()> {
-        unimplemented!()
+
+    /// Runs to the next row. At the end it gives `None`, and goes on doing so until the statement is reset;
+    /// after an error the statement is reset.
+    pub fn step<'a>(&'a mut self, statement: &'a mut Statement) -> Result<Option<RowRef<'a>>> {
+        self.check_owned(statement)?;
+        if statement.progress == Progress::Done {
+            return Ok(None);
+        }
+        // Between the rows of one statement the gate is held for it, and only its owner, us, can take it
+        // over.
+        let held = self.is_owner() && self.handle.gate.is_held_for(statement.raw);
+        let stay = if held { Stay { handle: &self.handle, owner: true } } else { self.enter() };
+        match self.advance(statement) {
+            Ok(true) => {
+                stay.keep_for(statement.raw);
+                Ok(Some(RowRef { statement }))
+            }
+            Ok(false) => Ok(None),
+            Err(error) => {
+                self.reset_inside(statement);
+                Err(error)
+            }
+        }
     }
-    /// Ends the transaction without effects. Never fails: what SQLite has already rolled back stays so.
-    pub fn rollback(&mut self) {
-        unimplemented!()
+
+    fn advance(&self, statement: &mut Statement) -> Result<bool> {
+        let handle = &self.handle;
+        if statement.progress == Progress::Running && statement.rollbacks != handle.rollbacks.get() {
+            return Err(failure::fault("the statement was ended by a rollback"));
+        }
+        statement.rollbacks = handle.rollbacks.get();
+        let stop = match statement.progress {
+            Progress::Running => handle.watch.may_continue(),
+            _ => handle.watch.may_begin(),
+        };
+        if let Some(stop) = stop {
+            return Err(stop.into());
+        }
+        handle.take_failure();
+        let writing = handle.watch.enter_statement(statement.writes);
+        statement.progress = Progress::Running;
+        // SAFETY: a live statement of this live handle, inside its gate.
+        let code = unsafe { ffi::sqlite3_step(statement.raw) };
+        handle.watch.leave_statement(writing);
+        handle.changed.set(handle.changed.get() || statement.writes);
+        match code {
+            // Host code that cannot refuse (a collation) leaves its failure behind a good code.
+            ffi::SQLITE_ROW | ffi::SQLITE_DONE if handle.has_failed() => Err(handle.error(code)),
+            ffi::SQLITE_ROW => Ok(true),
+            ffi::SQLITE_DONE => {
+                statement.progress = Progress::Done;
+                Ok(false)
+            }
+            code => Err(handle.error(code)),
+        }
     }
-    /// Whether a transaction is open.
-    pub fn in_transaction(&self) -> bool {
-        unimplemented!()
+
+    /// Makes the statement ready to be bound and run anew. Its bindings stay.
+    pub fn reset(&mut self, statement: &mut Statement) {
+        if self.check_owned(statement).is_ok() {
+            let _stay = self.enter();
+            self.reset_inside(statement);
+        } else {
+            debug_assert!(false, "a statement is reset through the connection that made it");
+        }
     }
-    /// Sets a savepoint inside the transaction.
-    pub fn savepoint(&mut self, _name: &str) -> Result<()> {
-        unimplemented!()
+
+    fn reset_inside(&self, statement: &mut Statement) {
+        self.handle.reset(statement.raw);
+        statement.progress = Progress::Ready;
     }
-    /// Forgets a savepoint, keeping what came after it.
-    pub fn release(&mut self, _name: &str) -> Result<()> {
-        unimplemented!()
+
+    /// Prepares, binds and runs to the end; how many rows it changed.
+    pub fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<usize> {
+        let mut statement = self.prepare_bound(sql, parameters)?;
+        let before = self.total_changes();
+        while self.step(&mut statement)?.is_some() {}
+        let changed = if self.total_changes() == before { 0 } else { self.changes() };
+        Ok(changed)
     }
-    /// Undoes what came after a savepoint, and keeps the savepoint.
-    pub fn rollback_to(&mut self, _name: &str) -> Result<()> {
-        unimplemented!()
+
+    /// Prepares, binds and runs to the end, all rows.
+    pub fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Vec<Value>>> {
+        let mut statement = self.prepare_bound(sql, parameters)?;
+        let mut rows = Vec::new();
+        while let Some(row) = self.step(&mut statement)? {
+            rows.push((0..row.len()).map(|index| row.get(index).to_owned()).collect());
+        }
+        Ok(rows)
+    }
+
+    fn prepare_bound(&mut self, sql: &str, parameters: &[Value]) -> Result<Statement> {
+        let mut statement = self.prepare(sql)?;
+        if parameters.len() > statement.parameter_count() {
+            return Err(failure::fault("more parameters than the statement has"));
+        }
+        for (index, value) in (1..).zip(parameters) {
+            self.bind(&mut statement, index, value.as_ref())?;
+        }
+        Ok(statement)
+    }
+
+    /// The rowid of the last row inserted.
+    pub fn last_insert_rowid(&self) -> i64 {
+        let _stay = self.enter();
+        // SAFETY: a live handle, inside its gate.
+        unsafe { ffi::sqlite3_last_insert_rowid(self.handle.raw()) }
+    }
+
+    /// How many rows the last INSERT, UPDATE or DELETE that ended has changed, those of triggers not counted.
+    pub fn changes(&self) -> usize {
+        let _stay = self.enter();
+        // SAFETY: as above.
+        let changes = unsafe { ffi::sqlite3_changes64(self.handle.raw()) };
+        usize::try_from(changes).unwrap_or(0)
+    }
+
+    fn total_changes(&self) -> i64 {
+        let _stay = self.enter();
+        // SAFETY: as above.
+        unsafe { ffi::sqlite3_total_changes64(self.handle.raw()) }
     }
 }
 
-impl RowRef<'_> {
-    /// How many columns it has.
-    #[allow(clippy::len_without_is_empty, reason = "a row always has columns")]
-    pub fn len(&self) -> usize {
-        unimplemented!()
-    }
-    /// The value of column `index` (from 0).
-    pub fn get(&self, _index: usize) -> ValueRef<'_> {
-        unimplemented!()
+impl Drop for Connection {
+    /// A transaction that is left open ends without effects. (Statements that outlive the connection keep the
+    /// handle.)
+    fn drop(&mut self) {
+        if self.is_owner() {
+            self.rollback();
+        }
     }
 }

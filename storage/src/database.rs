@@ -1,9 +1,31 @@
-//! One database file: its connections, its write lock, its flushes.
+//! One database file: its connections, its write lock, its flushes, its checkpoints.
+//!
+//! Promises:
+//! - The file is open once: a second [`Database::open`], here or in another process, is [`ErrorKind::InUse`].
+//! - A commit that [`Database::flush_to`] has waited for survives any crash (see [`crate::flush`] for why).
+//! - Writers queue, in order, for the [`WriteLock`]; SQLite's own lock is never contended, so nothing here
+//!   ever polls.
+//! - What a killed process left in the log is recovered by the next open.
 
+use std::ffi::c_int;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::{Connection, Result};
+use parking_lot::Mutex;
+use rusqlite::ffi;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::failure;
+use crate::flush::{CommitClock, Flusher};
+use crate::handle::Handle;
+use crate::open_files::OpenFile;
+use crate::{Connection, Error, ErrorKind, Result, Value};
+
+/// A log larger than this is cut to nothing when a checkpoint finds that no reader needs it any more. A
+/// smaller one is overwritten from its start, which spares the file system the allocation.
+const LOG_KEPT_BYTES_MAX: u64 = 64 << 20;
 
 /// How to open a database.
 #[derive(Clone, Debug)]
@@ -15,62 +37,312 @@ pub struct DatabaseOptions {
 }
 
 /// One SQLite file, opened once in this process.
-pub struct Database {}
+pub struct Database {
+    options: DatabaseOptions,
+    path: PathBuf,
+    log: PathBuf,
+    commits: Arc<CommitClock>,
+    flusher: Flusher,
+    writers: Arc<Semaphore>,
+    lent: AtomicUsize,
+    closed: AtomicBool,
+    idle: Mutex<Vec<Connection>>,
+    /// What keeps the file locked and the log in place; none after [`Self::close`]. Fields are dropped in
+    /// this order, so the claim outlives the last connection.
+    keeper: Mutex<Option<Keeper>>,
+}
+
+/// The connection that is open from first to last, which also makes checkpoints, and the claim on the file.
+struct Keeper {
+    connection: Connection,
+    _claim: OpenFile,
+}
 
 /// A connection lent by the pool; dropping it gives it back, rolled back and without context.
-pub struct PooledConnection {}
+pub struct PooledConnection {
+    connection: Option<Connection>,
+    database: Arc<Database>,
+}
 
 impl std::ops::Deref for PooledConnection {
     type Target = Connection;
     fn deref(&self) -> &Connection {
-        unimplemented!()
+        self.connection.as_ref().expect("taken only when dropped")
     }
 }
 
 impl std::ops::DerefMut for PooledConnection {
     fn deref_mut(&mut self) -> &mut Connection {
-        unimplemented!()
+        self.connection.as_mut().expect("taken only when dropped")
     }
 }
 
-/// The right to write to a database. One exists at a time; waiters are served in order. Dropping it passes it on.
-pub struct WriteLock {}
+impl Drop for PooledConnection {
+    fn drop(&mut self) {
+        if let Some(mut connection) = self.connection.take()
+            && connection.recycle()
+        {
+            self.database.take_in(connection);
+        }
+        self.database.lent.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The right to write to a database. One exists at a time; waiters are served in order. Dropping it passes it
+/// on.
+pub struct WriteLock {
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Database {
-    /// Opens the file.
-    pub fn open(_path: &Path, _options: DatabaseOptions) -> Result<Arc<Self>> {
-        unimplemented!()
+    /// Opens the file, makes it when asked to, and recovers what a killed process left in its log.
+    pub fn open(path: &Path, options: DatabaseOptions) -> Result<Arc<Self>> {
+        let claim = OpenFile::claim(path)?;
+        let path = claim.path().clone();
+        let log = log_path(&path);
+        let commits = Arc::new(CommitClock::default());
+        let connection = open_keeper(&path, options.create, &commits)?;
+        sync_directory(&path)?;
+        let flusher = Flusher::open(&log, Arc::clone(&commits))?;
+        let keeper = Mutex::new(Some(Keeper { connection, _claim: claim }));
+        let writers = Arc::new(Semaphore::new(1));
+        let (lent, closed, idle) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::default());
+        Ok(Arc::new(Self { options, path, log, commits, flusher, writers, lent, closed, idle, keeper }))
     }
+
     /// The file.
     pub fn path(&self) -> &PathBuf {
-        unimplemented!()
+        &self.path
     }
+
     /// A connection, from the pool or newly opened.
     pub fn connection(self: &Arc<Self>) -> Result<PooledConnection> {
-        unimplemented!()
+        // Counted first, so that `close` either sees it or has happened.
+        self.lent.fetch_add(1, Ordering::SeqCst);
+        let lent = self.idle_or_new();
+        if lent.is_err() {
+            self.lent.fetch_sub(1, Ordering::SeqCst);
+        }
+        Ok(PooledConnection { connection: Some(lent?), database: Arc::clone(self) })
     }
+
+    fn idle_or_new(&self) -> Result<Connection> {
+        // Not asked of the keeper, which a checkpoint holds for as long as the disk takes.
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(closed());
+        }
+        // The one used last: its caches are warm.
+        let idle = self.idle.lock().pop();
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        Ok(Connection::owner(Handle::open(&self.path, Arc::clone(&self.commits))?))
+    }
+
+    fn take_in(&self, connection: Connection) {
+        let mut idle = self.idle.lock();
+        if idle.len() < self.options.idle_connections_max {
+            idle.push(connection);
+        } else {
+            drop(idle);
+            drop(connection);
+        }
+    }
+
+    /// Closes the connections in the pool that nobody uses.
+    pub fn shrink(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock());
+        drop(idle);
+    }
+
+    /// How many connections are lent, and how many wait in the pool.
+    pub fn connection_counts(&self) -> (usize, usize) {
+        (self.lent.load(Ordering::SeqCst), self.idle.lock().len())
+    }
+
     /// Waits for the right to write. Dropping the future leaves the queue.
     pub async fn write_lock(self: &Arc<Self>) -> WriteLock {
-        unimplemented!()
+        let permit = Arc::clone(&self.writers).acquire_owned().await;
+        WriteLock { _permit: permit.expect("the queue is never closed") }
     }
+
     /// The right to write, if nobody has or awaits it.
     pub fn try_write_lock(self: &Arc<Self>) -> Option<WriteLock> {
-        unimplemented!()
+        let permit = Arc::clone(&self.writers).try_acquire_owned().ok()?;
+        Some(WriteLock { _permit: permit })
     }
-    /// Waits until everything committed before this call is on disk. Concurrent callers share a flush.
+
+    /// Waits until everything committed before this call is on disk. Concurrent callers share a flush. The
+    /// error never comes: a flush that fails ends the process.
     pub async fn flush(&self) -> Result<()> {
-        unimplemented!()
+        self.flush_to(self.committed()).await
     }
+
+    /// As [`Self::flush`], up to the commit with this number ([`Connection::last_commit`]). At once for one
+    /// that is on disk.
+    pub async fn flush_to(&self, commit: u64) -> Result<()> {
+        self.flusher.flush_to(commit).await;
+        Ok(())
+    }
+
+    /// The number of the last commit of all connections; 0 before the first since the file was opened.
+    pub fn committed(&self) -> u64 {
+        self.commits.now()
+    }
+
+    /// The number up to which commits are on disk.
+    pub fn durable(&self) -> u64 {
+        self.flusher.durable()
+    }
+
+    /// How many flushes were made since the file was opened.
+    pub fn flush_count(&self) -> u64 {
+        self.flusher.flushes()
+    }
+
     /// Copies the log into the database file as far as readers allow; the pages copied and those remaining.
+    /// It waits for the disk, so it belongs on a thread of its own. A reader that holds an old snapshot stops
+    /// it at that point.
+    ///
+    /// When everything is copied, the next writer starts the log anew from its beginning, unless a reader is
+    /// inside it at that moment. A log that has grown beyond 64 MiB all the same is cut here, if nobody reads
+    /// or writes just now.
     pub fn checkpoint(&self) -> Result<(u64, u64)> {
-        unimplemented!()
+        let keeper = self.keeper.lock();
+        let connection = &keeper.as_ref().ok_or_else(closed)?.connection;
+        let (pages, copied) = run_checkpoint(connection, ffi::SQLITE_CHECKPOINT_PASSIVE)?;
+        if pages == copied && file_size(&self.log)? > LOG_KEPT_BYTES_MAX {
+            self.cut_log(connection)?;
+        }
+        Ok((copied, pages.saturating_sub(copied)))
     }
-    /// Writes a consistent copy to a new file.
-    pub fn copy_to(&self, _path: &Path) -> Result<()> {
-        unimplemented!()
+
+    /// The write lock is needed because SQLite's is taken meanwhile; a reader that is in the way is no error.
+    fn cut_log(&self, connection: &Connection) -> Result<()> {
+        let Ok(_permit) = Arc::clone(&self.writers).try_acquire_owned() else {
+            return Ok(());
+        };
+        run_checkpoint(connection, ffi::SQLITE_CHECKPOINT_TRUNCATE).map(|_| ())
     }
+
+    /// Writes a consistent copy to a new file, which is on disk when this returns. Writers go on meanwhile.
+    /// It waits for the disk, so it belongs on a thread of its own.
+    pub fn copy_to(self: &Arc<Self>, path: &Path) -> Result<()> {
+        let mut source = self.connection()?;
+        // Ours for a moment, to refuse a file that is there; no database, so no lock is lost with it.
+        File::create_new(path).map_err(|error| failure::from_io("could not create the copy", &error))?;
+        source.begin_read()?;
+        let copied = copy_pages(&source, path).and_then(|()| sync_directory(path));
+        copied.inspect_err(|_| drop(fs::remove_file(path)))
+    }
+
     /// Bytes of the file and its log.
     pub fn size_bytes(&self) -> Result<u64> {
-        unimplemented!()
+        Ok(file_size(&self.path)? + self.log_size_bytes()?)
     }
+
+    /// Bytes of the log. What a checkpoint has copied is counted until it is overwritten or cut.
+    pub fn log_size_bytes(&self) -> Result<u64> {
+        match file_size(&self.log) {
+            Err(_) if self.closed.load(Ordering::SeqCst) => Ok(0),
+            size => size,
+        }
+    }
+
+    /// Flushes, copies the log into the file, closes all connections and gives the file up; a stopped
+    /// server's file is plain SQLite without a log. Refused with [`ErrorKind::InUse`] while connections are
+    /// lent. A second call does nothing.
+    pub fn close(&self) -> Result<()> {
+        let mut keeper = self.keeper.lock();
+        // Said before the count is looked at, as `connection` counts before it looks: one of the two sees the
+        // other.
+        self.closed.store(true, Ordering::SeqCst);
+        if self.lent.load(Ordering::SeqCst) > 0 {
+            self.closed.store(keeper.is_none(), Ordering::SeqCst);
+            let message = "connections are still in use".to_owned();
+            return Err(Error { kind: ErrorKind::InUse, message });
+        }
+        let Some(open) = keeper.as_ref() else {
+            return Ok(());
+        };
+        self.shrink();
+        self.flusher.flush_blocking();
+        run_checkpoint(&open.connection, ffi::SQLITE_CHECKPOINT_TRUNCATE)?;
+        *keeper = None;
+        Ok(())
+    }
+}
+
+fn closed() -> Error {
+    failure::fault("the database is closed")
+}
+
+/// SQLite's name for the log.
+fn log_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// The first connection: takes the file's lock, recovers, and switches to a log.
+fn open_keeper(path: &Path, create: bool, commits: &Arc<CommitClock>) -> Result<Connection> {
+    let handle = Handle::open_first(path, create, Arc::clone(commits)).map_err(|error| named(path, error))?;
+    let opened = handle.execute_text("PRAGMA journal_mode=WAL; SELECT count(*) FROM sqlite_schema");
+    opened.map_err(|error| named(path, handle.in_use_if_busy(error)))?;
+    let mut connection = Connection::owner(handle);
+    let mode = connection.query("PRAGMA journal_mode", &[])?;
+    if mode != [[Value::from("wal")]] {
+        return Err(failure::fault(format!("the file cannot have a log: {mode:?}")));
+    }
+    Ok(connection)
+}
+
+fn named(path: &Path, error: Error) -> Error {
+    Error { message: format!("could not open \"{}\": {}", path.display(), error.message), ..error }
+}
+
+/// One checkpoint; pages in the log and pages copied. A reader in the way is no error.
+fn run_checkpoint(connection: &Connection, mode: c_int) -> Result<(u64, u64)> {
+    let _stay = connection.enter();
+    let (mut pages, mut copied) = (0, 0);
+    // SAFETY: a live handle, inside its gate; the name is a C string.
+    let code = unsafe {
+        let (raw, name) = (connection.handle.raw(), c"main".as_ptr());
+        ffi::sqlite3_wal_checkpoint_v2(raw, name, mode, &mut pages, &mut copied)
+    };
+    if code & 0xff != ffi::SQLITE_BUSY {
+        connection.handle.check(code)?;
+    }
+    Ok((u64::try_from(pages).unwrap_or(0), u64::try_from(copied).unwrap_or(0)))
+}
+
+/// SQLite's backup, all pages in one step, from the snapshot which the source has open.
+fn copy_pages(source: &Connection, path: &Path) -> Result<()> {
+    let target = Handle::bare(path)?;
+    let _stay = source.enter();
+    // SAFETY: two live handles; this thread is inside the gate of one, and nobody else has the other.
+    let code = unsafe {
+        let main = c"main".as_ptr();
+        let backup = ffi::sqlite3_backup_init(target.raw(), main, source.handle.raw(), main);
+        if backup.is_null() {
+            ffi::sqlite3_extended_errcode(target.raw())
+        } else {
+            ffi::sqlite3_backup_step(backup, -1);
+            ffi::sqlite3_backup_finish(backup)
+        }
+    };
+    target.check(code)
+}
+
+/// Makes the names of a file and its log durable.
+fn sync_directory(path: &Path) -> Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| failure::from_io("could not flush the directory", &error))
+}
+
+fn file_size(path: &Path) -> Result<u64> {
+    let metadata =
+        fs::metadata(path).map_err(|error| failure::from_io("could not look at the file", &error))?;
+    Ok(metadata.len())
 }

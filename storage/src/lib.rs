@@ -1,19 +1,37 @@
 //! SQLite made safe: files, transactions, durability, locks, rows.
 //!
-//! This is the only crate that names SQLite. It knows rows, values, transactions, interrupts and functions by name; it
-//! has never heard of PostgreSQL, OIDs or SQLSTATE.
+//! This is the only crate that names SQLite. It knows rows, values, transactions, interrupts and functions by
+//! name; it has never heard of PostgreSQL, OIDs or SQLSTATE.
 
+mod cache;
 mod connection;
 mod database;
 mod error;
+mod failure;
+mod flush;
 mod function;
+mod gate;
+mod handle;
+mod host_table;
+mod host_value;
+mod interrupt;
+mod open_files;
+mod registration;
+mod statement;
+mod transaction;
 mod value;
 
-pub use connection::{Connection, Interrupt, RowRef, Statement};
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails says where")]
+mod tests;
+
+pub use connection::Connection;
 pub use database::{Database, DatabaseOptions, PooledConnection, WriteLock};
 pub use error::{Error, ErrorKind, Result};
 pub use function::{
     AggregateFunction, AggregateState, CallContext, Collation, HostError, RowIterator, ScalarFunction,
     TableFunction, TableScan,
 };
+pub use interrupt::Interrupt;
+pub use statement::{RowRef, Statement};
 pub use value::{Value, ValueRef};

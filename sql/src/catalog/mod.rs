@@ -6,151 +6,130 @@
 //! (`Arc` inside). A session binds each statement against one; a transaction that runs DDL has its own until it
 //! commits.
 
+//!
+//! Versions are unique in the process, not counted up: a catalog that is rolled back takes its version with it, and
+//! no other catalog ever has the same one.
+
+mod built_in;
+pub mod describe;
+mod edit;
+mod field;
+mod lookup;
+mod persistence;
+mod physical;
+pub mod privileges;
+mod relation;
+mod row;
 mod rows;
+mod source;
+mod visibility;
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
 
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+pub use edit::{CatalogEdit, RowChange};
+pub use lookup::BtreeOperators;
+pub use persistence::{Scope, apply, bootstrap, load};
+pub use physical::physical_table_name;
+pub use relation::{Relation, RelationDefinition};
+pub use row::{Identity, Key, KeyDefinition, KeyKind, KeyPart, Row};
 pub use rows::*;
+pub use source::relation_source;
+pub(crate) use source::source_name;
+pub use visibility::Visible;
 
-use crate::Oid;
+use crate::{Oid, oid};
 
 /// One immutable snapshot of a database's catalog, built-in rows included.
 #[derive(Clone)]
-pub struct Catalog {}
+pub struct Catalog {
+    version: u64,
+    relations: Relations,
+    /// Whose catalog this is (`pg_database.oid`); zero for the cluster's own.
+    database: Oid,
+    /// The next OID to give away, shared by all snapshots of one database.
+    next_oid: Arc<AtomicU32>,
+    /// The same for objects that the cluster shares, shared by all snapshots of all its databases.
+    next_shared_oid: Arc<AtomicU32>,
+}
 
-#[allow(unused_variables, clippy::unimplemented, reason = "signatures first")]
 impl Catalog {
-    /// Grows with every change; plans are valid for one version.
+    /// The catalog of a database in which nothing has been made yet.
+    pub fn built_in() -> Arc<Self> {
+        static BUILT_IN: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(Catalog::empty()));
+        Arc::clone(&BUILT_IN)
+    }
+
+    /// As [`Self::built_in`], with OIDs of its own to give away.
+    pub(crate) fn empty() -> Self {
+        let counter = || Arc::new(AtomicU32::new(oid::FIRST_NORMAL.0));
+        Self {
+            version: next_version(),
+            relations: Relations::default(),
+            database: Oid::INVALID,
+            next_oid: counter(),
+            next_shared_oid: counter(),
+        }
+    }
+
+    /// Unique for each content; plans are valid for one version.
     pub fn version(&self) -> u64 {
-        unimplemented!()
+        self.version
     }
-    /// The schema with this OID.
-    pub fn namespace(&self, oid: Oid) -> Option<Arc<Namespace>> {
-        unimplemented!()
+
+    /// The rows of one relation, for lookups that have no method of their own:
+    /// `catalog.relation::<Class>().find(keys::pg_class_relname_nsp_index, &["t".into()])`.
+    pub fn relation<T: Row>(&self) -> &Relation<T> {
+        T::relation(&self.relations)
     }
-    /// The schema of this name.
-    pub fn namespace_named(&self, name: &str) -> Option<Arc<Namespace>> {
-        unimplemented!()
+
+    /// The row of `T` with this identity (for most relations its OID).
+    pub fn get<T: Row>(&self, identity: impl Identity) -> Option<Arc<T>> {
+        self.relation::<T>().get(&identity)
     }
-    /// The relation (table, index, view, sequence, composite type) with this OID.
-    pub fn class(&self, oid: Oid) -> Option<Arc<Class>> {
-        unimplemented!()
+
+    /// This catalog with the cluster's shared rows (databases, roles, …) taken from another snapshot.
+    #[must_use]
+    pub fn with_shared_rows_of(&self, other: &Self) -> Self {
+        let mut catalog = self.clone();
+        catalog.version = next_version();
+        catalog.relations.take_shared(&other.relations);
+        catalog.next_shared_oid = Arc::clone(&other.next_shared_oid);
+        catalog
     }
-    /// The relation of this name in a schema.
-    pub fn class_named(&self, namespace: Oid, name: &str) -> Option<Arc<Class>> {
-        unimplemented!()
+
+    /// This snapshot with changes that were made to another one: what another session has committed, or the shared
+    /// part of a change in the cluster's own snapshot.
+    ///
+    /// # Errors
+    /// `XX000` when a change is not of a catalog's form.
+    pub fn with_changes<'c>(
+        &self,
+        changes: impl IntoIterator<Item = &'c RowChange>,
+    ) -> crate::Result<Arc<Self>> {
+        let mut catalog = Self { version: next_version(), ..self.clone() };
+        for change in changes {
+            let relation = RELATIONS.iter().find(|relation| relation.name == change.relation);
+            let rows =
+                (relation.ok_or_else(|| row::malformed(change.relation))?.rows_mut)(&mut catalog.relations);
+            match &change.row {
+                Some(values) => rows.load(values)?,
+                None => rows.hide(&change.identity),
+            }
+        }
+        Ok(Arc::new(catalog))
     }
-    /// The ordinary columns of a relation in order (`attnum` from 1), dropped ones included.
-    pub fn attributes(&self, relation: Oid) -> Arc<[Arc<Attribute>]> {
-        unimplemented!()
-    }
-    /// The default or generation expression of a column, as SQL text.
-    pub fn default_expression(&self, relation: Oid, attnum: i16) -> Option<Arc<AttributeDefault>> {
-        unimplemented!()
-    }
-    /// The type with this OID.
-    pub fn type_(&self, oid: Oid) -> Option<Arc<Type>> {
-        unimplemented!()
-    }
-    /// The type of this name in a schema.
-    pub fn type_named(&self, namespace: Oid, name: &str) -> Option<Arc<Type>> {
-        unimplemented!()
-    }
-    /// The labels of an enum in order.
-    pub fn enum_labels(&self, ty: Oid) -> Arc<[Arc<EnumLabel>]> {
-        unimplemented!()
-    }
-    /// The range type row of a range type or (by `rngmultitypid`) of a multirange type.
-    pub fn range(&self, ty: Oid) -> Option<Arc<Range>> {
-        unimplemented!()
-    }
-    /// The function with this OID.
-    pub fn function(&self, oid: Oid) -> Option<Arc<Procedure>> {
-        unimplemented!()
-    }
-    /// All functions of this name, in any schema.
-    pub fn functions_named(&self, name: &str) -> Arc<[Arc<Procedure>]> {
-        unimplemented!()
-    }
-    /// The aggregate row of a function.
-    pub fn aggregate(&self, function: Oid) -> Option<Arc<Aggregate>> {
-        unimplemented!()
-    }
-    /// The operator with this OID.
-    pub fn operator(&self, oid: Oid) -> Option<Arc<Operator>> {
-        unimplemented!()
-    }
-    /// All operators of this name, in any schema.
-    pub fn operators_named(&self, name: &str) -> Arc<[Arc<Operator>]> {
-        unimplemented!()
-    }
-    /// The cast from one type to another.
-    pub fn cast(&self, source: Oid, target: Oid) -> Option<Arc<Cast>> {
-        unimplemented!()
-    }
-    /// The collation with this OID.
-    pub fn collation(&self, oid: Oid) -> Option<Arc<Collation>> {
-        unimplemented!()
-    }
-    /// The collation of this name in a schema.
-    pub fn collation_named(&self, namespace: Oid, name: &str) -> Option<Arc<Collation>> {
-        unimplemented!()
-    }
-    /// The default btree operator class for a type: its `=` and `<` come from it.
-    pub fn btree_operators(&self, ty: Oid) -> Option<BtreeOperators> {
-        unimplemented!()
-    }
-    /// The indexes of a table, by name.
-    pub fn indexes(&self, table: Oid) -> Arc<[Arc<Index>]> {
-        unimplemented!()
-    }
-    /// The constraints of a table (`conrelid`), by name.
-    pub fn constraints(&self, table: Oid) -> Arc<[Arc<Constraint>]> {
-        unimplemented!()
-    }
-    /// The foreign keys that refer to a table (`confrelid`).
-    pub fn referencing_constraints(&self, table: Oid) -> Arc<[Arc<Constraint>]> {
-        unimplemented!()
-    }
-    /// The constraints of a domain.
-    pub fn domain_constraints(&self, ty: Oid) -> Arc<[Arc<Constraint>]> {
-        unimplemented!()
-    }
-    /// The definition of a view, as SQL text.
-    pub fn view_definition(&self, relation: Oid) -> Option<Arc<str>> {
-        unimplemented!()
-    }
-    /// The sequence row of a sequence.
-    pub fn sequence(&self, relation: Oid) -> Option<Arc<Sequence>> {
-        unimplemented!()
-    }
-    /// The role with this OID.
-    pub fn role(&self, oid: Oid) -> Option<Arc<Role>> {
-        unimplemented!()
-    }
-    /// The role of this name.
-    pub fn role_named(&self, name: &str) -> Option<Arc<Role>> {
-        unimplemented!()
-    }
-    /// The name of the table that holds a relation's rows in the database file.
-    pub fn physical_name(&self, relation: Oid) -> Option<Arc<str>> {
-        unimplemented!()
+
+    /// Whose catalog this is (`pg_database.oid`); zero for the cluster's own.
+    pub fn current_database(&self) -> Oid {
+        self.database
     }
 }
 
-/// The `=`, `<` and `>` operators by which a type is compared and ordered (`pg_operator.oid`), with their functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BtreeOperators {
-    /// `=`.
-    pub equal: Oid,
-    /// `<`.
-    pub less: Oid,
-    /// `>`.
-    pub greater: Oid,
-    /// The function of `=`.
-    pub equal_function: Oid,
-    /// The function of `<`.
-    pub less_function: Oid,
-    /// The function of `>`.
-    pub greater_function: Oid,
+fn next_version() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -1,0 +1,167 @@
+//! What ends a statement before its end: an interrupt, a deadline, a budget.
+//!
+//! SQLite calls the progress handler after every so many virtual machine instructions, of nested statements
+//! too. That is preferred to `sqlite3_interrupt`, which also kills new statements while a suspended one of
+//! the same connection is open.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// After how many instructions the progress handler is called. The unit of [`crate::Connection::set_budget`].
+pub(crate) const TICK_INSTRUCTIONS: i32 = 1000;
+
+/// Stops a statement from another thread. Clones share one flag.
+///
+/// A writing statement that is stopped takes its whole transaction along, savepoints too: SQLite undoes it at
+/// once. [`crate::Connection::in_transaction`] tells.
+#[derive(Clone)]
+pub struct Interrupt {
+    flag: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Asks the connection's running statement, and each later one until
+    /// [`crate::Connection::clear_interrupt`], to end with [`crate::ErrorKind::Interrupted`]. Begin, commit
+    /// and rollback run regardless.
+    pub fn set(&self) {
+        self.flag.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Why a statement was stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Stop {
+    /// The flag was set, or the deadline has passed.
+    Interrupted,
+    /// The budget is used up.
+    BudgetExhausted,
+}
+
+/// What the progress handler looks at. All but the flag belongs to the thread that is inside the gate.
+#[derive(Default)]
+pub(crate) struct Watch {
+    flag: RefCell<Arc<AtomicBool>>,
+    deadline: Cell<Option<Instant>>,
+    budget: Cell<Option<u32>>,
+    shielded: Cell<bool>,
+    writing: Cell<bool>,
+    stopped: Cell<Option<Stop>>,
+}
+
+impl Watch {
+    /// A handle on the flag.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        Interrupt { flag: Arc::clone(&self.flag.borrow()) }
+    }
+
+    /// Lowers the flag.
+    pub(crate) fn clear_interrupt(&self) {
+        self.flag.borrow().store(false, Ordering::Relaxed);
+    }
+
+    /// See [`crate::Connection::set_deadline`].
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
+        self.deadline.set(deadline);
+    }
+
+    /// See [`crate::Connection::set_budget`].
+    pub(crate) fn set_budget(&self, ticks: Option<u32>) {
+        self.budget.set(ticks);
+    }
+
+    /// Forgets everything; interrupts handed out so far have no effect on what runs from now on.
+    pub(crate) fn renew(&self) {
+        *self.flag.borrow_mut() = Arc::default();
+        self.deadline.set(None);
+        self.budget.set(None);
+    }
+
+    /// Whether statements run regardless of the rest; gives the old setting, to be put back.
+    pub(crate) fn shield(&self, shielded: bool) -> bool {
+        self.shielded.replace(shielded)
+    }
+
+    /// Tells that a statement begins to run, and whether it writes; gives the old setting, to be put back.
+    pub(crate) fn enter_statement(&self, writes: bool) -> bool {
+        self.writing.replace(self.writing.get() || writes)
+    }
+
+    /// Puts back what [`Self::enter_statement`] gave.
+    pub(crate) fn leave_statement(&self, writing: bool) {
+        self.writing.set(writing);
+    }
+
+    /// Whether a statement may go on; the progress handler's question at each tick.
+    pub(crate) fn tick(&self) -> bool {
+        if self.shielded.get() {
+            return true;
+        }
+        let stop = self.interrupted().or_else(|| self.spend());
+        if stop.is_some() {
+            self.stopped.set(stop);
+        }
+        stop.is_none()
+    }
+
+    /// Whether a statement may begin. Short ones never see a tick.
+    pub(crate) fn may_begin(&self) -> Option<Stop> {
+        if self.shielded.get() { None } else { self.interrupted() }
+    }
+
+    /// Whether a running statement may make another row.
+    pub(crate) fn may_continue(&self) -> Option<Stop> {
+        let raised = !self.shielded.get() && self.flag.borrow().load(Ordering::Relaxed);
+        raised.then_some(Stop::Interrupted)
+    }
+
+    fn interrupted(&self) -> Option<Stop> {
+        let raised = self.flag.borrow().load(Ordering::Relaxed);
+        let late = || self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline);
+        (raised || late()).then_some(Stop::Interrupted)
+    }
+
+    /// A writing statement is not stopped for its budget: SQLite would undo the whole transaction with it,
+    /// and it could not be run again elsewhere.
+    fn spend(&self) -> Option<Stop> {
+        let left = self.budget.get().filter(|_| !self.writing.get())?;
+        self.budget.set(Some(left.saturating_sub(1)));
+        (left <= 1).then_some(Stop::BudgetExhausted)
+    }
+
+    /// Why the last stopped statement was stopped; asked once.
+    pub(crate) fn take_stop(&self) -> Stop {
+        self.stopped.take().unwrap_or(Stop::Interrupted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_spent_by_reading_only() {
+        let watch = Watch::default();
+        watch.set_budget(Some(2));
+        assert!(watch.tick());
+        let before = watch.enter_statement(true);
+        assert!(watch.tick() && watch.tick() && watch.tick());
+        watch.leave_statement(before);
+        assert!(!watch.tick());
+        assert_eq!(watch.take_stop(), Stop::BudgetExhausted);
+    }
+
+    #[test]
+    fn a_renewed_watch_ignores_old_interrupts() {
+        let watch = Watch::default();
+        let old = watch.interrupt();
+        watch.renew();
+        old.set();
+        assert!(watch.tick());
+        watch.interrupt().set();
+        assert!(!watch.tick());
+        watch.shield(true);
+        assert!(watch.tick());
+    }
+}

@@ -1,0 +1,146 @@
+//! Transactions and savepoints of a connection.
+//!
+//! None of these is stopped by an interrupt, a deadline or a budget: a commit that was asked for is made, and
+//! a rollback never fails.
+
+use std::sync::atomic::Ordering;
+
+use rusqlite::ffi;
+
+use crate::failure;
+use crate::{Connection, Error, Result};
+
+/// Opens the snapshot: SQLite takes it at the first read, and this reads as little as there is.
+const TAKE_SNAPSHOT: &str = "SELECT 1 FROM sqlite_schema LIMIT 0";
+
+/// Takes SQLite's write lock and changes nothing: the cheapest statement that begins to write. Files here are
+/// not in auto-vacuum mode, so it ends before its first step.
+const TAKE_WRITE_LOCK: &str = "PRAGMA incremental_vacuum(1)";
+
+impl Connection {
+    /// Begins a transaction that reads one snapshot, taken now.
+    pub fn begin_read(&mut self) -> Result<()> {
+        self.control("BEGIN")?;
+        self.handle.changed.set(false);
+        self.control(TAKE_SNAPSHOT).inspect_err(|_| self.rollback())
+    }
+
+    /// Begins a transaction that may write. The caller holds the database's [`crate::WriteLock`].
+    pub fn begin_write(&mut self) -> Result<()> {
+        self.control("BEGIN IMMEDIATE")?;
+        self.handle.changed.set(false);
+        Ok(())
+    }
+
+    /// Turns a read transaction into a writing one; [`crate::ErrorKind::StaleSnapshot`] when others have
+    /// committed since. The caller holds the database's [`crate::WriteLock`].
+    pub fn upgrade(&mut self) -> Result<()> {
+        let changed = self.handle.changed.get();
+        let upgraded = self.control(TAKE_WRITE_LOCK);
+        self.handle.changed.set(changed);
+        upgraded
+    }
+
+    /// Ends the transaction, keeping its effects. They are in the log file but perhaps not on disk yet: see
+    /// [`crate::Database::flush_to`] with [`Self::last_commit`]. When it fails the transaction may still be
+    /// open.
+    pub fn commit(&mut self) -> Result<()> {
+        self.control("COMMIT")?;
+        self.handle.changed.set(false);
+        Ok(())
+    }
+
+    /// Ends the transaction without effects, and with it every statement that is in the middle of its rows.
+    /// Never fails: what SQLite has already rolled back stays so. Inside a host function it does nothing,
+    /// since the statement that called the function runs in that transaction.
+    pub fn rollback(&mut self) {
+        if !self.is_owner() {
+            tracing::error!("a host function asked for a rollback; ignored");
+            return;
+        }
+        let stay = self.enter();
+        self.handle.changed.set(false);
+        self.handle.reset_all();
+        let open = !self.handle.is_autocommit();
+        drop(stay);
+        if open && let Err(error) = self.control("ROLLBACK") {
+            tracing::error!(%error, "a transaction could not be rolled back");
+        }
+    }
+
+    /// Whether a transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        let _stay = self.enter();
+        !self.handle.is_autocommit()
+    }
+
+    /// Whether the open transaction holds SQLite's write lock.
+    pub fn is_writing(&self) -> bool {
+        let _stay = self.enter();
+        // SAFETY: a live handle, inside its gate; the name is a C string.
+        unsafe { ffi::sqlite3_txn_state(self.handle.raw(), c"main".as_ptr()) == ffi::SQLITE_TXN_WRITE }
+    }
+
+    /// Whether a writing statement has run in the open transaction. It may have changed no row; whether the
+    /// commit wrote is known exactly afterwards, from [`Self::last_commit`].
+    pub fn changed_in_transaction(&self) -> bool {
+        self.handle.changed.get()
+    }
+
+    /// The number of this connection's last commit that wrote to the log, 0 if there is none; the position to
+    /// which [`crate::Database::flush_to`] must get for it to survive a crash. A commit that wrote nothing
+    /// leaves it as it was.
+    pub fn last_commit(&self) -> u64 {
+        self.handle.last_commit.load(Ordering::Acquire)
+    }
+
+    /// Sets a savepoint inside the transaction.
+    pub fn savepoint(&mut self, name: &str) -> Result<()> {
+        self.control(&format!("SAVEPOINT {}", quoted(name)))
+    }
+
+    /// Forgets a savepoint, keeping what came after it.
+    pub fn release(&mut self, name: &str) -> Result<()> {
+        self.control(&format!("RELEASE {}", quoted(name)))
+    }
+
+    /// Undoes what came after a savepoint, and keeps the savepoint.
+    pub fn rollback_to(&mut self, name: &str) -> Result<()> {
+        self.control(&format!("ROLLBACK TO {}", quoted(name)))
+    }
+
+    /// Runs a statement of transaction control, whatever the watch says.
+    fn control(&mut self, sql: &str) -> Result<()> {
+        if !self.is_owner() {
+            return Err(inside_a_function());
+        }
+        let before = self.handle.watch.shield(true);
+        let changed = self.handle.changed.get();
+        let result = self.run(sql);
+        self.handle.changed.set(changed);
+        self.handle.watch.shield(before);
+        result
+    }
+
+    fn run(&mut self, sql: &str) -> Result<()> {
+        let mut statement = self.prepare(sql)?;
+        while self.step(&mut statement)?.is_some() {}
+        Ok(())
+    }
+
+    /// Makes the connection as new for its next user. False when it must not be used again.
+    pub(crate) fn recycle(&mut self) -> bool {
+        self.rollback();
+        self.set_context(None);
+        self.handle.watch.renew();
+        !self.in_transaction()
+    }
+}
+
+fn inside_a_function() -> Error {
+    failure::fault("transactions are not begun or ended inside a host function")
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
