@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::Oid;
+use storage::Connection;
+
 use crate::catalog::Catalog;
 use crate::types::{FormatSettings, TypeContext};
+use crate::{Oid, Result, SqlError};
 
 /// What a running statement's functions may see: made when the statement starts, never changed while it runs.
 pub struct StatementContext {
@@ -41,4 +43,85 @@ pub struct SessionShared {
     pub settings: parking_lot::Mutex<crate::settings::SessionSettings>,
     /// Notices raised by functions, taken by the executor after each step.
     pub notices: parking_lot::Mutex<Vec<crate::Report>>,
+    /// What functions may ask the session to do.
+    pub services: Arc<dyn SessionServices>,
+}
+
+/// What functions may ask their session to do. Each service refuses with 0A000 until the session provides it.
+#[allow(unused_variables, reason = "the defaults refuse")]
+pub trait SessionServices: Send + Sync {
+    /// `nextval`.
+    fn next_value(&self, sequence: Oid, connection: &mut Connection) -> Result<i64> {
+        Err(SqlError::unsupported("nextval"))
+    }
+    /// `currval`.
+    fn current_value(&self, sequence: Oid) -> Result<i64> {
+        Err(SqlError::unsupported("currval"))
+    }
+    /// `lastval`.
+    fn last_value(&self) -> Result<i64> {
+        Err(SqlError::unsupported("lastval"))
+    }
+    /// `setval`: whether the value counts as already given out is `is_called`.
+    fn set_value(
+        &self,
+        sequence: Oid,
+        value: i64,
+        is_called: bool,
+        connection: &mut Connection,
+    ) -> Result<()> {
+        Err(SqlError::unsupported("setval"))
+    }
+    /// `pg_sequence_last_value`: the last value given out in any session, `None` before the first.
+    fn sequence_last_value(&self, sequence: Oid, connection: &mut Connection) -> Result<Option<i64>> {
+        Err(SqlError::unsupported("pg_sequence_last_value"))
+    }
+    /// `pg_notify`: sends at commit.
+    fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+        Err(SqlError::unsupported("pg_notify"))
+    }
+    /// `pg_listening_channels`.
+    fn listening_channels(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// The transaction's number; when it has none yet it is given one if `assign`.
+    fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
+        Err(SqlError::unsupported("pg_current_xact_id"))
+    }
+    /// The rows of `pg_prepared_statements`.
+    fn prepared_statements(&self) -> Vec<PreparedStatementRow> {
+        Vec::new()
+    }
+    /// The rows of `pg_cursors`.
+    fn cursors(&self) -> Vec<CursorRow> {
+        Vec::new()
+    }
+}
+
+/// Services of a session that has none.
+pub struct NoServices;
+
+impl SessionServices for NoServices {}
+
+/// A row of `pg_prepared_statements`.
+#[allow(missing_docs, reason = "the columns are described in PostgreSQL's manual")]
+pub struct PreparedStatementRow {
+    pub name: String,
+    pub statement: String,
+    pub prepare_time: i64,
+    pub parameter_types: Vec<Oid>,
+    pub from_sql: bool,
+    pub generic_plans: i64,
+    pub custom_plans: i64,
+}
+
+/// A row of `pg_cursors`.
+#[allow(missing_docs, reason = "the columns are described in PostgreSQL's manual")]
+pub struct CursorRow {
+    pub name: String,
+    pub statement: String,
+    pub is_holdable: bool,
+    pub is_binary: bool,
+    pub is_scrollable: bool,
+    pub creation_time: i64,
 }

@@ -13,7 +13,9 @@ use crate::bound::OutputColumn;
 use crate::cluster::Cluster;
 use crate::{Oid, Report, Result, SqlError, ValueRef};
 
-pub use context::{SessionShared, StatementContext};
+pub use context::{
+    CursorRow, NoServices, PreparedStatementRow, SessionServices, SessionShared, StatementContext,
+};
 
 /// Who asks for a session.
 pub struct ConnectRequest {

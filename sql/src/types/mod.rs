@@ -21,20 +21,29 @@
 //! (arrays, composites, enums, domains, ranges) have no entry: [`resolve`] finds what they are made of.
 
 pub mod array;
-
 pub mod boolean;
 pub mod bytes;
+pub mod date;
+mod date_input;
+pub mod date_names;
+pub mod date_output;
 pub mod enums;
 pub mod float;
 mod format;
 pub mod integer;
+pub mod interval;
+pub(crate) mod interval_input;
+pub mod json;
+pub mod jsonb;
 pub mod key;
-
 pub mod names;
+pub mod numeric;
 pub mod range;
 pub mod record;
 pub mod registered;
 pub mod text;
+pub mod time;
+pub mod timestamp;
 pub mod vector;
 
 use std::collections::HashMap;
@@ -154,10 +163,17 @@ pub struct TypeEntry {
 pub const FAMILIES: &[&[TypeEntry]] = &[
     boolean::TYPES,
     bytes::TYPES,
+    date::TYPES,
     float::TYPES,
     integer::TYPES,
+    interval::TYPES,
+    json::TYPES,
+    jsonb::TYPES,
+    numeric::TYPES,
     registered::TYPES,
     text::TYPES,
+    time::TYPES,
+    timestamp::TYPES,
     vector::TYPES,
 ];
 
