@@ -279,40 +279,13 @@ fn settle_grouping(expr: &mut Expr, groupings: &[Vec<usize>]) {
     if groupings.is_empty() {
         return;
     }
-    let parts: Vec<&mut Expr> = match &mut expr.kind {
-        ExprKind::Grouping(positions) => {
-            if let Some(settled) = positions.first().and_then(|number| groupings.get(*number)) {
-                positions.clone_from(settled);
-            }
-            return;
+    if let ExprKind::Grouping(positions) = &mut expr.kind {
+        if let Some(settled) = positions.first().and_then(|number| groupings.get(*number)) {
+            positions.clone_from(settled);
         }
-        ExprKind::Call(call) | ExprKind::NullIf(call) | ExprKind::SetReturning(call) => {
-            call.arguments.iter_mut().collect()
-        }
-        ExprKind::IsDistinct { equality, .. } => equality.arguments.iter_mut().collect(),
-        ExprKind::ConvertViaText(part) | ExprKind::Relabel(part) | ExprKind::ToDomain(part) | ExprKind::Not(part) => {
-            vec![&mut **part]
-        }
-        ExprKind::And(parts) | ExprKind::Or(parts) | ExprKind::Coalesce(parts) | ExprKind::Row(parts) => {
-            parts.iter_mut().collect()
-        }
-        ExprKind::Extreme { operands: parts, .. } | ExprKind::Array { elements: parts, .. } => {
-            parts.iter_mut().collect()
-        }
-        ExprKind::IsNull { operand, .. } | ExprKind::IsTruth { operand, .. } => vec![&mut **operand],
-        ExprKind::Case { operand, arms, otherwise } => operand
-            .iter_mut()
-            .chain(otherwise)
-            .map(|part| &mut **part)
-            .chain(arms.iter_mut().flat_map(|(test, result)| [test, result]))
-            .collect(),
-        ExprKind::ArrayCompare { scalar, array, .. } => vec![&mut **scalar, &mut **array],
-        ExprKind::Window(window) => window.arguments.iter_mut().collect(),
-        _ => Vec::new(),
-    };
-    for part in parts {
-        settle_grouping(part, groupings);
+        return;
     }
+    super::walk::each_part_mut(expr, &mut |part| settle_grouping(part, groupings));
 }
 
 fn cross(left: &[Vec<usize>], right: &[Vec<usize>]) -> Vec<Vec<usize>> {

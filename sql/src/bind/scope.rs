@@ -100,8 +100,6 @@ pub(super) struct Scope {
     pub(super) aggregate_depth: usize,
     /// The arguments of GROUPING at this level, to be looked up among the keys.
     pub(super) groupings: Vec<Vec<Typed>>,
-    /// The proposed row of ON CONFLICT DO UPDATE.
-    pub(super) excluded: Option<Oid>,
 }
 
 /// A column named by an expression.
@@ -199,7 +197,6 @@ impl Scope {
             references: Vec::new(),
             aggregate_depth: 0,
             groupings: Vec::new(),
-            excluded: None,
         }
     }
 }
@@ -251,6 +248,11 @@ const SYSTEM_COLUMNS: &[(&str, i16, Oid)] = &[
     ("cmax", -5, types::CID),
     ("tableoid", -6, types::OID),
 ];
+
+/// Whether a name is a system column's.
+pub(super) fn is_system_column(name: &str) -> bool {
+    SYSTEM_COLUMNS.iter().any(|column| column.0 == name)
+}
 
 /// What a search for a name in FROM found.
 enum FoundItem {
@@ -526,11 +528,6 @@ impl Binder<'_> {
             )
             .at(self.position(at)));
         }
-        if let [single] = qualifier
-            && let Some(excluded) = self.excluded_column(single, column, at)?
-        {
-            return Ok(excluded);
-        }
         let (level, index) = self.item(qualifier, at)?;
         if let Some(typed) = self.column_of_item(level, index, column, at)? {
             return Ok(typed);
@@ -540,26 +537,6 @@ impl Binder<'_> {
             return Ok(call);
         }
         Err(self.undefined_column(Some(&qualifier.join(".")), column, at))
-    }
-
-    /// `excluded.column` in ON CONFLICT DO UPDATE.
-    fn excluded_column(&mut self, qualifier: &str, column: &str, at: At) -> Result<Option<Typed>> {
-        if qualifier != "excluded" {
-            return Ok(None);
-        }
-        let Some(relation) = self.scopes.iter().rev().find_map(|scope| scope.excluded) else { return Ok(None) };
-        let attributes = self.catalog().attributes(relation);
-        let found = attributes.iter().find(|attribute| !attribute.attisdropped && attribute.attname == column);
-        let Some(attribute) = found else {
-            return Err(self.undefined_column(Some(qualifier), column, at));
-        };
-        let position = usize::try_from(attribute.attnum - 1).unwrap_or_default();
-        let ty = TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod };
-        let mut typed = Typed::new(ExprKind::Excluded(position), ty, at);
-        typed.expr.collation = attribute.attcollation;
-        typed.strength =
-            if attribute.attcollation.is_valid() { Strength::Implicit } else { Strength::None };
-        Ok(Some(typed))
     }
 
     /// A column, or system column, of one FROM item.

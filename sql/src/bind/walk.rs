@@ -44,6 +44,14 @@ pub(super) fn each_part<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
             }
         }
         ExprKind::Field { base, .. } => visit(base),
+        ExprKind::AssignField { base, value, .. } => {
+            visit(base);
+            visit(value);
+        }
+        ExprKind::AssignSubscript { base, value, .. } => {
+            visit(base);
+            visit(value);
+        }
         ExprKind::ArrayCompare { scalar, array, .. } => {
             visit(scalar);
             visit(array);
@@ -146,5 +154,73 @@ fn each_in_modify<'e>(modify: &'e Modify, visit: &mut dyn FnMut(&'e Expr)) {
             each_in_from(source, visit);
             visit(on);
         }
+    }
+}
+
+/// Calls `visit` with each direct part of an expression that is no subquery, to change it.
+pub(super) fn each_part_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
+    match &mut expr.kind {
+        ExprKind::Call(call) | ExprKind::NullIf(call) | ExprKind::SetReturning(call) => {
+            call.arguments.iter_mut().for_each(visit);
+        }
+        ExprKind::IsDistinct { equality, .. } => equality.arguments.iter_mut().for_each(visit),
+        ExprKind::ConvertViaText(part) | ExprKind::Relabel(part) | ExprKind::ToDomain(part) | ExprKind::Not(part) => {
+            visit(part);
+        }
+        ExprKind::ConvertArray { array, element } => {
+            visit(array);
+            visit(element);
+        }
+        ExprKind::And(parts) | ExprKind::Or(parts) | ExprKind::Coalesce(parts) | ExprKind::Row(parts) => {
+            parts.iter_mut().for_each(visit);
+        }
+        ExprKind::Extreme { operands: parts, .. } | ExprKind::Array { elements: parts, .. } => {
+            parts.iter_mut().for_each(visit);
+        }
+        ExprKind::IsNull { operand, .. } | ExprKind::IsTruth { operand, .. } => visit(operand),
+        ExprKind::Case { operand, arms, otherwise } => {
+            operand.iter_mut().for_each(|part| visit(part));
+            for (test, result) in arms {
+                visit(test);
+                visit(result);
+            }
+            otherwise.iter_mut().for_each(|part| visit(part));
+        }
+        ExprKind::RowCompare { left, right, .. } => left.iter_mut().chain(right).for_each(visit),
+        ExprKind::Subscript { base, subscripts } => {
+            visit(base);
+            for subscript in subscripts {
+                match subscript {
+                    Subscript::Index(index) => visit(index),
+                    Subscript::Slice(lower, upper) => lower.iter_mut().chain(upper).for_each(&mut *visit),
+                }
+            }
+        }
+        ExprKind::Field { base, .. } => visit(base),
+        ExprKind::ArrayCompare { scalar, array, .. } => {
+            visit(scalar);
+            visit(array);
+        }
+        ExprKind::AssignField { base, value, .. } | ExprKind::AssignSubscript { base, value, .. } => {
+            visit(base);
+            visit(value);
+        }
+        ExprKind::Aggregate(aggregate) => {
+            aggregate.arguments.iter_mut().chain(&mut aggregate.direct).for_each(&mut *visit);
+            aggregate.order_by.iter_mut().for_each(|key| visit(&mut key.expr));
+            aggregate.filter.iter_mut().for_each(visit);
+        }
+        ExprKind::Window(window) => window.arguments.iter_mut().chain(&mut window.filter).for_each(visit),
+        ExprKind::Subquery(_)
+        | ExprKind::Constant(_)
+        | ExprKind::Parameter(_)
+        | ExprKind::Column { .. }
+        | ExprKind::WholeRow(_)
+        | ExprKind::SystemColumn { .. }
+        | ExprKind::Placeholder
+        | ExprKind::Grouping(_)
+        | ExprKind::SqlValue(_)
+        | ExprKind::Default
+        | ExprKind::Excluded(_) => {}
     }
 }
