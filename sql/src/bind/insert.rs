@@ -15,7 +15,7 @@ use crate::bound::{
     QueryBody, Select, Target, TypeMod,
 };
 use crate::catalog::Attribute;
-use crate::oid::{namespaces, types};
+use crate::oid::{namespaces, relations, types};
 use crate::{Oid, Result, SqlError, Value, error, parse};
 
 /// A column of the target that INSERT names.
@@ -277,7 +277,7 @@ impl Binder<'_> {
 
     /// The next value of an identity column's sequence.
     pub(super) fn identity_value(&mut self, relation: Oid, attribute: &Attribute) -> Result<Expr> {
-        let sequence = self.catalog().identity_sequence(relation, attribute.attnum).ok_or_else(|| {
+        let sequence = self.identity_sequence(relation, attribute.attnum).ok_or_else(|| {
             SqlError::internal(format!("no owned sequence found for column {}", attribute.attname))
         })?;
         let nextval = self
@@ -292,6 +292,20 @@ impl Binder<'_> {
         let typed = Typed::new(ExprKind::Call(call), TypeMod::plain(types::INT8), At::NOWHERE);
         let ty = TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod };
         Ok(self.assign_value(typed, ty, &attribute.attname)?.expr)
+    }
+
+    /// The sequence that an identity column owns.
+    fn identity_sequence(&self, relation: Oid, attnum: i16) -> Option<Oid> {
+        self.catalog()
+            .dependents(relations::PG_CLASS, relation)
+            .iter()
+            .find(|row| {
+                row.classid == relations::PG_CLASS
+                    && row.refobjsubid == i32::from(attnum)
+                    && row.deptype == 'i'
+                    && self.catalog().class(row.objid).is_some_and(|class| class.relkind == 'S')
+            })
+            .map(|row| row.objid)
     }
 
     /// Binds ON CONFLICT.

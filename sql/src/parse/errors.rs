@@ -10,6 +10,9 @@ pub(super) fn syntax_error(text: &str, token: &Token) -> SqlError {
 
 /// Another message of the grammar, with the token it is about.
 pub(super) fn at_or_near(message: &str, text: &str, token: &Token) -> SqlError {
+    if let Kind::Invalid(error) = &token.kind {
+        return error.clone();
+    }
     if token.kind == Kind::End {
         return error!(SYNTAX_ERROR, "{message} at end of input").at(token.position);
     }

@@ -3,7 +3,8 @@
 //!
 //! What sqlparser's tree has no place for becomes what PostgreSQL itself makes of it: `x LIKE ANY (…)` is `x ~~ ANY (…)`,
 //! BETWEEN SYMMETRIC is two BETWEENs, `SUBSTRING(a SIMILAR b ESCAPE c)` is `substring(a, b, c)`. Chains of AND and of OR
-//! become balanced trees, so that thousands of terms do not lean on the stack.
+//! become balanced trees, so that thousands of terms do not lean on the stack. A prefix operator that the tree has no
+//! variant for is `Expr::Prefixed`, with the operator for prefix.
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
@@ -138,7 +139,8 @@ impl Parser<'_> {
             "or" => OR,
             "and" => AND,
             "is" | "isnull" | "notnull" => IS,
-            "between" | "in" | "like" | "ilike" | "similar" | "overlaps" => BETWEEN,
+            "between" | "in" | "like" | "ilike" | "overlaps" => BETWEEN,
+            "similar" if self.word_ahead(1) == Some("to") => BETWEEN,
             "not" => match self.word_ahead(1) {
                 Some("between" | "in" | "like" | "ilike" | "similar") => BETWEEN,
                 _ => 0,
@@ -373,6 +375,7 @@ impl Parser<'_> {
 
     /// A prefix operator with its operand, or a primary expression.
     fn prefix(&mut self) -> Result<Expr> {
+        let span = self.here();
         let (operator, level) = match &self.token().kind {
             Kind::Word(word, ..) if word == "not" && !self.restricted => {
                 self.advance();
@@ -397,10 +400,11 @@ impl Parser<'_> {
             }
             _ => return self.primary(),
         };
-        let Some(op) = unary_operator(&operator) else {
-            return self.unsupported(&format!("prefix operator {operator}"));
-        };
         let expr = Box::new(self.expression_above(level)?);
+        let Some(op) = unary_operator(&operator) else {
+            let prefix = Ident::with_span(span, operator);
+            return Ok(Expr::Prefixed { prefix, value: expr });
+        };
         Ok(Expr::UnaryOp { op, expr })
     }
 
@@ -501,6 +505,12 @@ impl Parser<'_> {
                 let value = if word == "null" { Value::Null } else { Value::Boolean(word == "true") };
                 Ok(Expr::Value(ValueWithSpan { value, span }))
             }
+            // As the value of a column; elsewhere it is refused once its meaning is looked for.
+            "default" => Ok(Expr::Identifier(self.label()?)),
+            "double" if self.word_ahead(1) == Some("precision") => {
+                let data_type = self.simple_type()?;
+                self.typed_string(data_type)
+            }
             "case" => self.case(),
             "cast" => self.cast(),
             "array" => self.array(),
@@ -587,6 +597,18 @@ impl Parser<'_> {
 
     /// A column reference, a function call or a literal of a named type: all begin with a name.
     fn name_expression(&mut self) -> Result<Expr> {
+        if self.name_end().is_some_and(|after| matches!(self.token_at(after).kind, Kind::Symbol("("))) {
+            let close = self.name_end().and_then(|after| self.partner(after));
+            if !close.is_some_and(|close| matches!(self.token_at(close + 1).kind, Kind::Text(_))) {
+                let name = self.function_name()?;
+                return self.function_call(name);
+            }
+        }
+        self.column_or_literal()
+    }
+
+    /// A column reference or a literal of a named type, perhaps with modifiers.
+    fn column_or_literal(&mut self) -> Result<Expr> {
         let start = self.index();
         if let Some(after) = self.name_end() {
             if matches!(self.token_at(after).kind, Kind::Text(_)) {
@@ -595,20 +617,16 @@ impl Parser<'_> {
             }
             if matches!(self.token_at(after).kind, Kind::Symbol("(")) {
                 // `type(modifier) 'text'`
-                let close = self.partner(after);
-                if close.is_some_and(|close| matches!(self.token_at(close + 1).kind, Kind::Text(_))) {
-                    if let Ok(data_type) = self.simple_type() {
-                        return self.typed_string(data_type);
-                    }
-                    self.seek(start);
+                if let Ok(data_type) = self.simple_type() {
+                    return self.typed_string(data_type);
                 }
+                self.seek(start);
                 let name = self.function_name()?;
                 return self.function_call(name);
             }
         }
-        if let Kind::Word(word, Category::TypeOrFunction, _) = &self.token().kind {
+        if let Kind::Word(_, Category::TypeOrFunction, _) = &self.token().kind {
             // PostgreSQL takes the word for a function's name and misses the parenthesis.
-            let _ = word;
             self.advance();
             return self.fail();
         }
@@ -651,31 +669,35 @@ impl Parser<'_> {
 
     /// `name(…)` with all that may follow, after the name.
     pub(super) fn function_call(&mut self, name: ObjectName) -> Result<Expr> {
-        self.nested(|parser| {
-            let mut function = plain_function(name);
-            function.args = FunctionArguments::List(parser.arguments()?);
-            if parser.accept_words(&["within", "group"]) {
-                parser.expect_symbol("(")?;
-                parser.expect_words(&["order", "by"])?;
-                function.within_group = parser.list(Self::order_by_item)?;
-                parser.expect_symbol(")")?;
-            }
-            if parser.at("filter") && parser.symbol_ahead(1, "(") {
-                parser.advance();
-                parser.advance();
-                parser.expect("where")?;
-                function.filter = Some(Box::new(parser.expression()?));
-                parser.expect_symbol(")")?;
-            }
-            if parser.accept("over") {
-                function.over = Some(if parser.at_symbol("(") {
-                    WindowType::WindowSpec(parser.window_specification()?)
-                } else {
-                    WindowType::NamedWindow(parser.identifier()?)
-                });
-            }
-            parser.indirection_of_call(Expr::Function(function))
-        })
+        let arguments = self.nested(Self::arguments)?;
+        self.call_clauses(name, arguments)
+    }
+
+    /// What may follow a call's arguments. Apart from them, so that nested calls do not pay for its frame.
+    fn call_clauses(&mut self, name: ObjectName, arguments: FunctionArgumentList) -> Result<Expr> {
+        let mut function = plain_function(name);
+        function.args = FunctionArguments::List(arguments);
+        if self.accept_words(&["within", "group"]) {
+            self.expect_symbol("(")?;
+            self.expect_words(&["order", "by"])?;
+            function.within_group = self.list(Self::order_by_item)?;
+            self.expect_symbol(")")?;
+        }
+        if self.at("filter") && self.symbol_ahead(1, "(") {
+            self.advance();
+            self.advance();
+            self.expect("where")?;
+            function.filter = Some(Box::new(self.expression()?));
+            self.expect_symbol(")")?;
+        }
+        if self.accept("over") {
+            function.over = Some(if self.at_symbol("(") {
+                WindowType::WindowSpec(self.window_specification()?)
+            } else {
+                WindowType::NamedWindow(self.identifier()?)
+            });
+        }
+        self.indirection_of_call(Expr::Function(function))
     }
 
     /// A function's result takes subscripts and fields in parentheses only.
@@ -711,23 +733,32 @@ impl Parser<'_> {
 
     /// One argument. `VARIADIC x` is an argument named `variadic` with the operator `Space`.
     fn argument(&mut self) -> Result<FunctionArg> {
+        let is_named = self.at("variadic") || self.symbol_ahead(1, "=>") || self.symbol_ahead(1, ":=");
+        if is_named {
+            return self.named_argument();
+        }
+        let expression = self.expression()?;
+        self.unnamed(expression)
+    }
+
+    fn named_argument(&mut self) -> Result<FunctionArg> {
         if self.at("variadic") {
             let name = self.label()?;
             let arg = FunctionArgExpr::Expr(self.expression()?);
             return Ok(FunctionArg::Named { name, arg, operator: FunctionArgOperator::Space });
         }
-        if self.symbol_ahead(1, "=>") || self.symbol_ahead(1, ":=") {
-            let name = self.type_or_function_name()?;
-            let operator = if self.at_symbol("=>") {
-                FunctionArgOperator::RightArrow
-            } else {
-                FunctionArgOperator::Assignment
-            };
-            self.advance();
-            let arg = FunctionArgExpr::Expr(self.expression()?);
-            return Ok(FunctionArg::Named { name, arg, operator });
-        }
-        let expression = self.expression()?;
+        let name = self.type_or_function_name()?;
+        let operator = if self.at_symbol("=>") {
+            FunctionArgOperator::RightArrow
+        } else {
+            FunctionArgOperator::Assignment
+        };
+        self.advance();
+        let arg = FunctionArgExpr::Expr(self.expression()?);
+        Ok(FunctionArg::Named { name, arg, operator })
+    }
+
+    fn unnamed(&mut self, expression: Expr) -> Result<FunctionArg> {
         if self.at_symbol(".") && matches!(&self.peek(1).kind, Kind::Operator(star) if star == "*") {
             return Ok(FunctionArg::Unnamed(self.whole_row(expression)?));
         }
@@ -983,8 +1014,7 @@ impl Parser<'_> {
     fn array(&mut self) -> Result<Expr> {
         let name = self.label()?;
         if self.at_symbol("[") {
-            let array = self.array_elements(true)?;
-            return self.indirection(array);
+            return self.array_elements(true);
         }
         if !self.at_symbol("(") {
             return self.fail();

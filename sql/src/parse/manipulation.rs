@@ -58,14 +58,20 @@ impl Parser<'_> {
     }
 
     fn data_statement_after(&mut self, with: Option<sqlparser::ast::With>) -> Result<Box<Query>> {
-        let body = match self.word() {
+        if !self.at_any(&["insert", "update", "delete", "merge"]) {
+            return self.query_after_with(with);
+        }
+        let body = self.modification()?;
+        Ok(query_of(with, body))
+    }
+
+    fn modification(&mut self) -> Result<Box<SetExpr>> {
+        Ok(Box::new(match self.word() {
             Some("insert") => SetExpr::Insert(self.insert()?),
             Some("update") => SetExpr::Update(self.update()?),
             Some("delete") => SetExpr::Delete(self.delete()?),
-            Some("merge") => SetExpr::Merge(self.merge()?),
-            _ => return self.query_after_with(with),
-        };
-        Ok(Box::new(query_of(with, Box::new(body))))
+            _ => SetExpr::Merge(self.merge()?),
+        }))
     }
 
     fn insert(&mut self) -> Result<Statement> {
@@ -232,8 +238,11 @@ impl Parser<'_> {
         let table = TableWithJoins { relation: self.modified_table()?, joins: Vec::new() };
         self.expect("set")?;
         let assignments = self.list(Self::assignment)?;
-        let from =
-            if self.accept("from") { Some(UpdateTableFromKind::AfterSet(self.from_list()?)) } else { None };
+        let from = if self.accept("from") {
+            Some(UpdateTableFromKind::AfterSet(self.table_references()?))
+        } else {
+            None
+        };
         let selection = self.where_or_current_of()?;
         let returning = self.returning()?;
         Ok(Statement::Update(Update {
@@ -254,7 +263,7 @@ impl Parser<'_> {
     fn delete(&mut self) -> Result<Statement> {
         self.expect_words(&["delete", "from"])?;
         let table = TableWithJoins { relation: self.modified_table()?, joins: Vec::new() };
-        let using = if self.accept("using") { Some(self.from_list()?) } else { None };
+        let using = if self.accept("using") { Some(self.table_references()?) } else { None };
         let selection = self.where_or_current_of()?;
         let returning = self.returning()?;
         Ok(Statement::Delete(Delete {
@@ -275,7 +284,7 @@ impl Parser<'_> {
         self.expect_words(&["merge", "into"])?;
         let table = self.modified_table()?;
         self.expect("using")?;
-        let mut sources = self.from_list_of_one()?;
+        let mut sources = self.single_table_reference()?;
         let source = if sources.joins.is_empty() {
             sources.relation
         } else {
@@ -304,8 +313,8 @@ impl Parser<'_> {
         }))
     }
 
-    fn from_list_of_one(&mut self) -> Result<TableWithJoins> {
-        let mut list = self.from_list()?;
+    fn single_table_reference(&mut self) -> Result<TableWithJoins> {
+        let mut list = self.table_references()?;
         match (list.pop(), list.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => self.fail(),

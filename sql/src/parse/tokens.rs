@@ -37,6 +37,9 @@ pub(super) enum Kind {
     Operator(String),
     /// One of `( ) [ ] , ; : . :: .. := =>`.
     Symbol(&'static str),
+    /// What the lexer cannot read; nothing follows it. The error comes when the grammar gets here, for an error of
+    /// grammar before it comes first.
+    Invalid(SqlError),
     /// After the last token.
     End,
 }
@@ -53,20 +56,20 @@ pub(super) struct Token {
     pub(super) position: usize,
 }
 
-/// The tokens of a query string, the last one being `End`.
-pub(super) fn tokenize(text: &str) -> Result<Vec<Token>> {
+/// The tokens of a query string, the last one being `End` or `Invalid`.
+pub(super) fn tokenize(text: &str) -> Vec<Token> {
     let mut lexer =
         Lexer { text, bytes: text.as_bytes(), at: 0, counted: 0, characters: 0, ascii: text.is_ascii() };
     let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
     loop {
-        lexer.skip_blanks()?;
+        let blanks = lexer.skip_blanks();
         let start = lexer.at;
         let position = lexer.position(start);
-        let kind = lexer.next_kind()?;
-        let last = kind == Kind::End;
-        tokens.push(Token { kind, start, end: lexer.at, position });
+        let kind = blanks.and_then(|()| lexer.next_kind()).unwrap_or_else(Kind::Invalid);
+        let last = matches!(kind, Kind::End | Kind::Invalid(_));
+        tokens.push(Token { kind, start, end: lexer.at.min(text.len()).max(start), position });
         if last {
-            return Ok(tokens);
+            return tokens;
         }
     }
 }
@@ -234,6 +237,8 @@ impl<'a> Lexer<'a> {
                 whole = false;
                 self.at += 1 + sign;
                 digits(self);
+            } else if sign == 0 && is_identifier_part(self.byte(1)) {
+                return Err(self.junk("trailing junk after numeric literal", start));
             } else {
                 let end = self.at + 1 + sign;
                 return Err(self.fail(
@@ -244,11 +249,19 @@ impl<'a> Lexer<'a> {
             }
         }
         if is_identifier_start(self.byte(0)) {
-            let end = self.at + self.character_length();
-            return Err(self.fail("trailing junk after numeric literal", start, end));
+            return Err(self.junk("trailing junk after numeric literal", start));
         }
         let text = self.text[start..self.at].to_owned();
         Ok(if whole { Kind::Integer(text) } else { Kind::Decimal(text) })
+    }
+
+    /// An identifier right behind a number, which the message shows whole.
+    fn junk(&mut self, message: &str, start: usize) -> SqlError {
+        while self.at < self.bytes.len() && is_identifier_part(self.byte(0)) {
+            self.at += 1;
+        }
+        let end = self.at;
+        self.fail(message, start, end)
     }
 
     fn character_length(&self) -> usize {
@@ -263,8 +276,7 @@ impl<'a> Lexer<'a> {
                 self.at += 1;
             }
             if is_identifier_start(self.byte(0)) {
-                let end = self.at + self.character_length();
-                return Err(self.fail("trailing junk after parameter", start, end));
+                return Err(self.junk("trailing junk after parameter", start));
             }
             return Ok(Kind::Parameter(self.text[start..self.at].to_owned()));
         }

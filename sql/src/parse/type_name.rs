@@ -185,7 +185,7 @@ impl Parser<'_> {
         for (words, fields) in FIELDS {
             if self.accept_words(words) {
                 let precision = if words.last() == Some(&"second") { self.length()? } else { None };
-                return Ok((Some(fields.clone()), precision));
+                return Ok((Some(*fields), precision));
             }
         }
         Ok((None, None))
