@@ -104,6 +104,7 @@ impl FunctionCall<'_> {
 
 /// All families.
 pub const FAMILIES: &[&[Function]] = &[
+    aggregate::EXTREMES,
     aggregate::FUNCTIONS,
     array::FUNCTIONS,
     bytes::FUNCTIONS,
@@ -126,6 +127,7 @@ pub const FAMILIES: &[&[Function]] = &[
     regex::OPERATORS,
     regex::FUNCTIONS,
     series::FUNCTIONS,
+    statistics::SPREADS,
     statistics::FUNCTIONS,
     strings::FUNCTIONS,
     window::FUNCTIONS,
