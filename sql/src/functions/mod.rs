@@ -10,7 +10,11 @@
 pub(crate) mod arguments;
 mod datetime;
 mod datetime_fields;
+mod formatting;
+mod formatting_numbers;
 mod interval;
+mod json;
+mod jsonb;
 pub mod system;
 
 use std::collections::HashMap;
@@ -103,8 +107,13 @@ pub const FAMILIES: &[&[Function]] = &[
     datetime::TIMESTAMP_TIMESTAMPTZ,
     datetime::TIMETZ_COMPARISONS,
     datetime::TIME_COMPARISONS,
+    formatting::FUNCTIONS,
+    formatting_numbers::FUNCTIONS,
     interval::COMPARISONS,
     interval::FUNCTIONS,
+    json::FUNCTIONS,
+    jsonb::COMPARISONS,
+    jsonb::FUNCTIONS,
     system::control::FUNCTIONS,
     system::extensions::FUNCTIONS,
     system::information_schema::FUNCTIONS,
