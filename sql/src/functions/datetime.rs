@@ -12,7 +12,7 @@ use crate::types::date::{self, DAY, Day};
 use crate::types::interval::Interval;
 use crate::types::time::TimeTz;
 use crate::types::{time, timestamp};
-use crate::{Result, SqlError, Value, ValueRef, error};
+use crate::{Result, Value, ValueRef, error};
 
 fn zone(call: &FunctionCall<'_>) -> TimeZone {
     call.context.format.time_zone.clone()

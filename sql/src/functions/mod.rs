@@ -29,7 +29,11 @@ mod window;
 
 mod datetime;
 mod datetime_fields;
+mod formatting;
+mod formatting_numbers;
 mod interval;
+mod json;
+mod jsonb;
 pub mod system;
 
 use std::collections::HashMap;
@@ -152,8 +156,13 @@ pub const FAMILIES: &[&[Function]] = &[
     datetime::TIMESTAMP_TIMESTAMPTZ,
     datetime::TIMETZ_COMPARISONS,
     datetime::TIME_COMPARISONS,
+    formatting::FUNCTIONS,
+    formatting_numbers::FUNCTIONS,
     interval::COMPARISONS,
     interval::FUNCTIONS,
+    json::FUNCTIONS,
+    jsonb::COMPARISONS,
+    jsonb::FUNCTIONS,
     system::control::FUNCTIONS,
     system::extensions::FUNCTIONS,
     system::information_schema::FUNCTIONS,
