@@ -506,3 +506,68 @@ fn functions_are_named_after_their_symbols() {
     let error = world.run(Statement::Query(Box::new(of_select(select(None, vec![sum]))))).err().unwrap();
     assert_eq!(error.message(), "integer out of range");
 }
+
+impl World {
+    /// Runs the statements of a text; what the last one gives, as text.
+    fn sql(&mut self, text: &str) -> Result<Vec<Vec<String>>> {
+        let mut last = Vec::new();
+        for parsed in crate::parse::parse(text)? {
+            let crate::parse::Node::Sql(tree) = &parsed.node else {
+                return Err(SqlError::unsupported("a utility statement in this test"));
+            };
+            let context = BindContext {
+                catalog: &self.context.catalog.clone(),
+                search_path: &self.context.search_path.clone(),
+                format: &self.context.format.clone(),
+                text: &parsed.text,
+                parameters: &[],
+            };
+            let bound = crate::bind::bind(tree, &context)?;
+            let columns = make_plan(&bound, &context)?.columns;
+            let done = self.run((*bound.statement).clone())?;
+            last = done.rows.iter().map(|row| self.texts(&columns, row)).collect();
+        }
+        Ok(last)
+    }
+
+    fn texts(&self, columns: &[OutputColumn], row: &[Value]) -> Vec<String> {
+        let text = |(column, value): (&OutputColumn, &Value)| {
+            let mut text = String::new();
+            match value {
+                Value::Null => text.push_str("NULL"),
+                value => {
+                    crate::types::output(column.ty.oid, value.as_ref(), &self.context.type_context(), &mut text)
+                        .unwrap();
+                }
+            }
+            text
+        };
+        columns.iter().zip(row).map(text).collect()
+    }
+}
+
+/// Runs a text and compares its rows, columns by `|`.
+#[track_caller]
+fn check(world: &mut World, text: &str, expected: &[&str]) {
+    let rows: Vec<String> = world.sql(text).unwrap().iter().map(|row| row.join("|")).collect();
+    assert_eq!(rows, expected, "{text}");
+}
+
+#[test]
+fn texts_run_from_end_to_end() {
+    let mut world = World::new('a');
+    let world = &mut world;
+    check(world, "INSERT INTO parent VALUES (1, 'total', 10), (2, 'delta', 5), (3, NULL, 7)", &[]);
+    check(world, "SELECT id + 1, kind FROM parent WHERE value > 6 ORDER BY id DESC", &["4|NULL", "2|total"]);
+    check(world, "UPDATE parent SET value = value * 2 WHERE id = 2 RETURNING id, value", &["2|10"]);
+    check(world, "SELECT p.id, x.n FROM parent p, LATERAL (SELECT p.value + 1 AS n) x ORDER BY 1", &[
+        "1|11", "2|11", "3|8",
+    ]);
+    check(world, "SELECT count(*) FROM parent WHERE id IN (SELECT id FROM parent WHERE value = 10)", &["2"]);
+    check(world, "DELETE FROM parent WHERE id = 3 RETURNING *", &["3|NULL|7"]);
+    check(world, "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t", &[
+        "1", "2", "3",
+    ]);
+    check(world, "SELECT id, row_number() OVER (ORDER BY id DESC) FROM parent ORDER BY 1", &["1|2", "2|1"]);
+    check(world, "SELECT relname FROM pg_class WHERE oid = 'parent'::regclass", &["parent"]);
+}
