@@ -29,7 +29,6 @@ mod window;
 
 mod datetime;
 mod datetime_fields;
-mod formatting;
 mod formatting_numbers;
 mod interval;
 mod json;
