@@ -43,8 +43,8 @@ impl Scope {
 pub fn bootstrap(connection: &mut Connection, scope: Scope) -> Result<()> {
     let mut run = |sql: &str, parameters: &[Value]| connection.execute(sql, parameters).map_err(failure);
     run(r#"CREATE TABLE "pg_catalog.control" (name TEXT PRIMARY KEY, value ANY) STRICT"#, &[])?;
-    let removed = r#"CREATE TABLE "pg_catalog.removed_rows" (relation TEXT, identity TEXT, PRIMARY KEY (relation, identity)) STRICT"#;
-    run(removed, &[])?;
+    let columns = "(relation TEXT, identity TEXT, PRIMARY KEY (relation, identity))";
+    run(&format!("CREATE TABLE \"pg_catalog.removed_rows\" {columns} STRICT"), &[])?;
     for relation in scope.relations() {
         let columns = relation.columns.iter().map(|column| format!("\"{column}\" ANY")).collect::<Vec<_>>();
         let (table, columns) = (table_name(relation.name), columns.join(", "));
@@ -254,7 +254,8 @@ mod tests {
         let template = (*edit.class(Oid(1259)).unwrap()).clone();
         let oid = edit.allocate_oid();
         let acl = Some(vec!["postgres=arwdDxt/postgres".to_owned(), "\"a b\"=r/postgres".to_owned()]);
-        let class = Class { oid, relname: "Täble \"x\"".into(), relnamespace: Oid(2200), relacl: acl, ..template };
+        let class =
+            Class { oid, relname: "Täble \"x\"".into(), relnamespace: Oid(2200), relacl: acl, ..template };
         edit.insert(class.clone()).unwrap();
         for attribute in edit.attributes(Oid(1259)).iter() {
             edit.insert(Attribute { attrelid: oid, ..(**attribute).clone() }).unwrap();

@@ -23,6 +23,7 @@ pub use pretty::pretty;
 use super::{Catalog, Class, OperatorClass, Visible};
 use crate::Oid;
 use crate::bound::TypeMod;
+use crate::oid::types;
 use crate::types::format_type;
 use crate::types::names::quote_identifier;
 
@@ -73,8 +74,13 @@ impl<'a> Describe<'a> {
         }
     }
 
+    /// A type's name where no modifier is known: `character` then stands for itself, not for `character(1)`.
     fn type_name(&self, ty: Oid) -> String {
-        format_type(TypeMod::plain(ty), self.catalog, self.search_path)
+        match ty {
+            types::BPCHAR => "character".to_owned(),
+            types::_BPCHAR => "character[]".to_owned(),
+            _ => format_type(TypeMod::plain(ty), self.catalog, self.search_path),
+        }
     }
 
     fn collation_name(&self, oid: Oid) -> Option<String> {
@@ -106,7 +112,9 @@ impl<'a> Describe<'a> {
 
     /// The columns with these numbers, separated by commas.
     fn columns(&self, relation: Oid, attnums: &[i16]) -> String {
-        let name = |attnum: &i16| self.catalog.attribute(relation, *attnum).map(|row| quote_identifier(&row.attname));
+        let name = |attnum: &i16| {
+            self.catalog.attribute(relation, *attnum).map(|row| quote_identifier(&row.attname))
+        };
         attnums.iter().filter_map(name).collect::<Vec<_>>().join(", ")
     }
 

@@ -21,7 +21,10 @@ pub struct Copy {
 #[derive(Clone, Debug)]
 pub enum CopySource {
     /// No columns means all.
-    Table { table: Name, columns: Vec<String> },
+    Table {
+        table: Name,
+        columns: Vec<String>,
+    },
     Query(InnerStatement),
 }
 

@@ -62,7 +62,14 @@ impl Parser<'_> {
                 return Err(crate::error!(SYNTAX_ERROR, "conflicting or redundant options").at(place));
             }
         }
-        Ok(Utility::CreateExtension(CreateExtension { name, if_not_exists, schema, version, cascade, position }))
+        Ok(Utility::CreateExtension(CreateExtension {
+            name,
+            if_not_exists,
+            schema,
+            version,
+            cascade,
+            position,
+        }))
     }
 
     fn version(&mut self) -> Result<String> {

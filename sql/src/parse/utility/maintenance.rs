@@ -69,12 +69,17 @@ impl Parser<'_> {
             for word in ["analyze", "verbose"] {
                 let position = self.place();
                 if self.accept(word) || word == "analyze" && self.accept("analyse") {
-                    options.push(Definition { namespace: None, name: word.to_owned(), value: None, position });
+                    options.push(Definition {
+                        namespace: None,
+                        name: word.to_owned(),
+                        value: None,
+                        position,
+                    });
                 }
             }
         }
-        let explainable = self.at_sql_statement()
-            || self.at_any(&["declare", "execute", "create", "refresh"]);
+        let explainable =
+            self.at_sql_statement() || self.at_any(&["declare", "execute", "create", "refresh"]);
         if !explainable {
             return self.fail();
         }
@@ -87,7 +92,9 @@ impl Parser<'_> {
         let tables = self.list(Self::table_with_only)?;
         let mut mode = "access exclusive";
         if self.accept("in") {
-            let Some(found) = LOCK_MODES.iter().position(|words| self.accept_words(words)) else { return self.fail() };
+            let Some(found) = LOCK_MODES.iter().position(|words| self.accept_words(words)) else {
+                return self.fail();
+            };
             mode = LOCK_MODE_NAMES[found];
             self.expect("mode")?;
         }
@@ -115,9 +122,9 @@ impl Parser<'_> {
         match word.as_str() {
             "checkpoint" => Ok(Utility::Checkpoint),
             "load" => Ok(Utility::Load(self.string()?)),
-            "vacuum" => self.vacuum(&["full", "freeze", "verbose", "analyze"]).map(|(options, tables)| {
-                Utility::Vacuum { options, tables }
-            }),
+            "vacuum" => self
+                .vacuum(&["full", "freeze", "verbose", "analyze"])
+                .map(|(options, tables)| Utility::Vacuum { options, tables }),
             "analyze" | "analyse" => {
                 self.vacuum(&["verbose"]).map(|(options, tables)| Utility::Analyze { options, tables })
             }
@@ -134,7 +141,12 @@ impl Parser<'_> {
             for &word in words {
                 let position = self.place();
                 if self.accept(word) || word == "analyze" && self.accept("analyse") {
-                    options.push(Definition { namespace: None, name: word.to_owned(), value: None, position });
+                    options.push(Definition {
+                        namespace: None,
+                        name: word.to_owned(),
+                        value: None,
+                        position,
+                    });
                 }
             }
         }

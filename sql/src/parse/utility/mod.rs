@@ -33,7 +33,8 @@ pub use cursor::{DeclareCursor, Execute, Fetch, FetchDirection, Prepare};
 pub use database::{AlterDatabase, AlterDatabaseAction, CreateDatabase};
 pub use extension::{AlterExtension, AlterExtensionAction, CreateExtension};
 pub use function::{
-    CallStatement, CreateFunction, FunctionBody, FunctionOption, FunctionReturns, Parameter, ParameterMode, Volatility,
+    CallStatement, CreateFunction, FunctionBody, FunctionOption, FunctionReturns, Parameter, ParameterMode,
+    Volatility,
 };
 pub use maintenance::{Explain, LockTable, Reindex, VacuumTable};
 pub use object::{AlterObject, CommentOn, DropObjects, ObjectAction, ObjectKind, ObjectReference};
@@ -42,11 +43,14 @@ pub use role::{AlterRole, AlterRoleSetting, CreateRole, RoleKind, RoleOption, Ro
 pub use sequence::{AlterSequence, CreateSequence, SequenceOption};
 pub use setting::{Discard, SetScope, SetValue, SetVariable, SettingChange};
 pub use table::{
-    ColumnConstraint, ColumnConstraintKind, ColumnDefinition, ConstraintTiming, CreateIndex, CreateTable, ForeignKey,
-    IndexElement, LikeClause, OnCommit, PartitionBy, Persistence, TableConstraint, TableConstraintKind, TableElement,
+    ColumnConstraint, ColumnConstraintKind, ColumnDefinition, ConstraintTiming, CreateIndex, CreateTable,
+    ForeignKey, IndexElement, LikeClause, OnCommit, PartitionBy, Persistence, TableConstraint,
+    TableConstraintKind, TableElement,
 };
 pub use transaction::{IsolationLevel, TransactionMode};
-pub use types::{AlterDomain, AlterDomainAction, AlterType, AlterTypeAction, CreateDomain, CreateType, CreateTypeKind};
+pub use types::{
+    AlterDomain, AlterDomainAction, AlterType, AlterTypeAction, CreateDomain, CreateType, CreateTypeKind,
+};
 pub use view::{CreateSchema, CreateTableAs, CreateTableAsSource, CreateView, RefreshMaterializedView};
 
 use super::Node;
@@ -139,9 +143,16 @@ impl DefinitionValue {
 #[derive(Clone, Debug)]
 pub enum Utility {
     /// BEGIN (`start` false) or START TRANSACTION (true).
-    Begin { start: bool, modes: Vec<TransactionMode> },
-    Commit { chain: bool },
-    Rollback { chain: bool },
+    Begin {
+        start: bool,
+        modes: Vec<TransactionMode>,
+    },
+    Commit {
+        chain: bool,
+    },
+    Rollback {
+        chain: bool,
+    },
     Savepoint(String),
     ReleaseSavepoint(String),
     RollbackToSavepoint(String),
@@ -149,7 +160,10 @@ pub enum Utility {
     CommitPrepared(String),
     RollbackPrepared(String),
     /// SET TRANSACTION (`session` false) or SET SESSION CHARACTERISTICS AS TRANSACTION (true).
-    SetTransaction { session: bool, modes: Vec<TransactionMode> },
+    SetTransaction {
+        session: bool,
+        modes: Vec<TransactionMode>,
+    },
     SetTransactionSnapshot(String),
     Set(SetVariable),
     /// `None` means ALL.
@@ -157,7 +171,10 @@ pub enum Utility {
     /// `None` means ALL.
     Show(Option<String>),
     /// `names` absent means ALL.
-    SetConstraints { names: Option<Vec<Name>>, deferred: bool },
+    SetConstraints {
+        names: Option<Vec<Name>>,
+        deferred: bool,
+    },
     Discard(Discard),
     Prepare(Prepare),
     Execute(Execute),
@@ -170,30 +187,57 @@ pub enum Utility {
     Listen(String),
     /// `None` means `*`.
     Unlisten(Option<String>),
-    Notify { channel: String, payload: Option<String> },
+    Notify {
+        channel: String,
+        payload: Option<String>,
+    },
     Lock(LockTable),
     Explain(Explain),
     Copy(Copy),
     Checkpoint,
-    Vacuum { options: Vec<Definition>, tables: Vec<VacuumTable> },
-    Analyze { options: Vec<Definition>, tables: Vec<VacuumTable> },
+    Vacuum {
+        options: Vec<Definition>,
+        tables: Vec<VacuumTable>,
+    },
+    Analyze {
+        options: Vec<Definition>,
+        tables: Vec<VacuumTable>,
+    },
     Reindex(Reindex),
-    Cluster { verbose: bool, table: Option<Name>, index: Option<String> },
+    Cluster {
+        verbose: bool,
+        table: Option<Name>,
+        index: Option<String>,
+    },
     Load(String),
     /// `language` absent means `plpgsql`.
-    Do { language: Option<String>, code: String },
+    Do {
+        language: Option<String>,
+        code: String,
+    },
     Call(CallStatement),
     CreateDatabase(CreateDatabase),
     AlterDatabase(AlterDatabase),
-    DropDatabase { name: String, if_exists: bool, force: bool, position: usize },
+    DropDatabase {
+        name: String,
+        if_exists: bool,
+        force: bool,
+        position: usize,
+    },
     CreateRole(CreateRole),
     AlterRole(AlterRole),
     AlterRoleSetting(AlterRoleSetting),
     Grant(Grant),
     GrantRole(GrantRole),
     AlterDefaultPrivileges(AlterDefaultPrivileges),
-    ReassignOwned { roles: Vec<RoleSpecification>, new_owner: RoleSpecification },
-    DropOwned { roles: Vec<RoleSpecification>, cascade: bool },
+    ReassignOwned {
+        roles: Vec<RoleSpecification>,
+        new_owner: RoleSpecification,
+    },
+    DropOwned {
+        roles: Vec<RoleSpecification>,
+        cascade: bool,
+    },
     CreateSchema(CreateSchema),
     CreateTable(Box<CreateTable>),
     /// CREATE TABLE AS and SELECT INTO.
@@ -201,7 +245,11 @@ pub enum Utility {
     AlterTable(AlterTable),
     CreateIndex(Box<CreateIndex>),
     Drop(DropObjects),
-    Truncate { tables: Vec<Name>, restart_identity: bool, cascade: bool },
+    Truncate {
+        tables: Vec<Name>,
+        restart_identity: bool,
+        cascade: bool,
+    },
     CreateView(CreateView),
     RefreshMaterializedView(RefreshMaterializedView),
     CreateSequence(CreateSequence),
@@ -243,7 +291,13 @@ impl Utility {
             Self::Deallocate(None) => "DEALLOCATE ALL",
             Self::Deallocate(Some(_)) => "DEALLOCATE",
             Self::DeclareCursor(_) => "DECLARE CURSOR",
-            Self::Fetch(fetch) => if fetch.is_move { "MOVE" } else { "FETCH" },
+            Self::Fetch(fetch) => {
+                if fetch.is_move {
+                    "MOVE"
+                } else {
+                    "FETCH"
+                }
+            }
             Self::Close(None) => "CLOSE CURSOR ALL",
             Self::Close(Some(_)) => "CLOSE CURSOR",
             Self::Listen(_) => "LISTEN",
@@ -272,8 +326,20 @@ impl Utility {
             Self::DropDatabase { .. } => "DROP DATABASE",
             Self::CreateRole(_) => "CREATE ROLE",
             Self::AlterRole(_) | Self::AlterRoleSetting(_) => "ALTER ROLE",
-            Self::Grant(grant) => if grant.is_grant { "GRANT" } else { "REVOKE" },
-            Self::GrantRole(grant) => if grant.is_grant { "GRANT ROLE" } else { "REVOKE ROLE" },
+            Self::Grant(grant) => {
+                if grant.is_grant {
+                    "GRANT"
+                } else {
+                    "REVOKE"
+                }
+            }
+            Self::GrantRole(grant) => {
+                if grant.is_grant {
+                    "GRANT ROLE"
+                } else {
+                    "REVOKE ROLE"
+                }
+            }
             Self::AlterDefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES",
             Self::ReassignOwned { .. } => "REASSIGN OWNED",
             Self::DropOwned { .. } => "DROP OWNED",
@@ -293,7 +359,11 @@ impl Utility {
             Self::CreateDomain(_) => "CREATE DOMAIN",
             Self::AlterDomain(_) => "ALTER DOMAIN",
             Self::CreateFunction(statement) => {
-                if statement.is_procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" }
+                if statement.is_procedure {
+                    "CREATE PROCEDURE"
+                } else {
+                    "CREATE FUNCTION"
+                }
             }
             Self::CreateExtension(_) => "CREATE EXTENSION",
             Self::AlterExtension(_) => "ALTER EXTENSION",
@@ -380,14 +450,15 @@ impl Parser<'_> {
                 "trigger" | "constraint" => Ok(self.unknown_command("CREATE TRIGGER")),
                 "language" | "trusted" | "procedural" => Ok(self.unknown_command("CREATE LANGUAGE")),
                 "transform" => Ok(self.unknown_command("CREATE TRANSFORM")),
-                "temp" | "temporary" | "view" | "recursive" | "local" | "global" => self.create_relation(true),
+                "temp" | "temporary" | "view" | "recursive" | "local" | "global" => {
+                    self.create_relation(true)
+                }
                 _ => self.fail(),
             };
         }
         match word.as_str() {
-            "table" | "temp" | "temporary" | "unlogged" | "local" | "global" | "view" | "sequence" | "recursive" => {
-                self.create_relation(false)
-            }
+            "table" | "temp" | "temporary" | "unlogged" | "local" | "global" | "view" | "sequence"
+            | "recursive" => self.create_relation(false),
             "materialized" => self.create_materialized_view(),
             "unique" | "index" => self.create_index(),
             "schema" => self.create_schema(),
@@ -484,7 +555,8 @@ impl Parser<'_> {
     fn routine_name(&mut self) -> Result<Name> {
         let position = self.place();
         let name = self.function_name()?;
-        let parts = name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.clone())).collect();
+        let parts =
+            name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.clone())).collect();
         self.name_of(parts, position)
     }
 
@@ -577,7 +649,8 @@ impl Parser<'_> {
         let position = self.position();
         let text = self.signed_number()?;
         text.parse().map_err(|_| {
-            crate::error!(NUMERIC_VALUE_OUT_OF_RANGE, "value \"{text}\" is out of range for type bigint").at(position)
+            crate::error!(NUMERIC_VALUE_OUT_OF_RANGE, "value \"{text}\" is out of range for type bigint")
+                .at(position)
         })
     }
 
@@ -601,18 +674,11 @@ impl Parser<'_> {
     fn utility_options(&mut self) -> Result<Vec<Definition>> {
         self.parenthesized(|parser| {
             let position = parser.place();
-            let name = parser.unreserved_or_analyze()?;
+            let name = parser.label()?.value;
             let ends = parser.at_symbol(",") || parser.at_symbol(")");
             let value = if ends { None } else { Some(parser.definition_value()?) };
             Ok(Definition { namespace: None, name, value, position })
         })
-    }
-
-    fn unreserved_or_analyze(&mut self) -> Result<String> {
-        if self.at_any(&["analyze", "analyse", "null", "default", "freeze", "verbose"]) {
-            return Ok(self.label()?.value);
-        }
-        Ok(self.label()?.value)
     }
 
     fn definition_value(&mut self) -> Result<DefinitionValue> {

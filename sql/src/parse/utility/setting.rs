@@ -161,7 +161,9 @@ impl Parser<'_> {
             Kind::Integer(_) | Kind::Decimal(_) => self.signed_number(),
             Kind::Operator(sign) if matches!(sign.as_str(), "-" | "+") => self.signed_number(),
             Kind::Text(_) => self.string(),
-            Kind::Word(word, ..) if matches!(word.as_str(), "true" | "false" | "on") => Ok(self.label()?.value),
+            Kind::Word(word, ..) if matches!(word.as_str(), "true" | "false" | "on") => {
+                Ok(self.label()?.value)
+            }
             _ => Ok(self.unreserved_word()?.value),
         }
     }
