@@ -8,6 +8,7 @@
 //! | `physical` | tables and indexes of the catalog as tables and indexes of SQLite |
 //! | `modify` | INSERT, UPDATE, DELETE, MERGE over rows that the engine has computed |
 //! | `write` | one row at a time: constraints, then the write |
+//! | `insert` | rows from outside SQL text, as of COPY |
 //! | `foreign_keys` | referential integrity at the end of a statement or transaction |
 
 //!
@@ -15,11 +16,12 @@
 //! for those that change tables; deferred checks are kept for [`settle_deferred`] before the commit.
 
 mod foreign_keys;
+mod insert;
 mod modify;
 pub mod physical;
 pub(crate) mod run;
 mod stored;
-mod table;
+pub(crate) mod table;
 mod write;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use crate::session::StatementContext;
 use crate::{Result, SqlError, Value};
 
 pub(crate) use foreign_keys::Pending;
+pub(crate) use insert::RowInserter;
 pub(crate) use modify::{Modified, run as run_modify};
 pub(crate) use run::{engine_error, is_budget_exhausted};
 pub(crate) use stored::index_texts;

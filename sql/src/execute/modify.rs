@@ -13,7 +13,7 @@ use super::foreign_keys::{self, Pending};
 use super::run::{self, Places};
 use super::table::Table;
 use super::write::Writer;
-use crate::lower::{ConflictPlan, MainPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, Plan, RowText};
+use crate::lower::{ConflictPlan, MainPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, Plan, RowText, Text};
 use crate::session::StatementContext;
 use crate::{Result, SqlError, Value, error};
 
@@ -40,6 +40,12 @@ pub(crate) fn run(
     deferred: &mut Vec<Pending>,
 ) -> Result<Modified> {
     connection.set_context(Some(context.clone()));
+    if let MainPlan::Modify(modify) = &plan.main
+        && plan.parts.is_empty()
+        && let Some(text) = &modify.direct
+    {
+        return run_direct(connection, text, parameters, context);
+    }
     connection.savepoint(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
     match run_parts(connection, plan, parameters, context, deferred) {
         Ok(modified) => {
@@ -56,6 +62,20 @@ pub(crate) fn run(
     }
 }
 
+/// Runs a statement that the engine does by itself, undoing it by itself when it fails.
+fn run_direct(
+    connection: &mut Connection,
+    text: &Text,
+    parameters: &[Value],
+    context: &Arc<StatementContext>,
+) -> Result<Modified> {
+    let mut statement = run::prepare(connection, text)?;
+    run::bind(connection, &mut statement, &text.bindings, &Places::new(context, parameters))?;
+    connection.step(&mut statement).map_err(run::engine_error)?;
+    drop(statement);
+    Ok(Modified { count: connection.changes() as u64, rows: Vec::new() })
+}
+
 fn run_parts(
     connection: &mut Connection,
     plan: &Plan,
@@ -66,7 +86,7 @@ fn run_parts(
     let mut pending = Vec::new();
     let mut computed = Vec::new();
     for part in &plan.parts {
-        let mut step = Step::new(connection, &part.modify, parameters, context)?;
+        let mut step = Step::new(&part.modify, parameters, context);
         let rows = step.compute(connection, &mut pending)?;
         context.buffered.lock().insert(part.cte, Arc::new(rows));
         computed.push(step);
@@ -80,7 +100,7 @@ fn run_parts(
             None
         }
         MainPlan::Modify(plan) => {
-            let mut step = Step::new(connection, plan, parameters, context)?;
+            let mut step = Step::new(plan, parameters, context);
             modified.rows = step.compute(connection, &mut pending)?;
             Some(step)
         }
@@ -108,7 +128,7 @@ enum Change {
 /// One part of a statement on its way.
 struct Step<'a> {
     plan: &'a ModifyPlan,
-    table: Table,
+    table: &'a Table,
     parameters: &'a [Value],
     context: &'a Arc<StatementContext>,
     /// Columns that UPDATE writes: the assigned ones and generated ones.
@@ -118,18 +138,9 @@ struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    fn new(
-        connection: &mut Connection,
-        plan: &'a ModifyPlan,
-        parameters: &'a [Value],
-        context: &'a Arc<StatementContext>,
-    ) -> Result<Self> {
-        let table = Table::new(&context.catalog, plan.target)?;
-        for function in super::stored::index_functions(context, plan.target)? {
-            function.ensure(connection).map_err(run::engine_error)?;
-        }
+    fn new(plan: &'a ModifyPlan, parameters: &'a [Value], context: &'a Arc<StatementContext>) -> Self {
         let columns = plan.values.clone();
-        Ok(Self { plan, table, parameters, context, columns, changes: Vec::new(), count: 0 })
+        Self { plan, table: &plan.table, parameters, context, columns, changes: Vec::new(), count: 0 }
     }
 
     fn places(&self) -> Places<'_> {
@@ -197,7 +208,7 @@ impl<'a> Step<'a> {
         results: &[Value],
     ) -> Result<()> {
         let mut none = Vec::new();
-        let writer = Writer { connection, context: self.context, table: &self.table, pending: &mut none };
+        let writer = Writer { connection, context: self.context, table: self.table, pending: &mut none };
         writer.check_not_null(row)?;
         match results.iter().position(|result| *result == Value::Integer(0)) {
             Some(failed) => Err(writer.check_violation(&names[failed], row)),
@@ -225,7 +236,7 @@ impl<'a> Step<'a> {
         for mut row in rows {
             row.truncate(self.table.attributes.len());
             let answer = self.finish_row(connection, &mut row, &[], true)?;
-            let mut writer = Writer { connection, context: self.context, table: &self.table, pending };
+            let mut writer = Writer { connection, context: self.context, table: self.table, pending };
             let found = writer.conflicting(&row, &conflict.arbiters, None)?;
             let Some((_, rowid)) = found else {
                 let rowid = writer.insert(&row)?;
@@ -269,7 +280,7 @@ impl<'a> Step<'a> {
     ) -> Result<Option<Vec<Value>>> {
         let mut none = Vec::new();
         let mut writer =
-            Writer { connection: &mut *connection, context: self.context, table: &self.table, pending: &mut none };
+            Writer { connection: &mut *connection, context: self.context, table: self.table, pending: &mut none };
         let old = writer.row(rowid)?.ok_or_else(|| SqlError::internal("the conflicting row is gone"))?;
         let mut new = old.clone();
         for (column, value) in columns.iter().zip(values) {
@@ -282,7 +293,7 @@ impl<'a> Step<'a> {
         }
         let values: Vec<Value> = changed.iter().map(|column| new[*column].clone()).collect();
         let sql = self.table.update_sql(&changed);
-        let mut writer = Writer { connection, context: self.context, table: &self.table, pending };
+        let mut writer = Writer { connection, context: self.context, table: self.table, pending };
         writer.update(&sql, rowid, &changed, &values, &old, &new)?;
         Ok(answer)
     }
@@ -324,7 +335,7 @@ impl<'a> Step<'a> {
             return Ok(());
         }
         let mut none = Vec::new();
-        let mut writer = Writer { connection, context: self.context, table: &self.table, pending: &mut none };
+        let mut writer = Writer { connection, context: self.context, table: self.table, pending: &mut none };
         let mut row = writer.row(rowid)?.unwrap_or_default();
         for (column, value) in self.columns.iter().zip(values) {
             row[*column] = value.clone();
@@ -378,7 +389,7 @@ impl<'a> Step<'a> {
                 MergeStep::Insert(columns) => {
                     let mut new = row[clause.values..clause.values + columns.len()].to_vec();
                     returned.extend(self.finish_row(connection, &mut new, &[], true)?);
-                    let mut writer = Writer { connection, context: self.context, table: &self.table, pending };
+                    let mut writer = Writer { connection, context: self.context, table: self.table, pending };
                     writer.insert(&new)?;
                 }
                 MergeStep::Update(columns) => {
@@ -388,7 +399,7 @@ impl<'a> Step<'a> {
                 MergeStep::Delete => {
                     let mut old = row[start..start + self.table.attributes.len()].to_vec();
                     returned.extend(self.finish_row(connection, &mut old, &[], false)?);
-                    let mut writer = Writer { connection, context: self.context, table: &self.table, pending };
+                    let mut writer = Writer { connection, context: self.context, table: self.table, pending };
                     writer.delete(rowid, &old)?;
                 }
             }
@@ -404,7 +415,7 @@ impl<'a> Step<'a> {
             return Ok(());
         }
         let update = if self.columns.is_empty() { String::new() } else { self.table.update_sql(&self.columns) };
-        let mut writer = Writer { connection, context: self.context, table: &self.table, pending };
+        let mut writer = Writer { connection, context: self.context, table: self.table, pending };
         for change in changes {
             self.count += u64::from(match change {
                 Change::Insert(row) => {

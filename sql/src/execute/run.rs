@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use storage::{Connection, ErrorKind, Statement};
 
-use crate::bound::SqlValue;
 use crate::lower::{Binding, Text};
 use crate::session::StatementContext;
-use crate::{Oid, Result, SqlError, Value, ValueRef, error};
+use crate::{Result, SqlError, Value, ValueRef, error};
 
 /// What a text's places may stand for.
 #[derive(Clone, Copy)]
@@ -59,8 +58,8 @@ pub(crate) fn bind(
                     error!(UNDEFINED_PARAMETER, "there is no parameter ${number}")
                 })?
             }
-            Binding::SqlValue(what, ty) => {
-                computed = sql_value(places.context, *what, *ty)?;
+            Binding::SqlValue(what) => {
+                computed = crate::functions::sql_value(*what, places.context)?;
                 computed.as_ref()
             }
             Binding::Excluded(column) => places.excluded.get(*column).map(Value::as_ref).ok_or_else(missing)?,
@@ -87,35 +86,6 @@ pub(crate) fn rows(connection: &mut Connection, statement: &mut Statement) -> Re
         rows.push((0..row.len()).map(|i| row.get(i).to_owned()).collect());
     }
     Ok(rows)
-}
-
-/// A value that SQL spells as a keyword.
-fn sql_value(context: &StatementContext, what: SqlValue, ty: crate::bound::TypeMod) -> Result<Value> {
-    let types = context.type_context();
-    let role = |oid: Oid| {
-        let name = context.catalog.role(oid).map(|role| role.rolname.clone());
-        Value::Text(name.unwrap_or_default())
-    };
-    let (session_user, current_user) = *context.session.users.lock();
-    Ok(match what {
-        SqlValue::CurrentUser => role(current_user),
-        SqlValue::SessionUser => role(session_user),
-        SqlValue::CurrentCatalog => {
-            let activity = context.session.backend.activity.lock();
-            Value::Text(activity.database.as_ref().map(|(_, name)| name.clone()).unwrap_or_default())
-        }
-        SqlValue::CurrentSchema => {
-            let own = |oid: &&Oid| **oid != crate::oid::namespaces::PG_CATALOG;
-            let schema = context.search_path.iter().find(own).and_then(|oid| context.catalog.namespace(*oid));
-            schema.map_or(Value::Null, |schema| Value::Text(schema.nspname.clone()))
-        }
-        // `now` is read with the transaction's start, the session's time zone and the type's precision.
-        SqlValue::CurrentDate
-        | SqlValue::CurrentTime
-        | SqlValue::CurrentTimestamp
-        | SqlValue::LocalTime
-        | SqlValue::LocalTimestamp => crate::types::input(ty, "now", &types)?,
-    })
 }
 
 /// An error of the engine in SQL's words. What a host function has refused comes back as it was.

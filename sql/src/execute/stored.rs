@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::bound::{Expr, ExprKind, RangeId, TypeMod};
+use crate::bound::{Call, Expr, ExprKind, RangeId, TypeMod};
 use crate::catalog::{Attribute, Catalog};
 use crate::lower::{DomainChecks, HostFunction, StoredExpressions, Text};
+use crate::oid::{relations, types};
 use crate::session::StatementContext;
 use crate::types::FormatSettings;
 use crate::{Oid, Result, SqlError, Value};
@@ -39,6 +40,39 @@ impl CatalogExpressions<'_> {
         let _ = (text, names, target, self.catalog, self.search_path, self.format);
         Err(SqlError::unsupported("a stored expression"))
     }
+}
+
+impl CatalogExpressions<'_> {
+    /// The sequence behind an identity column.
+    pub(crate) fn identity_sequence(&self, table: Oid, attribute: &Attribute) -> Option<Oid> {
+        if !matches!(attribute.attidentity, 'a' | 'd') {
+            return None;
+        }
+        // `pg_depend` ties the sequence to its column, internally.
+        let owned = |d: &Arc<crate::catalog::Dependency>| {
+            d.refclassid == relations::PG_CLASS
+                && d.classid == relations::PG_CLASS
+                && d.refobjid == table
+                && d.refobjsubid == i32::from(attribute.attnum)
+                && d.deptype == 'i'
+        };
+        self.catalog.relation::<crate::catalog::Dependency>().rows().find(owned).map(|d| d.objid)
+    }
+}
+
+/// `pg_proc.oid` of `nextval(regclass)`.
+const NEXTVAL: Oid = Oid(1574);
+
+/// `nextval(sequence)`, as identity columns call it.
+pub(crate) fn next_value(sequence: Oid, ty: Oid) -> Expr {
+    let sequence = Expr {
+        kind: ExprKind::Constant(Value::Integer(i64::from(sequence.0))),
+        ty: TypeMod::plain(types::REGCLASS),
+        collation: Oid::INVALID,
+    };
+    let call =
+        Call { function: NEXTVAL, arguments: vec![sequence], collation: Oid::INVALID, position: None };
+    Expr { kind: ExprKind::Call(call), ty: TypeMod::plain(ty), collation: Oid::INVALID }
 }
 
 impl StoredExpressions for CatalogExpressions<'_> {
@@ -86,6 +120,18 @@ impl StoredExpressions for CatalogExpressions<'_> {
             generated.push((column, self.bind(&default.adbin, &Names::Table(table, range), Some(ty))?));
         }
         Ok(generated)
+    }
+
+    fn index_functions(&self, catalog: &Catalog, table: Oid) -> Result<Vec<HostFunction>> {
+        let mut functions = Vec::new();
+        for index in catalog.indexes(table).iter() {
+            if index.indexprs.is_none() && index.indpred.is_none() {
+                continue;
+            }
+            let (keys, predicate) = index_texts(self, index)?;
+            functions.extend(keys.into_iter().chain(predicate).flat_map(|text| text.functions));
+        }
+        Ok(functions)
     }
 }
 
@@ -142,25 +188,4 @@ pub(crate) fn index_texts(
         None => None,
     };
     Ok((keys, predicate))
-}
-
-/// The host functions that a table's indexes call: a connection must know them before it writes to the table.
-///
-/// # Errors
-/// As [`index_texts`].
-pub(crate) fn index_functions(context: &Arc<StatementContext>, table: Oid) -> Result<Vec<HostFunction>> {
-    let stored = CatalogExpressions {
-        catalog: &context.catalog,
-        search_path: &context.search_path,
-        format: &context.format,
-    };
-    let mut functions = Vec::new();
-    for index in context.catalog.indexes(table).iter() {
-        if index.indexprs.is_none() && index.indpred.is_none() {
-            continue;
-        }
-        let (keys, predicate) = index_texts(&stored, index)?;
-        functions.extend(keys.into_iter().chain(predicate).flat_map(|text| text.functions));
-    }
-    Ok(functions)
 }

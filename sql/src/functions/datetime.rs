@@ -4,7 +4,7 @@
 
 use jiff::tz::TimeZone;
 
-use crate::functions::arguments::{Rows, from_real, int4, integer, native, real, rows, scalar, text};
+use crate::functions::arguments::{Rows, int4, integer, native, real, rows, scalar, text};
 use crate::functions::datetime_fields::{Subject, extract, part, truncate};
 use crate::functions::{Body, Function, FunctionCall};
 use crate::session::StatementContext;

@@ -27,6 +27,11 @@ mod statistics;
 mod strings;
 mod window;
 
+mod datetime;
+mod datetime_fields;
+mod interval;
+pub mod system;
+
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
@@ -129,6 +134,47 @@ pub const FAMILIES: &[&[Function]] = &[
     statistics::FUNCTIONS,
     strings::FUNCTIONS,
     window::FUNCTIONS,
+    datetime::CLOCK,
+    datetime::DATES,
+    datetime::DATE_COMPARISONS,
+    datetime::DATE_TIMESTAMP,
+    datetime::DATE_TIMESTAMPTZ,
+    datetime::FIELDS,
+    datetime::OVERLAPS,
+    datetime::TIMES,
+    datetime::TIMESTAMPS,
+    datetime::TIMESTAMPTZ_DATE,
+    datetime::TIMESTAMPTZ_TIMESTAMP,
+    datetime::TIMESTAMP_COMPARISONS,
+    datetime::TIMESTAMP_DATE,
+    datetime::TIMESTAMP_TIMESTAMPTZ,
+    datetime::TIMETZ_COMPARISONS,
+    datetime::TIME_COMPARISONS,
+    interval::COMPARISONS,
+    interval::FUNCTIONS,
+    system::control::FUNCTIONS,
+    system::extensions::FUNCTIONS,
+    system::information_schema::FUNCTIONS,
+    system::objects::DEFINITIONS,
+    system::objects::OBJECTS,
+    system::privileges::ANY_COLUMN,
+    system::privileges::DATABASE,
+    system::privileges::FUNCTION,
+    system::privileges::FUNCTIONS,
+    system::privileges::LANGUAGE,
+    system::privileges::PARAMETER,
+    system::privileges::ROLE,
+    system::privileges::SCHEMA,
+    system::privileges::SEQUENCE,
+    system::privileges::SERVER,
+    system::privileges::TABLE,
+    system::privileges::TABLESPACE,
+    system::privileges::TYPE,
+    system::privileges::WRAPPER,
+    system::session::FUNCTIONS,
+    system::settings::FUNCTIONS,
+    system::sizes::FUNCTIONS,
+    system::statistics::FUNCTIONS,
 ];
 
 static BY_SYMBOL: LazyLock<HashMap<&'static str, &'static Function>> =
@@ -153,3 +199,4 @@ pub fn signature(procedure: &Procedure, catalog: &Catalog) -> String {
     let types: Vec<_> = procedure.proargtypes.iter().map(name).collect();
     format!("{}({})", procedure.proname, types.join(","))
 }
+pub use system::session::sql_value;

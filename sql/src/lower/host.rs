@@ -9,6 +9,7 @@ use storage::{
     TableFunction, TableScan,
 };
 
+use crate::bound::{LockStrength, LockWait};
 use crate::catalog::{Catalog, Procedure};
 use crate::functions::{self, Body, CallTypes, FunctionCall, RowsBody, ScalarBody};
 use crate::oid::types as type_oids;
@@ -61,6 +62,41 @@ fn compare_keys(a: &str, b: &str) -> std::cmp::Ordering {
     key(a).cmp(key(b))
 }
 
+/// The same aggregate with further arguments that are the same for every row: the engine takes DISTINCT with one
+/// argument only.
+pub(super) fn with_constants(function: &AggregateFunction, constants: Vec<Value>) -> AggregateFunction {
+    let label = format!("{constants:?}");
+    let name = format!("{}_{:016x}", function.name, fingerprint(&label)).into();
+    let start = function.start.clone();
+    AggregateFunction {
+        name,
+        start: Arc::new(move || Box::new(WithConstants { inner: start(), constants: constants.clone() })),
+    }
+}
+
+struct WithConstants {
+    inner: Box<dyn AggregateState>,
+    constants: Vec<Value>,
+}
+
+impl AggregateState for WithConstants {
+    fn step(&mut self, call: &mut CallContext<'_>, arguments: &[ValueRef<'_>]) -> Result<(), HostError> {
+        let constants = self.constants.iter().map(Value::as_ref);
+        let all: Vec<ValueRef<'_>> = arguments.iter().copied().chain(constants).collect();
+        self.inner.step(call, &all)
+    }
+
+    fn inverse(&mut self, call: &mut CallContext<'_>, arguments: &[ValueRef<'_>]) -> Result<(), HostError> {
+        let constants = self.constants.iter().map(Value::as_ref);
+        let all: Vec<ValueRef<'_>> = arguments.iter().copied().chain(constants).collect();
+        self.inner.inverse(call, &all)
+    }
+
+    fn value(&self, call: &mut CallContext<'_>) -> Result<Value, HostError> {
+        self.inner.value(call)
+    }
+}
+
 /// How a function of the catalog is evaluated here.
 pub(super) enum Resolved {
     /// SQLite text with places for the arguments.
@@ -95,11 +131,9 @@ pub(super) fn signature(catalog: &Catalog, procedure: &Procedure, separator: &st
 /// `pg_language.oid` of `c`.
 const LANGUAGE_C: Oid = Oid(13);
 
-/// The body of a function in the function table: by its symbol, or by its signature for those whose symbol says nothing
-/// (aggregates, built-ins written in SQL).
+/// The body of a function in the function table.
 pub(super) fn body(catalog: &Catalog, procedure: &Procedure) -> Option<Body> {
-    let by_symbol = functions::by_symbol(&procedure.prosrc);
-    by_symbol.or_else(|| functions::by_symbol(&signature(catalog, procedure, ","))).map(|f| f.body)
+    functions::of(procedure, catalog).map(|f| f.body)
 }
 
 /// Finds the body of a function and wraps it for the engine.
@@ -246,8 +280,17 @@ fn start_rows(
     arguments: &[ValueRef<'_>],
 ) -> Result<Option<RowSource>, HostError> {
     let Some(body) = one.body else {
-        let value = arguments.first().map_or(Value::Null, |v| (*v).to_owned());
-        return Ok(Some(Box::new(std::iter::once(Ok(vec![value])))));
+        let value = arguments.first().copied().unwrap_or(ValueRef::Null);
+        let row = match one.columns {
+            1 => vec![value.to_owned()],
+            // A composite gives a column for each of its fields; NULL gives a row of NULLs.
+            _ if value.is_null() => Vec::new(),
+            _ => {
+                let fields = crate::types::record::fields(value).map_err(host_error)?;
+                fields.into_iter().map(|(_, value)| value).collect()
+            }
+        };
+        return Ok(Some(Box::new(std::iter::once(Ok(row)))));
     };
     if one.strict && arguments.iter().any(|a| a.is_null()) {
         return Ok(None);
@@ -364,6 +407,22 @@ fn count_check(name: &str, absent: i64, negative: fn() -> SqlError) -> ScalarFun
             ValueRef::Integer(n) if n < 0 => Err(host_error(negative())),
             ValueRef::Integer(n) => Ok(Value::Integer(n)),
             _ => Ok(Value::Integer(absent)),
+        }),
+    }
+}
+
+/// `lock_row#…(rowid)`: locks a row of a relation; whether it was locked, which is false for a row that SKIP LOCKED skips.
+pub(super) fn lock_row(relation: Oid, strength: LockStrength, wait: LockWait) -> ScalarFunction {
+    ScalarFunction {
+        name: format!("lock_row#{relation}_{strength:?}_{wait:?}").into(),
+        deterministic: false,
+        body: Arc::new(move |call, arguments| {
+            // The missing side of an outer join has no row to lock.
+            let ValueRef::Integer(row) = arguments[0] else { return Ok(Value::from(true)) };
+            let context = StatementContext::lent(call.context)?;
+            let services = context.session.services.clone();
+            let locked = services.lock_row(relation, row, strength, wait).map_err(host_error)?;
+            Ok(Value::from(locked))
         }),
     }
 }

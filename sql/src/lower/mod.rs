@@ -25,8 +25,7 @@ pub use host::HostFunction;
 pub use modify::{ConflictPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, RowText};
 
 use crate::bound::{
-    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, Query, QueryBody, RangeId, RowLock, SqlValue,
-    Statement, TypeMod,
+    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, RangeId, RowLock, SqlValue, Statement,
 };
 use crate::catalog::Catalog;
 use crate::{Oid, Result};
@@ -49,6 +48,21 @@ pub struct Plan {
     pub main: MainPlan,
     /// The relations whose rows FOR UPDATE and its kin lock.
     pub locks: Vec<RowLock>,
+}
+
+impl Plan {
+    /// The word of the command tag: `SELECT`, `INSERT 0`, ….
+    pub fn tag(&self) -> &'static str {
+        match &self.main {
+            MainPlan::Query(_) => "SELECT",
+            MainPlan::Modify(modify) => match modify.kind {
+                ModifyKind::Insert(_) => "INSERT 0",
+                ModifyKind::Update => "UPDATE",
+                ModifyKind::Delete => "DELETE",
+                ModifyKind::Merge(_) => "MERGE",
+            },
+        }
+    }
 }
 
 /// A data-modifying part of WITH.
@@ -84,7 +98,7 @@ pub enum Binding {
     /// A parameter of the statement, from 1.
     Parameter(usize),
     /// `CURRENT_TIMESTAMP` and its kin, as of the statement.
-    SqlValue(SqlValue, TypeMod),
+    SqlValue(SqlValue),
     /// Column of the row proposed for insertion (`excluded`).
     Excluded(usize),
     /// Column of the target's new row (of the old one, for DELETE).
@@ -103,6 +117,8 @@ pub trait StoredExpressions {
     fn table_checks(&self, catalog: &Catalog, table: Oid, range: RangeId) -> Result<Vec<(String, Expr)>>;
     /// The generated columns of a table with their positions, over the columns of `range`.
     fn generated_columns(&self, catalog: &Catalog, table: Oid, range: RangeId) -> Result<Vec<(usize, Expr)>>;
+    /// The host functions that a table's indexes call.
+    fn index_functions(&self, catalog: &Catalog, table: Oid) -> Result<Vec<HostFunction>>;
 }
 
 /// What a domain demands.
@@ -228,9 +244,15 @@ impl Planner<'_> {
     }
 }
 
-/// Whether the rows of a query can be told one by one without running it to the end: for EXPLAIN and cursors.
-pub(crate) fn is_simple_scan(query: &Query) -> bool {
-    matches!(&query.body, QueryBody::Select(select) if select.windows.is_empty() && !select.group_by.grouped)
+/// Puts expressions in the place of columns.
+pub(crate) fn replace_columns(expr: &mut Expr, replacement: &dyn Fn(RangeId, usize) -> Option<Expr>) {
+    walk::every_expr_mut(expr, &mut |expr| {
+        if let ExprKind::Column { range, column } = expr.kind
+            && let Some(other) = replacement(range, column)
+        {
+            *expr = other;
+        }
+    });
 }
 
 /// The expression's constant, if it is one.

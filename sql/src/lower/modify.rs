@@ -8,11 +8,14 @@
 //! → source `SELECT "r1"."rowid", "r1"."a" + 1, "r2"."x" FROM "t" AS "r1" JOIN "u" AS "r2" WHERE …`, row `SELECT ?1, ?2`
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::emit::Emitter;
 use super::walk::every_expr_mut;
 use super::{Binding, Planner, Text};
 use crate::bound::*;
+use crate::execute::table::Table;
+use crate::lower::quoted;
 use crate::{Oid, Result};
 
 /// A data-modifying statement, or a part of one, made ready.
@@ -21,6 +24,10 @@ pub struct ModifyPlan {
     pub target: Oid,
     /// What is done.
     pub kind: ModifyKind,
+    /// What the writer must know of the table.
+    pub(crate) table: Arc<Table>,
+    /// For UPDATE and DELETE of a table whose rows need no looking at: the whole statement, to be run as it is.
+    pub direct: Option<Text>,
     /// Gives the rows, before anything is changed.
     pub source: Text,
     /// The columns (positions in the table) whose new values the source gives, right after the row number.
@@ -98,20 +105,86 @@ impl Planner<'_> {
             }
         }
         let row = self.row_text(&modify, &extras)?;
-        let width = self.catalog.attributes(modify.target).len();
-        let whole_row = row.is_some() || self.needs_whole_rows(modify.target);
+        let table = Arc::new(Table::new(self.catalog, modify.target)?);
+        let width = table.attributes.len();
+        let whole_row = row.is_some() || !table.references.is_empty() || !table.referenced.is_empty();
+        let direct = if whole_row { None } else { self.direct(&modify, &table, &ctes)? };
+        let mut plan = self.modify_action(&modify, &ctes, &extras, row, (width, whole_row), &table)?;
+        plan.direct = direct;
+        plan.source.functions.extend(self.stored.index_functions(self.catalog, modify.target)?);
+        Ok(plan)
+    }
+
+    /// UPDATE and DELETE that the engine can do by itself: nothing is returned, no constraint is touched.
+    ///
+    /// `DELETE FROM t WHERE a = 1` → `DELETE FROM "t" AS "r1" WHERE "r1"."a" = 1`
+    fn direct(&mut self, modify: &Modify, table: &Table, ctes: &[Cte]) -> Result<Option<Text>> {
+        let (assignments, filter) = match &modify.action {
+            ModifyAction::Update { from: None, filter, assignments } => (Some(assignments), filter),
+            ModifyAction::Delete { using: None, filter } => (None, filter),
+            _ => return Ok(None),
+        };
+        let constrained = |column: &usize| {
+            let attribute = &table.attributes[*column];
+            attribute.attnotnull
+                || table.unique.iter().any(|i| i.indkey.contains(&attribute.attnum) || i.indexprs.is_some())
+        };
+        let partial = table.unique.iter().any(|i| i.indpred.is_some());
+        if assignments.is_some_and(|list| partial || list.iter().any(|(column, _)| constrained(column))) {
+            return Ok(None);
+        }
+        let text = self.text(|e| {
+            e.with(ctes)?;
+            e.declare_relation(modify.range, modify.target)?;
+            let alias = format!("{} AS \"r{}\"", table.physical, modify.range.0);
+            match assignments {
+                None => {
+                    let _ = write!(e.out, "DELETE FROM {alias}");
+                }
+                Some(assignments) => {
+                    let _ = write!(e.out, "UPDATE {alias} SET ");
+                    for (i, (column, value)) in assignments.iter().enumerate() {
+                        let separator = if i > 0 { ", " } else { "" };
+                        let _ = write!(e.out, "{separator}{} = ", quoted(&table.attributes[*column].attname));
+                        e.expression(value)?;
+                    }
+                }
+            }
+            if let Some(filter) = filter {
+                e.out.push_str(" WHERE ");
+                e.expression(filter)?;
+            }
+            Ok(())
+        })?;
+        Ok(Some(text))
+    }
+
+    fn modify_action(
+        &mut self,
+        modify: &Modify,
+        ctes: &[Cte],
+        extras: &[(RangeId, usize)],
+        row: Option<RowText>,
+        (width, whole_row): (usize, bool),
+        table: &Arc<Table>,
+    ) -> Result<ModifyPlan> {
+        let modify_plan = |kind, text, values, old, extra, row| {
+            let columns = modify.columns.clone();
+            let (target, table) = (modify.target, table.clone());
+            ModifyPlan { target, kind, table, direct: None, source: text, values, old, extra, row, columns }
+        };
         match &modify.action {
             ModifyAction::Insert { source, on_conflict, .. } => {
                 let text = self.text(|e| {
-                    e.with(&ctes)?;
+                    e.with(ctes)?;
                     wrapped(e, !ctes.is_empty(), |e| e.query(source))
                 })?;
                 let conflict = match on_conflict {
-                    Some(conflict) => Some(self.conflict(&modify, conflict)?),
+                    Some(conflict) => Some(self.conflict(modify, conflict)?),
                     None => None,
                 };
                 let values = (0..width).collect();
-                Ok(modify.plan(ModifyKind::Insert(conflict), text, values, None, width, row))
+                Ok(modify_plan(ModifyKind::Insert(conflict), text, values, None, width, row))
             }
             ModifyAction::Update { from, filter, assignments } => {
                 let values: Vec<usize> = match whole_row {
@@ -119,7 +192,7 @@ impl Planner<'_> {
                     false => assignments.iter().map(|(column, _)| *column).collect(),
                 };
                 let mut targets: Vec<Expr> =
-                    values.iter().map(|column| new_value(&modify, assignments, *column)).collect();
+                    values.iter().map(|column| new_value(modify, assignments, *column)).collect();
                 let old = whole_row.then_some(1 + targets.len());
                 if whole_row {
                     targets.extend((0..width).map(|column| old_value(modify.range, column)));
@@ -127,10 +200,10 @@ impl Planner<'_> {
                 let extra = 1 + targets.len();
                 targets.extend(extras.iter().map(|(range, column)| old_value(*range, *column)));
                 let text = self.text(|e| {
-                    e.with(&ctes)?;
-                    source(e, &modify, from.as_ref(), filter.as_ref(), &targets)
+                    e.with(ctes)?;
+                    source(e, modify, from.as_ref(), filter.as_ref(), &targets)
                 })?;
-                Ok(modify.plan(ModifyKind::Update, text, values, old, extra, row))
+                Ok(modify_plan(ModifyKind::Update, text, values, old, extra, row))
             }
             ModifyAction::Delete { using, filter } => {
                 let mut targets: Vec<Expr> = Vec::new();
@@ -140,22 +213,17 @@ impl Planner<'_> {
                 let extra = 1 + targets.len();
                 targets.extend(extras.iter().map(|(range, column)| old_value(*range, *column)));
                 let text = self.text(|e| {
-                    e.with(&ctes)?;
-                    source(e, &modify, using.as_ref(), filter.as_ref(), &targets)
+                    e.with(ctes)?;
+                    source(e, modify, using.as_ref(), filter.as_ref(), &targets)
                 })?;
                 let old = whole_row.then_some(1);
-                Ok(modify.plan(ModifyKind::Delete, text, Vec::new(), old, extra, row))
+                Ok(modify_plan(ModifyKind::Delete, text, Vec::new(), old, extra, row))
             }
             ModifyAction::Merge { source, on, clauses } => {
-                self.merge(&modify, source, on, clauses, &ctes, row)
+                let (plans, text, extra) = self.merge(modify, source, on, clauses, ctes)?;
+                Ok(modify_plan(ModifyKind::Merge(plans), text, Vec::new(), Some(2), extra, row))
             }
         }
-    }
-
-    /// Whether more than the assigned columns must be at hand for each row: foreign keys want their old values.
-    fn needs_whole_rows(&self, table: Oid) -> bool {
-        !self.catalog.referencing_constraints(table).is_empty()
-            || self.catalog.constraints(table).iter().any(|c| c.contype == 'f')
     }
 
     fn live_columns(&self, table: Oid) -> Vec<usize> {
@@ -229,7 +297,6 @@ impl Planner<'_> {
         Ok(ConflictPlan { arbiters: conflict.arbiters.clone(), update: Some((text, columns)) })
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one caller, which has them all at hand")]
     fn merge(
         &mut self,
         modify: &Modify,
@@ -237,8 +304,7 @@ impl Planner<'_> {
         on: &Expr,
         clauses: &[MergeClause],
         ctes: &[Cte],
-        row: Option<RowText>,
-    ) -> Result<ModifyPlan> {
+    ) -> Result<(Vec<MergeClausePlan>, Text, usize)> {
         let width = self.catalog.attributes(modify.target).len();
         let live = self.live_columns(modify.target);
         let mut plans = Vec::new();
@@ -263,22 +329,7 @@ impl Planner<'_> {
             e.with(ctes)?;
             merge_source(e, modify, source, on, clauses, &live, width)
         })?;
-        Ok(modify.plan(ModifyKind::Merge(plans), text, Vec::new(), Some(2), next, row))
-    }
-}
-
-impl Modify {
-    fn plan(
-        &self,
-        kind: ModifyKind,
-        source: Text,
-        values: Vec<usize>,
-        old: Option<usize>,
-        extra: usize,
-        row: Option<RowText>,
-    ) -> ModifyPlan {
-        let columns = self.columns.clone();
-        ModifyPlan { target: self.target, kind, source, values, old, extra, row, columns }
+        Ok((plans, text, next))
     }
 }
 

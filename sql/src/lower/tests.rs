@@ -20,6 +20,9 @@ impl StoredExpressions for NoExpressions {
     fn generated_columns(&self, _: &Catalog, _: Oid, _: RangeId) -> Result<Vec<(usize, Expr)>> {
         Ok(Vec::new())
     }
+    fn index_functions(&self, _: &Catalog, _: Oid) -> Result<Vec<HostFunction>> {
+        Ok(Vec::new())
+    }
 }
 
 fn expr(kind: ExprKind, ty: Oid) -> Expr {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use storage::Connection;
 
-use crate::bound::CteId;
+use crate::bound::{CteId, LockStrength, LockWait};
 use crate::catalog::Catalog;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, SqlError, Value};
@@ -101,6 +101,10 @@ pub trait SessionServices: Send + Sync {
     /// The transaction's number; when it has none yet it is given one if `assign`.
     fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
         Err(SqlError::unsupported("pg_current_xact_id"))
+    }
+    /// Locks a row of a table for the transaction (FOR UPDATE and its kin); false for one that SKIP LOCKED leaves out.
+    fn lock_row(&self, relation: Oid, row: i64, strength: LockStrength, wait: LockWait) -> Result<bool> {
+        Err(SqlError::unsupported("locking rows"))
     }
     /// The rows of `pg_prepared_statements`.
     fn prepared_statements(&self) -> Vec<PreparedStatementRow> {

@@ -164,7 +164,7 @@ pub const FUNCTIONS: &[Function] = &[
     scalar("pg_typeof", |call, _| Ok(from_oid(call.types.arguments[0]))),
     scalar("pg_collation_for", |call, _| {
         let collation = call.context.catalog.collation(call.types.collation);
-        Ok(collation.map(|collation| super::names::quote_identifier(&collation.collname)).into())
+        Ok(collation.map(|collation| crate::types::names::quote_identifier(&collation.collname)).into())
     }),
     rows("pg_listening_channels", |call, _| {
         let channels = call.context.session.services.listening_channels();

@@ -6,7 +6,12 @@ use super::Emitter;
 use crate::bound::*;
 use crate::functions::{Body, CallTypes};
 use crate::lower::host::{self, HostFunction, Resolved};
-use crate::{Oid, Result, SqlError};
+use crate::{Oid, Result, SqlError, Value};
+
+/// The engine's `=`, as the function table spells it.
+const EQUALITIES: [&str; 2] = ["{0} = {1}", "{0} = {1} COLLATE pgkey"];
+/// The engine's `<>`.
+const INEQUALITIES: [&str; 2] = ["{0} <> {1}", "{0} <> {1} COLLATE pgkey"];
 
 impl Emitter<'_> {
     fn call_types(function: Oid, arguments: &[Expr], result: Oid, collation: Oid) -> CallTypes {
@@ -62,12 +67,12 @@ impl Emitter<'_> {
 
     /// Whether a function is SQLite's `=` itself, so that IN, IS and row values of the engine can be used for it.
     pub(super) fn is_plain_equality(&self, function: Oid) -> bool {
-        self.native_template(function).is_some_and(|text| text.trim() == "{0} = {1}")
+        self.native_template(function).is_some_and(|text| EQUALITIES.contains(&text))
     }
 
     /// Whether a function is SQLite's `<>` itself.
     pub(super) fn is_plain_inequality(&self, function: Oid) -> bool {
-        self.native_template(function).is_some_and(|text| text.trim() == "{0} <> {1}")
+        self.native_template(function).is_some_and(|text| INEQUALITIES.contains(&text))
     }
 
     fn native_template(&self, function: Oid) -> Option<&'static str> {
@@ -89,11 +94,17 @@ impl Emitter<'_> {
             arguments.extend(call.order_by.iter().map(|key| key.expr.clone()));
         }
         let types = Self::call_types(call.function, &arguments, result, call.collation);
-        let native = self.aggregate_name(types)?;
-        self.push("(");
-        if call.distinct && arguments.len() > 1 && !arguments[1..].iter().all(is_fixed) {
-            return Err(SqlError::unsupported("DISTINCT in an aggregate of several columns"));
+        let mut constants = Vec::new();
+        if call.distinct && arguments.len() > 1 {
+            for argument in arguments.drain(1..) {
+                let ExprKind::Constant(value) = argument.kind else {
+                    return Err(SqlError::unsupported("DISTINCT in an aggregate of several columns"));
+                };
+                constants.push(value);
+            }
         }
+        let native = self.aggregate_name(types, constants)?;
+        self.push("(");
         if call.distinct {
             self.push("DISTINCT ");
         }
@@ -109,13 +120,16 @@ impl Emitter<'_> {
     }
 
     /// Writes an aggregate's name; the name when it is the engine's own.
-    fn aggregate_name(&mut self, types: CallTypes) -> Result<Option<&'static str>> {
+    fn aggregate_name(&mut self, types: CallTypes, constants: Vec<Value>) -> Result<Option<&'static str>> {
         match host::resolve(self.catalog, types)? {
             Resolved::NativeWindow(name) => {
                 self.push(name);
                 Ok(Some(name))
             }
-            Resolved::Aggregate(function) => {
+            Resolved::Aggregate(mut function) => {
+                if !constants.is_empty() {
+                    function = host::with_constants(&function, constants);
+                }
                 let name = self.need(HostFunction::Aggregate(function));
                 self.push(&name);
                 Ok(None)
@@ -159,7 +173,7 @@ impl Emitter<'_> {
     /// Writes the call of a window function with its window.
     pub(super) fn window_call(&mut self, call: &WindowCall, result: Oid) -> Result<()> {
         let types = Self::call_types(call.function, &call.arguments, result, call.collation);
-        let native = self.aggregate_name(types)?;
+        let native = self.aggregate_name(types, Vec::new())?;
         self.push("(");
         if native == Some("count") && call.arguments.is_empty() {
             self.push("*");
@@ -190,7 +204,11 @@ impl Emitter<'_> {
         let offset = |b: &FrameBound| matches!(b, FrameBound::Preceding(_) | FrameBound::Following(_));
         if frame.unit == FrameUnit::Range && (offset(&frame.start) || offset(&frame.end)) {
             let key = window.order_by.first().map(|key| key.expr.ty.oid);
-            if key.is_some_and(|ty| self.is_keyed(ty)) {
+            let bounds = [&frame.start, &frame.end].into_iter().filter_map(|bound| match bound {
+                FrameBound::Preceding(offset) | FrameBound::Following(offset) => Some(offset.ty.oid),
+                _ => None,
+            });
+            if key.into_iter().chain(bounds).any(|ty| self.is_keyed(ty)) {
                 return Err(SqlError::unsupported("RANGE with an offset over this type"));
             }
         }
@@ -226,11 +244,6 @@ impl Emitter<'_> {
         let _ = write!(self.out, "{word}");
         Ok(())
     }
-}
-
-/// Whether an expression has the same value for every row.
-fn is_fixed(expr: &Expr) -> bool {
-    matches!(expr.kind, ExprKind::Constant(_) | ExprKind::Parameter(_))
 }
 
 /// ` DESC NULLS LAST` and its kin.

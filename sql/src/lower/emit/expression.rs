@@ -65,7 +65,7 @@ impl Emitter<'_> {
             ExprKind::Aggregate(call) => self.aggregate(call, expr.ty.oid),
             ExprKind::Window(call) => self.window_call(call, expr.ty.oid),
             ExprKind::SqlValue(value) => {
-                self.binding(Binding::SqlValue(*value, expr.ty));
+                self.binding(Binding::SqlValue(*value));
                 Ok(())
             }
             ExprKind::SetReturning(_) => Err(SqlError::unsupported("a set-returning function in this place")),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::{Emitter, Shape, quoted};
+use super::{Emitter, quoted};
 use crate::bound::*;
 use crate::functions::{Body, CallTypes};
 use crate::lower::host::{self, HostFunction, RowsCall};
@@ -163,14 +163,12 @@ impl Emitter<'_> {
         function: &RangeFunction,
         arguments: &mut Vec<Expr>,
     ) -> Result<(RowsCall, String)> {
-        if function.columns.len() != 1 {
-            return Err(SqlError::unsupported("a function that returns one composite row in FROM"));
-        }
         arguments.push(function.call.clone());
         let ty = function.call.ty.oid;
         let types =
             CallTypes { function: Oid::INVALID, arguments: vec![ty], result: ty, collation: Oid::INVALID };
-        Ok((RowsCall { body: None, types, strict: false, arguments: 1, columns: 1 }, format!("value#{ty};")))
+        let columns = function.columns.len();
+        Ok((RowsCall { body: None, types, strict: false, arguments: 1, columns }, format!("value#{ty}.{columns};")))
     }
 
     /// `FROM t, LATERAL (SELECT … t.a …) AS s` → `FROM t JOIN "lateral#…"(t.a) AS s`
@@ -236,15 +234,5 @@ fn computes_volatile(catalog: &crate::catalog::Catalog, query: &Query) -> bool {
         QueryBody::Select(select) => select.targets.iter().any(|t| any_expr(&t.expr, &volatile)),
         QueryBody::Values(rows) => rows.iter().flatten().any(|e| any_expr(e, &volatile)),
         QueryBody::SetOperation { .. } => false,
-    }
-}
-
-impl Shape {
-    /// The relation whose rows these are.
-    pub(in crate::lower) fn relation(&self) -> Option<Oid> {
-        match self {
-            Self::Table { relation, .. } | Self::Host { relation, .. } => Some(*relation),
-            Self::Positional(_) => None,
-        }
     }
 }

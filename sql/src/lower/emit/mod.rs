@@ -67,6 +67,8 @@ pub(super) struct Emitter<'a> {
     /// The windows of the selects being written, innermost last.
     windows: Vec<Vec<Window>>,
     pub(super) needs: Needs,
+    /// Row numbers that the next select gives after its targets, for row locks.
+    row_numbers: Vec<String>,
     /// For the text of a LATERAL query: the outer expressions it uses, which become its parameters.
     outer: Option<Vec<Expr>>,
 }
@@ -92,6 +94,7 @@ impl<'a> Emitter<'a> {
             placeholders: Vec::new(),
             windows: Vec::new(),
             needs: Needs::default(),
+            row_numbers: Vec::new(),
             outer: None,
         }
     }
@@ -178,6 +181,13 @@ impl<'a> Emitter<'a> {
     /// Names a WITH query whose rows the host has buffered, to be read from a host table of that name.
     pub(super) fn declare_buffered(&mut self, id: CteId, name: String, width: usize) {
         self.ctes.insert(id, CteName { name, width, definition: None });
+    }
+
+    fn relation_of(&self, range: RangeId) -> Oid {
+        match self.shapes.get(&range) {
+            Some(Shape::Table { relation, .. } | Shape::Host { relation, .. }) => *relation,
+            _ => Oid::INVALID,
+        }
     }
 
     /// Names the columns of a relation.

@@ -12,10 +12,51 @@ use crate::{Result, SqlError, Value};
 impl Emitter<'_> {
     /// Writes a query with all its columns, hidden ones last.
     pub(in crate::lower) fn query(&mut self, query: &Query) -> Result<()> {
+        if !query.locks.is_empty() {
+            return self.locking_query(query);
+        }
         self.with(&query.ctes)?;
         self.body(query)?;
         self.order_by(query)?;
         self.limit(query)
+    }
+
+    /// Rows are locked in their order, after WHERE and before LIMIT, so that a limit of one locks one row.
+    ///
+    /// `SELECT a FROM t ORDER BY a FOR UPDATE LIMIT 1`
+    /// → `SELECT * FROM (WITH "rows" AS MATERIALIZED (SELECT a AS c0, rowid AS c1 FROM t ORDER BY 1)
+    ///    SELECT * FROM "rows" WHERE lock_row(c1) LIMIT 1)`
+    fn locking_query(&mut self, query: &Query) -> Result<()> {
+        let QueryBody::Select(select) = &query.body else {
+            return Err(SqlError::unsupported("locking the rows of a set operation"));
+        };
+        let from = select.from.as_ref().ok_or_else(|| SqlError::internal("a lock without FROM"))?;
+        self.with(&query.ctes)?;
+        self.push("SELECT * FROM (WITH \"rows\" AS MATERIALIZED (");
+        self.declare(from)?;
+        let mut locked = Vec::new();
+        for lock in &query.locks {
+            for range in &lock.ranges {
+                // Only tables of users have rows that change.
+                let Ok(rowid) = self.rowid(*range) else { continue };
+                let function = host::lock_row(self.relation_of(*range), lock.strength, lock.wait);
+                self.needs.waits |= lock.wait == LockWait::Block;
+                let name = self.need(HostFunction::Scalar(function));
+                locked.push((rowid, name));
+            }
+        }
+        self.row_numbers = locked.iter().map(|(rowid, _)| rowid.clone()).collect();
+        self.select(select, false)?;
+        self.order_by(query)?;
+        let first = select.targets.len().max(1);
+        self.push(") SELECT * FROM \"rows\"");
+        for (i, (_, name)) in locked.iter().enumerate() {
+            let word = if i == 0 { "WHERE" } else { "AND" };
+            let _ = write!(self.out, " {word} {name}(\"c{}\")", first + i);
+        }
+        self.limit(query)?;
+        self.push(")");
+        Ok(())
     }
 
     /// Writes a query with its visible columns only.
@@ -176,6 +217,8 @@ impl Emitter<'_> {
             Distinct::All => true,
             Distinct::On(_) => return Err(SqlError::internal("DISTINCT ON that no pass has taken")),
         };
+        // Taken at once: they are this select's, not those of subqueries in its list.
+        let row_numbers = std::mem::take(&mut self.row_numbers);
         self.push(if distinct { "SELECT DISTINCT " } else { "SELECT " });
         if select.targets.is_empty() {
             self.push("NULL");
@@ -190,6 +233,10 @@ impl Emitter<'_> {
                 self.expression(&target.expr)?;
             }
             let _ = write!(self.out, " AS \"c{i}\"");
+        }
+        let first = select.targets.len().max(1);
+        for (i, rowid) in row_numbers.iter().enumerate() {
+            let _ = write!(self.out, ", {rowid} AS \"c{}\"", first + i);
         }
         if let Some(from) = &select.from {
             self.push(" FROM ");
