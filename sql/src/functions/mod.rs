@@ -109,6 +109,7 @@ impl FunctionCall<'_> {
 
 /// All families.
 pub const FAMILIES: &[&[Function]] = &[
+    aggregate::EXTREMES,
     aggregate::FUNCTIONS,
     array::FUNCTIONS,
     bytes::FUNCTIONS,
@@ -131,6 +132,7 @@ pub const FAMILIES: &[&[Function]] = &[
     regex::OPERATORS,
     regex::FUNCTIONS,
     series::FUNCTIONS,
+    statistics::SPREADS,
     statistics::FUNCTIONS,
     strings::FUNCTIONS,
     window::FUNCTIONS,

@@ -253,6 +253,22 @@ fn resolve_from_catalog(catalog: &Catalog, ty: Oid) -> Resolved {
     }
 }
 
+/// How values of a built-in type are stored; `None` for types that only a catalog knows.
+pub(crate) fn built_in_form(ty: Oid) -> Option<StorageForm> {
+    match BUILT_IN.get(&ty)? {
+        Resolved::Base(entry) => Some(entry.form),
+        _ => Some(StorageForm::Keyed),
+    }
+}
+
+/// The type of the elements of a built-in array type.
+pub(crate) fn built_in_element(ty: Oid) -> Option<Oid> {
+    match BUILT_IN.get(&ty)? {
+        Resolved::Array { element, .. } => Some(*element),
+        _ => None,
+    }
+}
+
 /// The type and modifier at the bottom of a domain; any other type is its own.
 pub fn base_type(catalog: &Catalog, ty: TypeMod) -> TypeMod {
     if BUILT_IN.contains_key(&ty.oid) {
