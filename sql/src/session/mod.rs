@@ -152,6 +152,16 @@ impl Session {
         unimplemented!()
     }
 
+    /// What functions may see of the session: its settings, its backend row, the cluster.
+    pub fn shared(&self) -> &Arc<SessionShared> {
+        unimplemented!()
+    }
+
+    /// Gives notifications that have arrived to the destination. Called while the session is idle, when its latch is set.
+    pub fn deliver_notifications(&mut self, _destination: &mut dyn Destination) {
+        unimplemented!()
+    }
+
     /// Where the session stands.
     pub fn transaction_status(&self) -> TransactionStatus {
         unimplemented!()
