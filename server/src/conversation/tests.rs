@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 use sql::session::{CommandTag, Completion};
 
 use super::frame::{next_frame, next_startup_packet};
-use super::message::{Message, decode};
+use super::message::decode;
 use super::output::Output;
 use super::startup::read_packet;
 use super::*;
@@ -47,7 +47,7 @@ fn good_messages() {
         (frame(b'D', b"Sx\0"), "Describe(Statement, \"x\")"),
         (
             frame(b'P', b"\0select $1\0\0\x01\0\0\0\x17"),
-            "Parse { name: \"\", query: \"select $1\", parameters: [Oid(23)] }",
+            "Parse { name: \"\", query: \"select $1\", parameters: [#23] }",
         ),
         ([frame(b'C', b"P\0"), frame(b'X', b"")].concat(), "Close(Portal, \"\")\nTerminate"),
         (frame(b'Q', b"select 1\0")[..7].to_vec(), "waits"),
