@@ -5,6 +5,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::row::{Identity, KeyDefinition, KeyKind, KeyPart, Row};
 use super::{Catalog, next_version};
@@ -17,6 +18,8 @@ pub struct RowChange {
     pub relation: &'static str,
     /// Whether it is one of the relations that the whole cluster shares.
     pub shared: bool,
+    /// Whether a built-in row has this identity.
+    pub built_in: bool,
     /// What identifies the row.
     pub identity: Vec<KeyPart<'static>>,
     /// The row's values; nothing when it was deleted.
@@ -45,7 +48,12 @@ impl CatalogEdit {
 
     /// An OID for a new object; never given twice in a database, rolled back or not.
     pub fn allocate_oid(&mut self) -> Oid {
-        self.catalog.allocate_oid()
+        Oid(self.catalog.next_oid.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// An OID for a new object that the cluster's databases share: a role, a database, a tablespace.
+    pub fn allocate_shared_oid(&mut self) -> Oid {
+        Oid(self.catalog.next_shared_oid.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Adds a row.
@@ -114,8 +122,9 @@ impl CatalogEdit {
     }
 
     fn note<T: Row>(&mut self, identity: &[KeyPart<'_>], row: Option<Vec<Value>>) {
+        let built_in = T::built_in().find(0, identity).next().is_some();
         let identity = identity.iter().cloned().map(KeyPart::into_owned).collect();
-        self.changes.push(RowChange { relation: T::RELATION, shared: T::SHARED, identity, row });
+        self.changes.push(RowChange { relation: T::RELATION, shared: T::SHARED, built_in, identity, row });
     }
 
     fn check_unique<T: Row>(&self, row: &T) -> Result<()> {

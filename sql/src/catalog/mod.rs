@@ -14,10 +14,14 @@ mod built_in;
 mod edit;
 mod field;
 mod lookup;
+mod persistence;
 mod physical;
+pub mod privileges;
 mod relation;
 mod row;
 mod rows;
+mod source;
+mod visibility;
 
 #[cfg(test)]
 mod tests;
@@ -27,25 +31,28 @@ use std::sync::{Arc, LazyLock};
 
 pub use edit::{CatalogEdit, RowChange};
 pub use lookup::BtreeOperators;
+pub use persistence::{Scope, apply, bootstrap, load};
 pub use physical::physical_table_name;
 pub use relation::{Relation, RelationDefinition};
 pub use row::{Identity, Key, KeyDefinition, KeyKind, KeyPart, Row};
 pub use rows::*;
+pub use source::relation_source;
+pub(crate) use source::source_name;
+pub use visibility::Visible;
 
 use crate::{Oid, oid};
-
-/// The name under which the rows of a catalog relation are read by SQL.
-pub(crate) fn source_name(relation: &str) -> String {
-    format!("pg_catalog:{relation}")
-}
 
 /// One immutable snapshot of a database's catalog, built-in rows included.
 #[derive(Clone)]
 pub struct Catalog {
     version: u64,
     relations: Relations,
+    /// Whose catalog this is (`pg_database.oid`); zero for the cluster's own.
+    database: Oid,
     /// The next OID to give away, shared by all snapshots of one database.
     next_oid: Arc<AtomicU32>,
+    /// The same for objects that the cluster shares, shared by all snapshots of all its databases.
+    next_shared_oid: Arc<AtomicU32>,
 }
 
 impl Catalog {
@@ -57,8 +64,14 @@ impl Catalog {
 
     /// As [`Self::built_in`], with OIDs of its own to give away.
     pub(crate) fn empty() -> Self {
-        let next_oid = Arc::new(AtomicU32::new(oid::FIRST_NORMAL.0));
-        Self { version: next_version(), relations: Relations::default(), next_oid }
+        let counter = || Arc::new(AtomicU32::new(oid::FIRST_NORMAL.0));
+        Self {
+            version: next_version(),
+            relations: Relations::default(),
+            database: Oid::INVALID,
+            next_oid: counter(),
+            next_shared_oid: counter(),
+        }
     }
 
     /// Unique for each content; plans are valid for one version.
@@ -83,12 +96,13 @@ impl Catalog {
         let mut catalog = self.clone();
         catalog.version = next_version();
         catalog.relations.take_shared(&other.relations);
+        catalog.next_shared_oid = Arc::clone(&other.next_shared_oid);
         catalog
     }
 
-    /// An OID that no object of this database has or had.
-    pub(crate) fn allocate_oid(&self) -> Oid {
-        Oid(self.next_oid.fetch_add(1, Ordering::Relaxed))
+    /// Whose catalog this is (`pg_database.oid`); zero for the cluster's own.
+    pub fn current_database(&self) -> Oid {
+        self.database
     }
 }
 

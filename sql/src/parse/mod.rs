@@ -2,11 +2,25 @@
 //! has PostgreSQL's operator precedence; all other statements are our own [`Utility`] trees, made by our own small
 //! parser on sqlparser's tokens. Errors have PostgreSQL's wording and position.
 
+mod errors;
+mod expression;
+mod keywords;
+mod manipulation;
+mod parser;
+mod query;
+mod tokens;
+mod type_name;
+mod utility;
+
 use std::sync::Arc;
 
 use sqlparser::ast;
 
+pub use manipulation::{conflict_expressions, conflict_predicate, overriding_system};
+pub use utility::*;
+
 use crate::Result;
+use parser::Parser;
 
 /// One statement of a query string.
 #[derive(Clone, Debug)]
@@ -28,43 +42,63 @@ pub enum Node {
     Utility(Box<Utility>),
 }
 
-/// A statement that does not go through the planner.
-#[derive(Clone, Debug)]
-pub enum Utility {}
-
 /// Parses a query string; no statements when there is nothing but blanks and comments.
 ///
 /// # Errors
 /// `42601` syntax error at or near …, with its position in characters; `54001` when nested too deep.
-pub fn parse(_text: &str) -> Result<Vec<ParsedStatement>> {
-    unimplemented!()
+pub fn parse(text: &str) -> Result<Vec<ParsedStatement>> {
+    let mut parser = Parser::new(text)?;
+    let mut statements = Vec::new();
+    loop {
+        while parser.accept_symbol(";") {}
+        if parser.at_end() {
+            return Ok(statements);
+        }
+        parser.begin_statement();
+        let start = parser.index();
+        let node = parser.statement()?;
+        if !parser.at_end() {
+            return parser.fail();
+        }
+        statements.push(ParsedStatement { text: parser.text_since(start).into(), offset: parser.base(), node });
+    }
 }
 
 /// Parses one expression, as stored in the catalog for defaults and checks.
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_expression(_text: &str) -> Result<ast::Expr> {
-    unimplemented!()
+pub fn parse_expression(text: &str) -> Result<ast::Expr> {
+    whole(text, Parser::expression)
 }
 
 /// Parses one query, as stored in the catalog for views.
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_query(_text: &str) -> Result<ast::Query> {
-    unimplemented!()
+pub fn parse_query(text: &str) -> Result<ast::Query> {
+    whole(text, Parser::query).map(|query| *query)
 }
 
 /// Parses a type name, as `'…'::regtype` reads it.
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_type(_text: &str) -> Result<ast::DataType> {
-    unimplemented!()
+pub fn parse_type(text: &str) -> Result<ast::DataType> {
+    whole(text, Parser::data_type)
 }
 
-/// The character position (from 1) of a place in a statement's text.
-pub fn position(_text: &str, _place: sqlparser::tokenizer::Location) -> Option<usize> {
-    unimplemented!()
+/// Parses a text that is one production and nothing else.
+fn whole<'a, T>(text: &'a str, production: impl FnOnce(&mut Parser<'a>) -> Result<T>) -> Result<T> {
+    let mut parser = Parser::new(text)?;
+    let tree = production(&mut parser)?;
+    match parser.token().kind {
+        tokens::Kind::End => Ok(tree),
+        _ => parser.fail(),
+    }
+}
+
+/// The character position (from 1) of a place in a statement's text: our trees count characters as columns of line 1.
+pub fn position(_text: &str, place: sqlparser::tokenizer::Location) -> Option<usize> {
+    usize::try_from(place.column).ok().filter(|&column| place.line > 0 && column > 0)
 }
