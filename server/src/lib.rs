@@ -143,7 +143,7 @@ impl Builder {
         ));
         log_last_end(&directory, &settings, &log);
         directory.write_state("in production").map_err(logged)?;
-        let cluster = Cluster::open(directory.path(), settings).await.map_err(logged)?;
+        let cluster = Cluster::open(directory.path(), settings).map_err(logged)?;
         let shared = Shared::new(cluster.clone(), log.clone(), directory.path().into()).map_err(logged)?;
         let work = self.work.map(|make| make(&cluster, &log)).transpose().map_err(logged)?;
         let (sender, requests) = unbounded_channel();
@@ -232,16 +232,19 @@ impl Server {
             tokio::select! {
                 request = self.requests.recv() => match request {
                     Some(Request::Shutdown(mode)) => return PostmasterEvent::Shutdown(mode),
-                    Some(Request::Reload) => {
-                        self.shared.reload();
-                        if let Some(work) = &mut self.work {
-                            work.reload();
-                        }
-                    }
+                    Some(Request::Reload) => self.reload(),
                     None => return PostmasterEvent::Shutdown(ShutdownMode::Fast),
                 },
+                () = self.shared.cluster.facilities.reload.notified() => self.reload(),
                 () = left => {}
             }
+        }
+    }
+
+    fn reload(&mut self) {
+        self.shared.reload();
+        if let Some(work) = &mut self.work {
+            work.reload();
         }
     }
 
@@ -266,7 +269,7 @@ impl Server {
                 }
                 PostmasterAction::Terminate(mode) => self.terminate(mode),
                 PostmasterAction::Checkpoint => {
-                    self.shared.cluster.close().await?;
+                    self.close_cluster().await?;
                     self.directory.write_state("shut down")?;
                     Box::pin(self.happen(PostmasterEvent::Checkpointed)).await?;
                 }
@@ -284,6 +287,13 @@ impl Server {
         if let Some(work) = &mut self.work {
             work.shut_down(mode.max(ShutdownMode::Fast));
         }
+    }
+
+    /// The last checkpoint waits for the disk, so it leaves this thread: conversations may still be saying goodbye.
+    async fn close_cluster(&self) -> Result<()> {
+        let cluster = self.shared.cluster.clone();
+        let closed = tokio::task::spawn_blocking(move || cluster.close()).await;
+        closed.unwrap_or_else(|_panic| Err(SqlError::internal("the last checkpoint failed")))
     }
 
     fn log_how_to_connect(&self, socket_directory: &str, address: &str, port: i32) {

@@ -42,12 +42,9 @@ impl Listeners {
             listeners.open_tcp(name, port, log);
         }
         if !names.is_empty() && listeners.tcp.is_empty() {
-            return Err(error!(
-                OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "could not create any TCP/IP sockets: port {port} is taken or not ours"
-            )
-            .hint("Stop the server that has the port, or choose another with -p.")
-            .severity(Severity::Fatal));
+            return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "could not create any TCP/IP sockets")
+                .hint(format!("Stop the server that has port {port}, or choose another with -p."))
+                .severity(Severity::Fatal));
         }
         let directories = list(settings, id::UNIX_SOCKET_DIRECTORIES);
         for directory in &directories {

