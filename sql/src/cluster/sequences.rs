@@ -98,6 +98,22 @@ impl Sequences {
         Ok((progress.last_value, progress.is_called))
     }
 
+    /// A sequence has been dropped.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub fn forget(&self, sequence: Oid) -> Result<()> {
+        self.state.lock().remove(&self.path, sequence)
+    }
+
+    /// A sequence has a new definition, START among it: it begins anew.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub fn reset(&self, sequence: Oid) -> Result<()> {
+        self.state.lock().remove(&self.path, sequence)
+    }
+
     /// Waits until the file is on disk up to this commit.
     ///
     /// # Errors
@@ -147,6 +163,17 @@ impl State {
             None => (sequence.seqstart, false),
         };
         Ok(Progress { last_value, is_called, ahead: 0, commit: 0 })
+    }
+
+    fn remove(&mut self, path: &PathBuf, sequence: Oid) -> Result<()> {
+        self.progress.remove(&sequence);
+        let store = self.store(path)?;
+        let _lock = store.try_write_lock();
+        let mut connection = store.connection().map_err(storage_error)?;
+        connection.begin_write().map_err(storage_error)?;
+        let row = [i64::from(sequence.0).into()];
+        connection.execute("DELETE FROM sequences WHERE oid = ?1", &row).map_err(storage_error)?;
+        connection.commit().map_err(storage_error)
     }
 
     fn write(&mut self, path: &PathBuf, sequence: &Sequence, value: i64, is_called: bool) -> Result<u64> {

@@ -11,7 +11,7 @@
 //! | `pump` | rows from the engine to the destination, on this thread or another |
 //! | `simple`, `extended` | the two protocols |
 //! | `utility` | which command goes where |
-//! | `setting`, `prepared`, `cursor`, `copy`, `explain`, `channel` | the session's own commands |
+//! | `setting`, `prepared`, `cursor`, `copy`, `explain`, `channel`, `database` | the session's own commands |
 //! | `services` | what SQL functions ask of their session |
 //! | `cache` | parsed texts and plans |
 
@@ -22,6 +22,7 @@ mod context;
 mod control;
 mod copy;
 mod cursor;
+mod database;
 mod explain;
 mod extended;
 mod prepared;
@@ -50,8 +51,7 @@ use crate::cluster::{Cluster, OpenDatabase};
 use crate::{Oid, Report, Result, ValueRef};
 
 pub(crate) use cache::{ParseCache, PlanCache};
-pub(crate) use setting::run_setting_inside;
-pub(crate) use statement::statement_tag;
+pub(crate) use statement::command_word;
 
 pub use context::{
     CursorRow, NoServices, PreparedStatementRow, SessionServices, SessionShared, StatementContext,
@@ -189,6 +189,8 @@ pub struct Session {
     /// When the running statement must end.
     deadline: Option<Instant>,
     statement_timeout_enabled: bool,
+    /// Whether the running statement is one of several in its query string.
+    among_others: bool,
     /// The start of the running message, µs since 2000-01-01 UTC.
     statement_time: i64,
     registration: Registration,

@@ -8,7 +8,7 @@ use super::cache::{PlanKey, Planned};
 use super::extended::Formats;
 use super::pump::Emitted;
 use super::work::check_interrupts;
-use super::{CommandTag, Destination, RowShape, Session};
+use super::{Destination, RowShape, Session};
 use crate::bind::{self, BindContext};
 use crate::catalog::Catalog;
 use crate::catalog::privileges::Privileges;
@@ -34,11 +34,6 @@ pub(super) struct Run<'a> {
     pub(super) announce: bool,
     /// How many rows are wanted.
     pub(super) rows_max: Option<u64>,
-}
-
-/// The tag of a query or data-modifying statement.
-pub(crate) fn statement_tag(tree: &ast::Statement, rows: u64) -> CommandTag {
-    CommandTag { command: command_word(tree).to_owned(), rows: Some(rows) }
 }
 
 /// The words of a tag, without its count.

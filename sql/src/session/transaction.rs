@@ -7,9 +7,12 @@ use std::sync::Arc;
 use storage::{Connection, PooledConnection, WriteLock};
 
 use crate::catalog::{Catalog, RowChange};
-use crate::cluster::Notification;
-use crate::commands::AtEnd;
+use crate::cluster::{Cluster, Notification};
+use crate::Result;
 use crate::execute::Pending;
+
+/// Something left to be done when the transaction has ended. It may wait for the disk. Failures are logged.
+pub(super) type AtEnd = Box<dyn FnOnce(&Arc<Cluster>) -> Result<()> + Send + Sync>;
 
 /// What a transaction holds of the engine.
 pub(super) enum Work {

@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 
 use storage::WriteLock;
 
-use super::transaction::{Listening, Transaction, Work};
+use super::transaction::{AtEnd, Listening, Transaction, Work};
 use super::{Session, StatementContext};
 use crate::backend::{Backend, State, WaitEvent};
 use crate::catalog::{self, Catalog, CatalogEdit, Scope};
 use crate::cluster::{fatal, storage_error};
-use crate::commands::AtEnd;
 use crate::execute;
 use crate::settings::id;
 use crate::{Result, SqlError, clock, error};
@@ -214,7 +213,7 @@ impl Session {
 
     async fn commit_work(&mut self) -> Result<()> {
         self.collect_notifications();
-        self.hold_cursors().await?;
+        self.hold_cursors();
         if self.transaction.is_none() {
             return Ok(());
         }
