@@ -134,11 +134,7 @@ fn quote_into(out: &mut String, text: &str) {
 }
 
 /// The text forms of an array's elements, whatever its dimensions; `None` for NULL.
-pub(crate) fn array_elements(
-    array: Oid,
-    value: ValueRef<'_>,
-    cx: &TypeContext<'_>,
-) -> Result<Vec<Option<String>>> {
+pub(crate) fn array_elements(array: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>) -> Result<Vec<Option<String>>> {
     Ok(parse_array(&to_text(array, value, cx)?).leaves())
 }
 
@@ -195,10 +191,7 @@ fn parse_dimension(input: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Arra
 }
 
 /// Reads one element (or field) up to one of the terminators, which is left in place. An unquoted `NULL` is NULL.
-fn parse_element(
-    input: &mut std::iter::Peekable<std::str::Chars<'_>>,
-    terminators: &[char],
-) -> Option<String> {
+fn parse_element(input: &mut std::iter::Peekable<std::str::Chars<'_>>, terminators: &[char]) -> Option<String> {
     let (mut out, mut quoted, mut inside) = (String::new(), false, false);
     while let Some(&c) = input.peek() {
         if !inside && terminators.contains(&c) {
@@ -248,8 +241,7 @@ mod tests {
 
     #[test]
     fn arrays_survive_their_text_form() {
-        let elements =
-            vec![Some("a".to_owned()), None, Some("NULL".to_owned()), Some("x\"y\\z,}".to_owned())];
+        let elements = vec![Some("a".to_owned()), None, Some("NULL".to_owned()), Some("x\"y\\z,}".to_owned())];
         let literal = array_literal(elements.clone());
         assert_eq!(parse_array(&literal).leaves(), elements);
         assert_eq!(parse_array("[0:1]={1,NULL}").leaves(), [Some("1".to_owned()), None]);
@@ -259,10 +251,7 @@ mod tests {
     #[test]
     fn records_survive_their_text_form() {
         let some = |s: &str| Some(s.to_owned());
-        assert_eq!(
-            parse_record("(1,,\"a,b\",\"say \"\"hi\"\"\",)"),
-            [some("1"), None, some("a,b"), some("say \"hi\""), None]
-        );
+        assert_eq!(parse_record("(1,,\"a,b\",\"say \"\"hi\"\"\",)"), [some("1"), None, some("a,b"), some("say \"hi\""), None]);
         assert_eq!(parse_record("(NULL)"), [some("NULL")]);
     }
 }

@@ -47,6 +47,7 @@ const INTERVAL_RANGES: &[(i32, &str)] = &[
 fn spelling(ty: Oid) -> Option<(&'static str, &'static str)> {
     Some(match ty {
         types::BOOL => ("boolean", ""),
+        types::CHAR => ("\"char\"", ""),
         types::INT8 => ("bigint", ""),
         types::INT2 => ("smallint", ""),
         types::INT4 => ("integer", ""),
@@ -79,7 +80,7 @@ pub fn format_type(ty: TypeMod, catalog: &Catalog, search_path: &[Oid]) -> Strin
         return format!("{before}{}{after}", modifier_text(ty.oid, ty.modifier));
     }
     let Some(row) = catalog.type_(ty.oid) else { return "???".to_owned() };
-    if row.typlen == -1 && row.typelem.is_valid() && row.typstorage != 'p' {
+    if row.typlen == -1 && row.typelem.is_valid() && row.typcategory == 'A' {
         let element = TypeMod { oid: row.typelem, modifier: ty.modifier };
         return format!("{}[]", format_type(element, catalog, search_path));
     }

@@ -21,6 +21,7 @@
 //! (arrays, composites, enums, domains, ranges) have no entry: [`resolve`] finds what they are made of.
 
 pub mod array;
+
 pub mod boolean;
 pub mod bytes;
 pub mod date;
@@ -36,8 +37,8 @@ pub(crate) mod interval_input;
 pub mod json;
 pub mod jsonb;
 pub mod key;
+
 pub mod names;
-pub mod numeric;
 pub mod range;
 pub mod record;
 pub mod registered;
@@ -169,7 +170,6 @@ pub const FAMILIES: &[&[TypeEntry]] = &[
     interval::TYPES,
     json::TYPES,
     jsonb::TYPES,
-    numeric::TYPES,
     registered::TYPES,
     text::TYPES,
     time::TYPES,

@@ -259,7 +259,7 @@ fn acl_default(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Resul
         "F" | "S" | "p" => return Err(crate::SqlError::unsupported("this kind of object")),
         other => return Err(crate::SqlError::internal(format!("unrecognized objtype abbreviation: {other}"))),
     };
-    let items = print_acl(&default_acl(kind, oid(arguments[1])?), &call.context.catalog);
+    let items = print_acl(&default_acl(kind, oid(arguments[1])?));
     array_of(types_oid::_ACLITEM, items.into_iter().map(Some), &call.type_context())
 }
 
