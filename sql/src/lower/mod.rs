@@ -255,6 +255,18 @@ pub(crate) fn replace_columns(expr: &mut Expr, replacement: &dyn Fn(RangeId, usi
     });
 }
 
+/// Gives a range table entry another number.
+pub(crate) fn rename_range(expr: &mut Expr, from: RangeId, to: RangeId) {
+    walk::every_expr_mut(expr, &mut |expr| match &mut expr.kind {
+        ExprKind::Column { range, .. } | ExprKind::SystemColumn { range, .. } | ExprKind::WholeRow(range)
+            if *range == from =>
+        {
+            *range = to;
+        }
+        _ => {}
+    });
+}
+
 /// The expression's constant, if it is one.
 pub(crate) fn constant(expr: &Expr) -> Option<&crate::Value> {
     match &expr.kind {
