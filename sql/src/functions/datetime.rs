@@ -4,7 +4,7 @@
 
 use jiff::tz::TimeZone;
 
-use crate::functions::arguments::{Rows, int4, integer, native, real, rows, scalar, text};
+use crate::functions::arguments::{Rows, int4, integer, known, native, real, rows, scalar, text};
 use crate::functions::datetime_fields::{Subject, extract, part, truncate};
 use crate::functions::{Body, Function, FunctionCall};
 use crate::session::StatementContext;
@@ -655,6 +655,37 @@ pub const FIELDS: &[Function] = &[
     }),
     scalar("extract_interval", |c, a| extract(c, text(a[0])?, 0, Subject::Interval(Interval::read(a[1])?))),
     scalar("interval_part", |_, a| part(text(a[0])?, 0, Subject::Interval(Interval::read(a[1])?))),
+];
+
+/// A zone's offset as an interval, as the views of time zones show it.
+fn offset_interval(seconds: i32) -> Value {
+    Interval { microseconds: i64::from(seconds) * 1_000_000, ..Interval::default() }.store()
+}
+
+/// The rows of `pg_timezone_names`, with what holds at the start of the transaction.
+fn zone_names(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> {
+    let now = call.context.format.transaction_time;
+    let row = |name: &str| {
+        let zone = crate::types::date_names::zone(name)?;
+        let (offset, abbreviation, summer) = timestamp::zone_at(now, &zone);
+        Some(vec![name.into(), abbreviation.into(), offset_interval(offset), summer.into()])
+    };
+    Ok(known(jiff::tz::db().available().filter_map(|name| row(name.as_str())).collect()))
+}
+
+/// The rows of `pg_timezone_abbrevs`.
+fn zone_abbreviations(_: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> {
+    let names = crate::types::date_names::ZONE_ABBREVIATIONS.iter();
+    let row = |(name, offset, summer): &(&str, i32, bool)| {
+        vec![name.to_ascii_uppercase().into(), offset_interval(*offset), (*summer).into()]
+    };
+    Ok(known(names.map(row).collect()))
+}
+
+/// The time zones there are.
+pub const ZONES: &[Function] = &[
+    rows("pg_timezone_names", zone_names),
+    rows("pg_timezone_abbrevs", zone_abbreviations),
 ];
 
 /// OVERLAPS.

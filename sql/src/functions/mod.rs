@@ -107,6 +107,7 @@ pub const FAMILIES: &[&[Function]] = &[
     datetime::TIMESTAMP_TIMESTAMPTZ,
     datetime::TIMETZ_COMPARISONS,
     datetime::TIME_COMPARISONS,
+    datetime::ZONES,
     formatting::FUNCTIONS,
     formatting_numbers::FUNCTIONS,
     interval::COMPARISONS,
@@ -148,3 +149,16 @@ pub fn by_symbol(symbol: &str) -> Option<&'static Function> {
 }
 
 pub use system::session::sql_value;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_symbol_has_one_body() {
+        let mut seen = std::collections::HashSet::new();
+        for function in FAMILIES.iter().flat_map(|family| family.iter()) {
+            assert!(seen.insert(function.symbol), "{} has two bodies", function.symbol);
+        }
+    }
+}
