@@ -145,7 +145,12 @@ impl AdvisoryLocks {
             let seen: HashSet<(i32, bool)> = holders.keys().map(|(pid, mode)| (*pid, mode.shared)).collect();
             rows.extend(seen.into_iter().map(|(pid, shared)| lock_row(*name, pid, shared, None)));
         }
-        rows.extend(table.waits.iter().map(|(pid, (name, mode, since))| lock_row(*name, *pid, mode.shared, Some(*since))));
+        rows.extend(
+            table
+                .waits
+                .iter()
+                .map(|(pid, (name, mode, since))| lock_row(*name, *pid, mode.shared, Some(*since))),
+        );
         rows.sort_by_key(|row| (row.pid, row.classid, row.objid));
         rows
     }

@@ -254,7 +254,8 @@ mod tests {
         let template = (*edit.class(Oid(1259)).unwrap()).clone();
         let oid = edit.allocate_oid();
         let acl = Some(vec!["postgres=arwdDxt/postgres".to_owned(), "\"a b\"=r/postgres".to_owned()]);
-        let class = Class { oid, relname: "Täble \"x\"".into(), relnamespace: Oid(2200), relacl: acl, ..template };
+        let class =
+            Class { oid, relname: "Täble \"x\"".into(), relnamespace: Oid(2200), relacl: acl, ..template };
         edit.insert(class.clone()).unwrap();
         for attribute in edit.attributes(Oid(1259)).iter() {
             edit.insert(Attribute { attrelid: oid, ..(**attribute).clone() }).unwrap();

@@ -185,7 +185,8 @@ mod tests {
         let procedures = relation_source(Oid(1255)).unwrap();
         assert_eq!(procedures.columns[1], "proname");
         let definition = RELATIONS.iter().find(|relation| relation.name == "pg_proc").unwrap();
-        let types: Vec<_> = catalog.attributes(Oid(1255)).iter().map(|attribute| attribute.atttypid).collect();
+        let types: Vec<_> =
+            catalog.attributes(Oid(1255)).iter().map(|attribute| attribute.atttypid).collect();
         let conversions: Vec<_> = types.iter().enumerate().filter_map(conversion).collect();
         for row in (definition.rows)(&catalog.relations).look_up(0, &[Oid(2100).into()]) {
             let values = row_values(&*row, &conversions, &context).unwrap();

@@ -134,7 +134,11 @@ fn quote_into(out: &mut String, text: &str) {
 }
 
 /// The text forms of an array's elements, whatever its dimensions; `None` for NULL.
-pub(crate) fn array_elements(array: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>) -> Result<Vec<Option<String>>> {
+pub(crate) fn array_elements(
+    array: Oid,
+    value: ValueRef<'_>,
+    cx: &TypeContext<'_>,
+) -> Result<Vec<Option<String>>> {
     Ok(parse_array(&to_text(array, value, cx)?).leaves())
 }
 
@@ -191,7 +195,10 @@ fn parse_dimension(input: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Arra
 }
 
 /// Reads one element (or field) up to one of the terminators, which is left in place. An unquoted `NULL` is NULL.
-fn parse_element(input: &mut std::iter::Peekable<std::str::Chars<'_>>, terminators: &[char]) -> Option<String> {
+fn parse_element(
+    input: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    terminators: &[char],
+) -> Option<String> {
     let (mut out, mut quoted, mut inside) = (String::new(), false, false);
     while let Some(&c) = input.peek() {
         if !inside && terminators.contains(&c) {
@@ -217,7 +224,8 @@ mod tests {
 
     #[test]
     fn arrays_survive_their_text_form() {
-        let elements = vec![Some("a".to_owned()), None, Some("NULL".to_owned()), Some("x\"y\\z,}".to_owned())];
+        let elements =
+            vec![Some("a".to_owned()), None, Some("NULL".to_owned()), Some("x\"y\\z,}".to_owned())];
         let literal = array_literal(elements.clone());
         assert_eq!(parse_array(&literal).leaves(), elements);
         assert_eq!(parse_array("[0:1]={1,NULL}").leaves(), [Some("1".to_owned()), None]);

@@ -43,5 +43,9 @@ pub(super) fn check_encoding(bytes: &[u8]) -> Result<()> {
         _ => 1,
     };
     let shown: Vec<String> = bytes[place..].iter().take(length).map(|byte| format!("0x{byte:02x}")).collect();
-    Err(error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")))
+    Err(error!(
+        CHARACTER_NOT_IN_REPERTOIRE,
+        "invalid byte sequence for encoding \"UTF8\": {}",
+        shown.join(" ")
+    ))
 }

@@ -5,13 +5,13 @@
 //! BETWEEN SYMMETRIC is two BETWEENs, `SUBSTRING(a SIMILAR b ESCAPE c)` is `substring(a, b, c)`. Chains of AND and of OR
 //! become balanced trees, so that thousands of terms do not lean on the stack.
 
-use sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, CastKind, DateTimeField, DuplicateTreatment, Expr, ExtractSyntax, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
-    Ident, Interval, IntervalFields, NormalizationForm, ObjectName, ObjectNamePart, Subscript, TrimWhereField,
-    TypedString, UnaryOperator, Value, ValueWithSpan, WindowType,
-};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{
+    AccessExpr, Array, BinaryOperator, CastKind, DateTimeField, DuplicateTreatment, Expr, ExtractSyntax,
+    Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, Interval, IntervalFields, NormalizationForm, ObjectName,
+    ObjectNamePart, Subscript, TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan, WindowType,
+};
 use sqlparser::ast::{CaseWhen, DataType};
 
 use super::errors;
@@ -366,7 +366,8 @@ impl Parser<'_> {
 
     fn pattern(&mut self) -> Result<(Box<Expr>, Option<Box<Expr>>)> {
         let pattern = Box::new(self.expression_above(BETWEEN)?);
-        let escape = if self.accept("escape") { Some(Box::new(self.expression_above(BETWEEN)?)) } else { None };
+        let escape =
+            if self.accept("escape") { Some(Box::new(self.expression_above(BETWEEN)?)) } else { None };
         Ok((pattern, escape))
     }
 
@@ -378,7 +379,9 @@ impl Parser<'_> {
                 let expr = Box::new(self.expression_above(NOT)?);
                 return Ok(Expr::UnaryOp { op: UnaryOperator::Not, expr });
             }
-            Kind::Word(word, ..) if word == "operator" && self.symbol_ahead(1, "(") && self.operator_follows() => {
+            Kind::Word(word, ..)
+                if word == "operator" && self.symbol_ahead(1, "(") && self.operator_follows() =>
+            {
                 let OperatorName::Qualified(mut parts) = self.operator()? else { return self.fail() };
                 (parts.pop().unwrap_or_default(), OPERATOR)
             }
@@ -454,7 +457,9 @@ impl Parser<'_> {
         loop {
             if self.at_symbol("[") {
                 access_chain.push(AccessExpr::Subscript(self.subscript()?));
-            } else if self.at_symbol(".") && !matches!(&self.peek(1).kind, Kind::Operator(star) if star == "*") {
+            } else if self.at_symbol(".")
+                && !matches!(&self.peek(1).kind, Kind::Operator(star) if star == "*")
+            {
                 self.advance();
                 access_chain.push(AccessExpr::Dot(Expr::Identifier(self.label()?)));
             } else {
@@ -511,7 +516,9 @@ impl Parser<'_> {
             "current_date" | "current_time" | "current_timestamp" | "localtime" | "localtimestamp" => {
                 self.time_function()
             }
-            "current_user" | "session_user" | "user" | "current_role" | "current_catalog" => self.bare_function(),
+            "current_user" | "session_user" | "user" | "current_role" | "current_catalog" => {
+                self.bare_function()
+            }
             "current_schema" if !call && !self.symbol_ahead(1, ".") => self.bare_function(),
             "interval" => self.interval(),
             "extract" | "position" | "overlay" | "substring" | "trim" | "normalize" | "treat" if call => {
@@ -532,15 +539,35 @@ impl Parser<'_> {
     fn column_name_word(&mut self, word: &str) -> Result<Expr> {
         let is_type = matches!(
             word,
-            "int" | "integer" | "smallint" | "bigint" | "real" | "boolean" | "float" | "decimal" | "dec" | "numeric"
-                | "bit" | "character" | "char" | "varchar" | "national" | "nchar" | "timestamp" | "time"
+            "int"
+                | "integer"
+                | "smallint"
+                | "bigint"
+                | "real"
+                | "boolean"
+                | "float"
+                | "decimal"
+                | "dec"
+                | "numeric"
+                | "bit"
+                | "character"
+                | "char"
+                | "varchar"
+                | "national"
+                | "nchar"
+                | "timestamp"
+                | "time"
         );
         let follows = match &self.peek(1).kind {
             Kind::Text(_) | Kind::Symbol("(") => true,
-            Kind::Word(next, ..) => matches!(next.as_str(), "with" | "without" | "varying" | "character" | "char"),
+            Kind::Word(next, ..) => {
+                matches!(next.as_str(), "with" | "without" | "varying" | "character" | "char")
+            }
             _ => false,
         };
-        if is_type && follows && !(word == "time" && self.word_ahead(1) == Some("with") && self.word_ahead(2) != Some("time"))
+        if is_type
+            && follows
+            && !(word == "time" && self.word_ahead(1) == Some("with") && self.word_ahead(2) != Some("time"))
         {
             let data_type = self.simple_type()?;
             return self.typed_string(data_type);
@@ -658,7 +685,8 @@ impl Parser<'_> {
 
     fn arguments(&mut self) -> Result<FunctionArgumentList> {
         self.expect_symbol("(")?;
-        let mut list = FunctionArgumentList { duplicate_treatment: None, args: Vec::new(), clauses: Vec::new() };
+        let mut list =
+            FunctionArgumentList { duplicate_treatment: None, args: Vec::new(), clauses: Vec::new() };
         if self.accept_symbol(")") {
             return Ok(list);
         }
@@ -748,7 +776,8 @@ impl Parser<'_> {
             let span = self.here();
             let precision = self.unsigned()?;
             let value = ValueWithSpan { value: Value::Number(precision.to_string(), false), span };
-            function.args = arguments_of(vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))]);
+            function.args =
+                arguments_of(vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))]);
             self.expect_symbol(")")?;
         }
         Ok(Expr::Function(function))
@@ -889,7 +918,12 @@ impl Parser<'_> {
             if more.is_some() {
                 return self.unsupported("TRIM with a list after FROM");
             }
-            return Ok(Expr::Trim { trim_where, trim_what: Some(Box::new(first)), expr, trim_characters: None });
+            return Ok(Expr::Trim {
+                trim_where,
+                trim_what: Some(Box::new(first)),
+                expr,
+                trim_characters: None,
+            });
         }
         let rest = if self.accept_symbol(",") { Some(self.expression_list()?) } else { None };
         Ok(Expr::Trim { trim_where, trim_what: None, expr: Box::new(first), trim_characters: rest })
@@ -1045,8 +1079,9 @@ fn arguments_of(args: Vec<FunctionArg>) -> FunctionArguments {
 fn catalog_function(name: &str, span: sqlparser::tokenizer::Span, arguments: Vec<Expr>) -> Expr {
     let parts = ["pg_catalog", name].map(|part| ObjectNamePart::Identifier(Ident::with_span(span, part)));
     let mut function = plain_function(ObjectName(parts.into()));
-    function.args =
-        arguments_of(arguments.into_iter().map(|item| FunctionArg::Unnamed(FunctionArgExpr::Expr(item))).collect());
+    function.args = arguments_of(
+        arguments.into_iter().map(|item| FunctionArg::Unnamed(FunctionArgExpr::Expr(item))).collect(),
+    );
     Expr::Function(function)
 }
 
@@ -1060,7 +1095,11 @@ fn balance(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
     }
     let mut terms = terms.into_iter();
     let first = terms.next().expect("a chain has a first term");
-    terms.fold(first, |left, right| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) })
+    terms.fold(first, |left, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: op.clone(),
+        right: Box::new(right),
+    })
 }
 
 fn unary_operator(operator: &str) -> Option<UnaryOperator> {

@@ -11,11 +11,12 @@
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, ConflictTarget, Delete, DoUpdate, Expr, FromTable, FunctionArg, FunctionArgExpr, Ident,
-    Insert, Merge, MergeAction, MergeClause, MergeClauseKind, MergeInsertExpr, MergeInsertKind, MergeUpdateExpr,
-    MergeUpdateKind, ObjectName, ObjectNamePart, ObjectNamePartFunction, OnConflict, OnConflictAction, OnInsert, Query,
-    SelectItem, SetExpr, Setting, Statement, Subscript, TableAlias, TableAliasWithoutColumns, TableFactor, TableObject,
-    TableWithJoins, Update, UpdateTableFromKind, Values,
+    Assignment, AssignmentTarget, ConflictTarget, Delete, DoUpdate, Expr, FromTable, FunctionArg,
+    FunctionArgExpr, Ident, Insert, Merge, MergeAction, MergeClause, MergeClauseKind, MergeInsertExpr,
+    MergeInsertKind, MergeUpdateExpr, MergeUpdateKind, ObjectName, ObjectNamePart, ObjectNamePartFunction,
+    OnConflict, OnConflictAction, OnInsert, Query, SelectItem, SetExpr, Setting, Statement, Subscript,
+    TableAlias, TableAliasWithoutColumns, TableFactor, TableObject, TableWithJoins, Update,
+    UpdateTableFromKind, Values,
 };
 
 use super::parser::Parser;
@@ -163,12 +164,17 @@ impl Parser<'_> {
                 let (name, args) = match self.subscript()? {
                     Subscript::Index { index } => ("[]", vec![FunctionArgExpr::Expr(index)]),
                     Subscript::Slice { lower_bound, upper_bound, .. } => {
-                        let bound = |bound: Option<Expr>| bound.map_or(FunctionArgExpr::Wildcard, FunctionArgExpr::Expr);
+                        let bound = |bound: Option<Expr>| {
+                            bound.map_or(FunctionArgExpr::Wildcard, FunctionArgExpr::Expr)
+                        };
                         ("[:]", vec![bound(lower_bound), bound(upper_bound)])
                     }
                 };
                 let args = args.into_iter().map(FunctionArg::Unnamed).collect();
-                parts.push(ObjectNamePart::Function(ObjectNamePartFunction { name: Ident::with_span(span, name), args }));
+                parts.push(ObjectNamePart::Function(ObjectNamePartFunction {
+                    name: Ident::with_span(span, name),
+                    args,
+                }));
             } else {
                 return Ok(ObjectName(parts));
             }
@@ -226,7 +232,8 @@ impl Parser<'_> {
         let table = TableWithJoins { relation: self.modified_table()?, joins: Vec::new() };
         self.expect("set")?;
         let assignments = self.list(Self::assignment)?;
-        let from = if self.accept("from") { Some(UpdateTableFromKind::AfterSet(self.from_list()?)) } else { None };
+        let from =
+            if self.accept("from") { Some(UpdateTableFromKind::AfterSet(self.from_list()?)) } else { None };
         let selection = self.where_or_current_of()?;
         let returning = self.returning()?;
         Ok(Statement::Update(Update {
@@ -307,7 +314,8 @@ impl Parser<'_> {
 
     fn merge_clause(&mut self) -> Result<MergeClause> {
         self.expect("when")?;
-        let clause_kind = if self.accept("not") { MergeClauseKind::NotMatched } else { MergeClauseKind::Matched };
+        let clause_kind =
+            if self.accept("not") { MergeClauseKind::NotMatched } else { MergeClauseKind::Matched };
         self.expect("matched")?;
         let predicate = if self.accept("and") { Some(self.expression()?) } else { None };
         self.expect("then")?;
@@ -315,7 +323,10 @@ impl Parser<'_> {
         let action = match self.word() {
             Some("do") => {
                 self.expect_words(&["do", "nothing"])?;
-                MergeAction::DoNothing { do_token: AttachedToken::empty(), nothing_token: AttachedToken::empty() }
+                MergeAction::DoNothing {
+                    do_token: AttachedToken::empty(),
+                    nothing_token: AttachedToken::empty(),
+                }
             }
             Some("delete") if matched => {
                 self.advance();

@@ -60,7 +60,11 @@ pub fn parse(text: &str) -> Result<Vec<ParsedStatement>> {
         if !parser.at_end() {
             return parser.fail();
         }
-        statements.push(ParsedStatement { text: parser.text_since(start).into(), offset: parser.base(), node });
+        statements.push(ParsedStatement {
+            text: parser.text_since(start).into(),
+            offset: parser.base(),
+            node,
+        });
     }
 }
 

@@ -7,11 +7,12 @@
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     Cte, CteAsMaterialized, Distinct, Expr, Fetch, FunctionArguments, GroupByExpr, Ident, Join,
-    JoinConstraint, JoinOperator, LimitClause, LockClause, LockType, NamedWindowDefinition, NamedWindowExpr, NonBlock,
-    ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort,
-    Parens, Query, Select, SelectFlavor, SelectInto, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
-    SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, TableWithJoins, Values,
-    WildcardAdditionalOptions, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, With,
+    JoinConstraint, JoinOperator, LimitClause, LockClause, LockType, NamedWindowDefinition, NamedWindowExpr,
+    NonBlock, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByExpr, OrderByKind,
+    OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor, SelectInto, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef,
+    TableFactor, TableFunctionArgs, TableWithJoins, Values, WildcardAdditionalOptions, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, With,
 };
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
@@ -42,17 +43,18 @@ impl Parser<'_> {
             _ => false,
         };
         // Each parenthesis between must close before something that only follows a query.
-        begins && (index + 1..inner).all(|opening| {
-            let Some(close) = self.partner(opening) else { return true };
-            match &self.token_at(close + 1).kind {
-                Kind::Symbol(")") | Kind::End => true,
-                Kind::Word(word, ..) => matches!(
-                    word.as_str(),
-                    "union" | "intersect" | "except" | "order" | "limit" | "offset" | "fetch" | "for"
-                ),
-                _ => false,
-            }
-        })
+        begins
+            && (index + 1..inner).all(|opening| {
+                let Some(close) = self.partner(opening) else { return true };
+                match &self.token_at(close + 1).kind {
+                    Kind::Symbol(")") | Kind::End => true,
+                    Kind::Word(word, ..) => matches!(
+                        word.as_str(),
+                        "union" | "intersect" | "except" | "order" | "limit" | "offset" | "fetch" | "for"
+                    ),
+                    _ => false,
+                }
+            })
     }
 
     /// `select_with_parens`.
@@ -100,7 +102,9 @@ impl Parser<'_> {
     fn common_table_expression(&mut self) -> Result<Cte> {
         let name = self.identifier()?;
         let columns = if self.at_symbol("(") {
-            self.parenthesized(|parser| Ok(TableAliasColumnDef { name: parser.identifier()?, data_type: None }))?
+            self.parenthesized(|parser| {
+                Ok(TableAliasColumnDef { name: parser.identifier()?, data_type: None })
+            })?
         } else {
             Vec::new()
         };
@@ -243,8 +247,20 @@ impl Parser<'_> {
         self.at_end()
             || self.at_symbol(")")
             || self.at_any(&[
-                "from", "into", "where", "group", "having", "window", "union", "intersect", "except", "order", "limit",
-                "offset", "fetch", "for",
+                "from",
+                "into",
+                "where",
+                "group",
+                "having",
+                "window",
+                "union",
+                "intersect",
+                "except",
+                "order",
+                "limit",
+                "offset",
+                "fetch",
+                "for",
             ])
     }
 
@@ -379,7 +395,8 @@ impl Parser<'_> {
                 OperatorName::Plain(operator) => vec![operator],
                 OperatorName::Qualified(parts) => parts,
             };
-            let parts = parts.into_iter().map(|part| ObjectNamePart::Identifier(Ident::with_span(span, part)));
+            let parts =
+                parts.into_iter().map(|part| ObjectNamePart::Identifier(Ident::with_span(span, part)));
             Some(OrderBySort::Using(ObjectName(parts.collect())))
         } else {
             None
@@ -402,7 +419,8 @@ impl Parser<'_> {
 
     fn limit(&mut self, query: &mut Query) -> Result<()> {
         let position = self.position();
-        let repeated = |clause: &str| error!(SYNTAX_ERROR, "multiple {clause} clauses not allowed").at(position);
+        let repeated =
+            |clause: &str| error!(SYNTAX_ERROR, "multiple {clause} clauses not allowed").at(position);
         let (mut limit, mut offset) = match query.limit_clause.take() {
             Some(LimitClause::LimitOffset { limit, offset, .. }) => (limit, offset),
             _ => (None, None),
@@ -525,7 +543,11 @@ impl Parser<'_> {
         if self.accept("cross") {
             self.expect("join")?;
             let relation = self.table_primary()?;
-            return Ok(Join { relation, global: false, join_operator: JoinOperator::CrossJoin(JoinConstraint::None) });
+            return Ok(Join {
+                relation,
+                global: false,
+                join_operator: JoinOperator::CrossJoin(JoinConstraint::None),
+            });
         }
         let natural = self.accept("natural");
         let side = self.word().unwrap_or_default().to_owned();
@@ -685,7 +707,9 @@ impl Parser<'_> {
 
     fn table_function_call(&mut self) -> Result<(ObjectName, Vec<sqlparser::ast::FunctionArg>)> {
         let position = self.position();
-        let plain = self.at_identifier() || matches!(&self.token().kind, Kind::Quoted(_)) || self.symbol_ahead(1, ".");
+        let plain = self.at_identifier()
+            || matches!(&self.token().kind, Kind::Quoted(_))
+            || self.symbol_ahead(1, ".");
         let call = if plain {
             let name = self.function_name()?;
             self.function_call(name)?
@@ -715,7 +739,11 @@ impl Parser<'_> {
         let mut calls = self.parenthesized(|parser| {
             let name = parser.function_name()?;
             let call = parser.function_call(name)?;
-            if parser.at("as") { parser.unsupported("a column definition list in ROWS FROM") } else { Ok(call) }
+            if parser.at("as") {
+                parser.unsupported("a column definition list in ROWS FROM")
+            } else {
+                Ok(call)
+            }
         })?;
         let with_ordinality = self.accept_words(&["with", "ordinality"]);
         let alias = self.table_alias(true)?;

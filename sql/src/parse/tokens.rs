@@ -55,7 +55,8 @@ pub(super) struct Token {
 
 /// The tokens of a query string, the last one being `End`.
 pub(super) fn tokenize(text: &str) -> Result<Vec<Token>> {
-    let mut lexer = Lexer { text, bytes: text.as_bytes(), at: 0, counted: 0, characters: 0, ascii: text.is_ascii() };
+    let mut lexer =
+        Lexer { text, bytes: text.as_bytes(), at: 0, counted: 0, characters: 0, ascii: text.is_ascii() };
     let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
     loop {
         lexer.skip_blanks()?;
@@ -235,7 +236,11 @@ impl<'a> Lexer<'a> {
                 digits(self);
             } else {
                 let end = self.at + 1 + sign;
-                return Err(self.fail("trailing junk after numeric literal", start, end.min(self.text.len())));
+                return Err(self.fail(
+                    "trailing junk after numeric literal",
+                    start,
+                    end.min(self.text.len()),
+                ));
             }
         }
         if is_identifier_start(self.byte(0)) {
@@ -265,7 +270,12 @@ impl<'a> Lexer<'a> {
         }
         let mut end = start + 1;
         if self.bytes.get(end).copied().is_some_and(is_identifier_start) {
-            while self.bytes.get(end).copied().is_some_and(|byte| is_identifier_start(byte) || byte.is_ascii_digit()) {
+            while self
+                .bytes
+                .get(end)
+                .copied()
+                .is_some_and(|byte| is_identifier_start(byte) || byte.is_ascii_digit())
+            {
                 end += 1;
             }
         }
@@ -287,7 +297,9 @@ impl<'a> Lexer<'a> {
         match (self.byte(0), self.byte(1), self.byte(2)) {
             (b'e' | b'E', b'\'', _) => return self.quoted_text(1, Escapes::Backslash).map(Kind::Text),
             (b'b' | b'B', b'\'', _) => return self.raw("unterminated bit string literal").map(Kind::Bits),
-            (b'x' | b'X', b'\'', _) => return self.raw("unterminated hexadecimal string literal").map(Kind::Hex),
+            (b'x' | b'X', b'\'', _) => {
+                return self.raw("unterminated hexadecimal string literal").map(Kind::Hex);
+            }
             (b'n' | b'N', b'\'', _) => return self.quoted_text(1, Escapes::None).map(Kind::National),
             (b'u' | b'U', b'&', b'\'') => {
                 let start = self.at;
@@ -521,8 +533,11 @@ impl<'a> Lexer<'a> {
                 rest = &rest[escape.len_utf8()..];
                 u32::from(escape)
             } else {
-                let (length, digits) = if rest.starts_with('+') { (7, rest.get(1..7)) } else { (4, rest.get(..4)) };
-                let Some(digits) = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) else {
+                let (length, digits) =
+                    if rest.starts_with('+') { (7, rest.get(1..7)) } else { (4, rest.get(..4)) };
+                let Some(digits) =
+                    digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                else {
                     let position = self.position(place.min(self.text.len()));
                     return Err(SqlError::new(SqlState::SYNTAX_ERROR, "invalid Unicode escape")
                         .hint("Unicode escapes must be \\XXXX or \\+XXXXXX.")
@@ -544,7 +559,9 @@ impl<'a> Lexer<'a> {
                 Some(character) => decoded.push(character),
                 None => {
                     let position = self.position(place.min(self.text.len()));
-                    return Err(SqlError::new(SqlState::SYNTAX_ERROR, "invalid Unicode escape value").at(position));
+                    return Err(
+                        SqlError::new(SqlState::SYNTAX_ERROR, "invalid Unicode escape value").at(position)
+                    );
                 }
             }
         }
@@ -562,8 +579,9 @@ impl<'a> Lexer<'a> {
     fn uescape(&mut self) -> Result<Option<char>> {
         let before = self.at;
         self.skip_blanks()?;
-        let is_clause = self.text.get(self.at..self.at + 7).is_some_and(|word| word.eq_ignore_ascii_case("uescape"))
-            && !is_identifier_part(self.byte(7));
+        let is_clause =
+            self.text.get(self.at..self.at + 7).is_some_and(|word| word.eq_ignore_ascii_case("uescape"))
+                && !is_identifier_part(self.byte(7));
         if !is_clause {
             self.at = before;
             return Ok(None);
@@ -579,7 +597,9 @@ impl<'a> Lexer<'a> {
         let mut characters = text.chars();
         match (characters.next(), characters.next()) {
             (Some(escape), None)
-                if !escape.is_ascii_hexdigit() && !"+'\"".contains(escape) && !escape.is_ascii_whitespace() =>
+                if !escape.is_ascii_hexdigit()
+                    && !"+'\"".contains(escape)
+                    && !escape.is_ascii_whitespace() =>
             {
                 Ok(Some(escape))
             }

@@ -63,7 +63,13 @@ pub trait SessionServices: Send + Sync {
         Err(SqlError::unsupported("lastval"))
     }
     /// `setval`: whether the value counts as already given out is `is_called`.
-    fn set_value(&self, sequence: Oid, value: i64, is_called: bool, connection: &mut Connection) -> Result<()> {
+    fn set_value(
+        &self,
+        sequence: Oid,
+        value: i64,
+        is_called: bool,
+        connection: &mut Connection,
+    ) -> Result<()> {
         Err(SqlError::unsupported("setval"))
     }
     /// `pg_sequence_last_value`: the last value given out in any session, `None` before the first.

@@ -21,7 +21,6 @@
 //! (arrays, composites, enums, domains, ranges) have no entry: [`resolve`] finds what they are made of.
 
 pub mod array;
-
 pub mod boolean;
 pub mod bytes;
 pub mod date;
@@ -39,8 +38,8 @@ pub(crate) mod interval_input;
 pub mod json;
 pub mod jsonb;
 pub mod key;
-
 pub mod names;
+pub mod numeric;
 pub mod range;
 pub mod record;
 pub mod registered;
@@ -172,6 +171,7 @@ pub const FAMILIES: &[&[TypeEntry]] = &[
     interval::TYPES,
     json::TYPES,
     jsonb::TYPES,
+    numeric::TYPES,
     registered::TYPES,
     text::TYPES,
     time::TYPES,
@@ -252,6 +252,22 @@ fn resolve_from_catalog(catalog: &Catalog, ty: Oid) -> Resolved {
             None => Resolved::Unsupported,
         },
         _ => Resolved::Unsupported,
+    }
+}
+
+/// How values of a built-in type are stored; `None` for types that only a catalog knows.
+pub(crate) fn built_in_form(ty: Oid) -> Option<StorageForm> {
+    match BUILT_IN.get(&ty)? {
+        Resolved::Base(entry) => Some(entry.form),
+        _ => Some(StorageForm::Keyed),
+    }
+}
+
+/// The type of the elements of a built-in array type.
+pub(crate) fn built_in_element(ty: Oid) -> Option<Oid> {
+    match BUILT_IN.get(&ty)? {
+        Resolved::Array { element, .. } => Some(*element),
+        _ => None,
     }
 }
 

@@ -12,7 +12,11 @@ impl Describe<'_> {
             'c' => self.check(&row, pretty_form),
             'f' => self.foreign_key(&row),
             'p' | 'u' => self.key(&row),
-            'x' => self.index_definition(row.conindid, pretty_form, Some(row.conexclop.as_deref().unwrap_or(&[])))?,
+            'x' => self.index_definition(
+                row.conindid,
+                pretty_form,
+                Some(row.conexclop.as_deref().unwrap_or(&[])),
+            )?,
             't' => "TRIGGER".to_owned(),
             _ => return None,
         };
@@ -44,7 +48,9 @@ impl Describe<'_> {
         let columns = row.conkey.as_deref().unwrap_or(&[]);
         let mut text = format!("{word} ({})", self.columns(row.conrelid, columns));
         let keys = index.as_ref().map_or(0, |index| usize::try_from(index.indnkeyatts).unwrap_or(0));
-        if let Some(included) = index.as_ref().and_then(|index| index.indkey.get(keys..)).filter(|rest| !rest.is_empty()) {
+        if let Some(included) =
+            index.as_ref().and_then(|index| index.indkey.get(keys..)).filter(|rest| !rest.is_empty())
+        {
             text.push_str(&format!(" INCLUDE ({})", self.columns(row.conrelid, included)));
         }
         text

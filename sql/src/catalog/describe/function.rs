@@ -102,9 +102,12 @@ impl Describe<'_> {
             if mode == 't' {
                 continue;
             }
-            let direct = direct.as_ref().map(|aggregate| usize::try_from(aggregate.aggnumdirectargs).unwrap_or(0));
+            let direct =
+                direct.as_ref().map(|aggregate| usize::try_from(aggregate.aggnumdirectargs).unwrap_or(0));
             match direct {
-                Some(direct) if direct == printed => text.push_str(if printed == 0 { "ORDER BY " } else { " ORDER BY " }),
+                Some(direct) if direct == printed => {
+                    text.push_str(if printed == 0 { "ORDER BY " } else { " ORDER BY " })
+                }
                 _ if printed > 0 => text.push_str(", "),
                 _ => {}
             }
@@ -130,7 +133,8 @@ impl Describe<'_> {
             'v' => "VARIADIC ",
             _ => "",
         };
-        let name = row.proargnames.as_ref().and_then(|names| names.get(index)).filter(|name| !name.is_empty());
+        let name =
+            row.proargnames.as_ref().and_then(|names| names.get(index)).filter(|name| !name.is_empty());
         let name = name.map_or_else(String::new, |name| format!("{} ", quote_identifier(name)));
         format!("{mode}{name}{}", self.type_name(ty))
     }
@@ -146,8 +150,13 @@ impl Describe<'_> {
         let modes = row.proargmodes.as_deref().unwrap_or(&[]);
         let types = row.proallargtypes.as_deref().unwrap_or(&[]);
         let columns = modes.iter().zip(types).enumerate().filter(|(_, (mode, _))| **mode == 't');
-        let columns = columns.map(|(index, (mode, ty))| self.argument(row, *mode, index, *ty)).collect::<Vec<_>>();
-        Some(if columns.is_empty() { format!("SETOF {ty}") } else { format!("TABLE({})", columns.join(", ")) })
+        let columns =
+            columns.map(|(index, (mode, ty))| self.argument(row, *mode, index, *ty)).collect::<Vec<_>>();
+        Some(if columns.is_empty() {
+            format!("SETOF {ty}")
+        } else {
+            format!("TABLE({})", columns.join(", "))
+        })
     }
 
     /// The line of a function's attributes that are not the usual ones, each after a blank.
@@ -201,6 +210,7 @@ fn body(row: &Procedure) -> String {
     while row.prosrc.contains(&tag) {
         tag.push('x');
     }
-    let library = row.probin.as_ref().map_or_else(String::new, |library| format!("{}, ", quote_literal(library)));
+    let library =
+        row.probin.as_ref().map_or_else(String::new, |library| format!("{}, ", quote_literal(library)));
     format!("AS {library}{tag}${}{tag}$\n", row.prosrc)
 }

@@ -27,7 +27,12 @@ impl Describe<'_> {
     }
 
     /// With the operators of an exclusion constraint, that constraint; else the command that makes the index.
-    pub(super) fn index_definition(&self, index: Oid, pretty_form: bool, operators: Option<&[Oid]>) -> Option<String> {
+    pub(super) fn index_definition(
+        &self,
+        index: Oid,
+        pretty_form: bool,
+        operators: Option<&[Oid]>,
+    ) -> Option<String> {
         let row = self.catalog.index(index)?;
         let class = self.catalog.class(index)?;
         let table = self.catalog.class(row.indrelid)?;
@@ -39,7 +44,11 @@ impl Describe<'_> {
                 if row.indisunique { "UNIQUE " } else { "" },
                 quote_identifier(&class.relname),
                 if class.relkind == 'I' { "ONLY " } else { "" },
-                if pretty_form { self.relation_name(table.oid)? } else { self.qualified_relation_name(&table) },
+                if pretty_form {
+                    self.relation_name(table.oid)?
+                } else {
+                    self.qualified_relation_name(&table)
+                },
                 quote_identifier(&method.amname),
             ),
         };
@@ -60,7 +69,14 @@ impl Describe<'_> {
     }
 
     /// What follows the columns.
-    fn index_clauses(&self, text: &mut String, row: &Index, class: &Class, pretty_form: bool, constraint: bool) {
+    fn index_clauses(
+        &self,
+        text: &mut String,
+        row: &Index,
+        class: &Class,
+        pretty_form: bool,
+        constraint: bool,
+    ) {
         if row.indnullsnotdistinct {
             text.push_str(" NULLS NOT DISTINCT");
         }
@@ -92,7 +108,9 @@ impl Describe<'_> {
         let mut text = String::new();
         let attnum = row.indkey[position];
         let column = match attnum {
-            0 => i16::try_from(position + 1).ok().and_then(|position| self.catalog.attribute(class.oid, position)),
+            0 => i16::try_from(position + 1)
+                .ok()
+                .and_then(|position| self.catalog.attribute(class.oid, position)),
             attnum => self.catalog.attribute(row.indrelid, attnum),
         };
         let ty = column.as_ref().map_or(Oid::INVALID, |column| column.atttypid);
@@ -104,7 +122,9 @@ impl Describe<'_> {
         if collation.is_valid() && collation != own {
             text.push_str(&format!(" COLLATE {}", self.collation_name(collation).unwrap_or_default()));
         }
-        if let Some(operators) = row.indclass.get(position).and_then(|oid| self.catalog.get::<OperatorClass>(*oid)) {
+        if let Some(operators) =
+            row.indclass.get(position).and_then(|oid| self.catalog.get::<OperatorClass>(*oid))
+        {
             let default = self.catalog.default_operator_class(operators.opcmethod, ty);
             if default.is_none_or(|default| default.oid != operators.oid) {
                 text.push_str(&format!(" {}", self.operator_class_name(&operators)));

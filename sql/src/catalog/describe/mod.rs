@@ -106,7 +106,9 @@ impl<'a> Describe<'a> {
 
     /// The columns with these numbers, separated by commas.
     fn columns(&self, relation: Oid, attnums: &[i16]) -> String {
-        let name = |attnum: &i16| self.catalog.attribute(relation, *attnum).map(|row| quote_identifier(&row.attname));
+        let name = |attnum: &i16| {
+            self.catalog.attribute(relation, *attnum).map(|row| quote_identifier(&row.attname))
+        };
         attnums.iter().filter_map(name).collect::<Vec<_>>().join(", ")
     }
 

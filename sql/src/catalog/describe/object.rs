@@ -4,9 +4,9 @@
 use super::Describe;
 use crate::Oid;
 use crate::catalog::{
-    AccessMethod, AttributeDefault, Cast, Class, Conversion, Extension, Operator, OperatorClass, OperatorFamily,
-    Procedure, Rewrite, SearchConfiguration, SearchDictionary, SearchParser, SearchTemplate, Tablespace, Trigger,
-    Visible,
+    AccessMethod, AttributeDefault, Cast, Class, Conversion, Extension, Operator, OperatorClass,
+    OperatorFamily, Procedure, Rewrite, SearchConfiguration, SearchDictionary, SearchParser, SearchTemplate,
+    Tablespace, Trigger, Visible,
 };
 use crate::oid::relations;
 use crate::types::names::quote_identifier;
@@ -30,7 +30,9 @@ impl Describe<'_> {
         Some(match class {
             relations::PG_CLASS => self.relation_words(object, sub_object)?,
             relations::PG_PROC => format!("function {}", self.signature(object)?),
-            relations::PG_TYPE => format!("type {}", self.catalog.type_(object).map(|_| self.type_name(object))?),
+            relations::PG_TYPE => {
+                format!("type {}", self.catalog.type_(object).map(|_| self.type_name(object))?)
+            }
             relations::PG_CAST => {
                 let row = self.catalog.get::<Cast>(object)?;
                 format!("cast from {} to {}", self.type_name(row.castsource), self.type_name(row.casttarget))
@@ -50,7 +52,11 @@ impl Describe<'_> {
             relations::PG_OPCLASS => {
                 let row = self.catalog.get::<OperatorClass>(object)?;
                 let method = self.catalog.get::<AccessMethod>(row.opcmethod)?;
-                format!("operator class {} for access method {}", self.operator_class_name(&row), method.amname)
+                format!(
+                    "operator class {} for access method {}",
+                    self.operator_class_name(&row),
+                    method.amname
+                )
             }
             relations::PG_OPFAMILY => {
                 let row = self.catalog.get::<OperatorFamily>(object)?;
@@ -75,7 +81,10 @@ impl Describe<'_> {
         macro_rules! searched {
             ($words:literal, $row:ty, $kind:ident, $namespace:ident, $name:ident) => {{
                 let row = self.catalog.get::<$row>(object)?;
-                format!(concat!($words, " {}"), self.name_of(Visible::$kind, object, row.$namespace, &row.$name))
+                format!(
+                    concat!($words, " {}"),
+                    self.name_of(Visible::$kind, object, row.$namespace, &row.$name)
+                )
             }};
         }
         Some(match class {
@@ -83,9 +92,13 @@ impl Describe<'_> {
             relations::PG_AUTHID => format!("role {}", self.catalog.role(object)?.rolname),
             relations::PG_DATABASE => format!("database {}", self.catalog.database(object)?.datname),
             relations::PG_LANGUAGE => format!("language {}", self.catalog.language(object)?.lanname),
-            relations::PG_EXTENSION => format!("extension {}", self.catalog.get::<Extension>(object)?.extname),
+            relations::PG_EXTENSION => {
+                format!("extension {}", self.catalog.get::<Extension>(object)?.extname)
+            }
             relations::PG_AM => format!("access method {}", self.catalog.get::<AccessMethod>(object)?.amname),
-            relations::PG_TABLESPACE => format!("tablespace {}", self.catalog.get::<Tablespace>(object)?.spcname),
+            relations::PG_TABLESPACE => {
+                format!("tablespace {}", self.catalog.get::<Tablespace>(object)?.spcname)
+            }
             relations::PG_TS_CONFIG => searched!(
                 "text search configuration",
                 SearchConfiguration,
@@ -94,7 +107,13 @@ impl Describe<'_> {
                 cfgname
             ),
             relations::PG_TS_DICT => {
-                searched!("text search dictionary", SearchDictionary, SearchDictionary, dictnamespace, dictname)
+                searched!(
+                    "text search dictionary",
+                    SearchDictionary,
+                    SearchDictionary,
+                    dictnamespace,
+                    dictname
+                )
             }
             relations::PG_TS_PARSER => {
                 searched!("text search parser", SearchParser, SearchParser, prsnamespace, prsname)
@@ -194,7 +213,8 @@ impl Describe<'_> {
 
     /// Objects that are parts of others.
     fn identify_part(&self, class: Oid, object: Oid) -> Option<Identified> {
-        let bare = |kind: &str, identity| Identified { kind: kind.into(), schema: None, name: None, identity };
+        let bare =
+            |kind: &str, identity| Identified { kind: kind.into(), schema: None, name: None, identity };
         let on = |name: &str, relation: Oid| {
             let class = self.catalog.class(relation)?;
             Some(format!("{} on {}", quote_identifier(name), self.qualified_relation_name(&class)))
@@ -203,7 +223,10 @@ impl Describe<'_> {
             relations::PG_CAST => {
                 let row = self.catalog.get::<Cast>(object)?;
                 let all = self.qualified();
-                bare("cast", format!("({} AS {})", all.type_name(row.castsource), all.type_name(row.casttarget)))
+                bare(
+                    "cast",
+                    format!("({} AS {})", all.type_name(row.castsource), all.type_name(row.casttarget)),
+                )
             }
             relations::PG_ATTRDEF => {
                 let row = self.catalog.get::<AttributeDefault>(object)?;

@@ -152,14 +152,40 @@ fn pairs(tokens: &[Token<'_>]) -> Vec<Pair> {
 
 /// Words after which a parenthesis opens an expression, not a list of arguments.
 const BEFORE_EXPRESSION: &[&str] = &[
-    "AND", "OR", "NOT", "WHEN", "THEN", "ELSE", "CASE", "SELECT", "DISTINCT", "ON", "WHERE", "HAVING", "BY", "FROM",
-    "RETURN", "JOIN", "CHECK", "FILTER", "LIMIT", "OFFSET", "DEFAULT", "SET", "LATERAL", "UNION", "ALL", "EXCEPT",
-    "INTERSECT", "AS",
+    "AND",
+    "OR",
+    "NOT",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "CASE",
+    "SELECT",
+    "DISTINCT",
+    "ON",
+    "WHERE",
+    "HAVING",
+    "BY",
+    "FROM",
+    "RETURN",
+    "JOIN",
+    "CHECK",
+    "FILTER",
+    "LIMIT",
+    "OFFSET",
+    "DEFAULT",
+    "SET",
+    "LATERAL",
+    "UNION",
+    "ALL",
+    "EXCEPT",
+    "INTERSECT",
+    "AS",
 ];
 
 fn groups(tokens: &[Token<'_>], open: usize) -> bool {
     let Some(before) = open.checked_sub(1).map(|index| tokens[index]) else { return true };
-    !(before.is_word() || before.text == "]" || before.text == ")") || BEFORE_EXPRESSION.contains(&before.text)
+    !(before.is_word() || before.text == "]" || before.text == ")")
+        || BEFORE_EXPRESSION.contains(&before.text)
 }
 
 /// What stands between two parentheses, by what is at its top.
@@ -261,7 +287,10 @@ fn keeps_inside(kind: Kind, parent: Kind, is_left: bool) -> bool {
         (Kind::Simple | Kind::Cast, _) => false,
         (Kind::Multiplicative, Kind::Additive) => false,
         (Kind::Additive, Kind::Additive) | (Kind::Multiplicative, Kind::Multiplicative) => !is_left,
-        (Kind::Additive | Kind::Multiplicative | Kind::Operator | Kind::Test, Kind::And | Kind::Or | Kind::Not) => false,
+        (
+            Kind::Additive | Kind::Multiplicative | Kind::Operator | Kind::Test,
+            Kind::And | Kind::Or | Kind::Not,
+        ) => false,
         (Kind::Not | Kind::And, Kind::And | Kind::Or) => false,
         (Kind::Or, Kind::Or) => false,
         _ => true,

@@ -6,9 +6,15 @@ fn oracle_views() {
     for entry in text.split('\u{1}').filter(|e| !e.trim().is_empty()) {
         let (full, want) = entry.trim_start_matches('\n').split_once('\u{2}').unwrap();
         let got = pretty(full);
-        if got == want { good += 1 } else {
+        if got == want {
+            good += 1
+        } else {
             bad += 1;
-            for (a, b) in got.lines().zip(want.lines()) { if a != b { eprintln!("GOT  {a}\nWANT {b}"); } }
+            for (a, b) in got.lines().zip(want.lines()) {
+                if a != b {
+                    eprintln!("GOT  {a}\nWANT {b}");
+                }
+            }
         }
     }
     eprintln!("good {good} bad {bad}");

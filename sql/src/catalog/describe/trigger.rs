@@ -19,7 +19,8 @@ impl Describe<'_> {
     pub fn trigger(&self, oid: Oid, pretty_form: bool) -> Option<String> {
         let row = self.catalog.get::<Trigger>(oid)?;
         let table = self.catalog.class(row.tgrelid)?;
-        let table = if pretty_form { self.relation_name(table.oid)? } else { self.qualified_relation_name(&table) };
+        let table =
+            if pretty_form { self.relation_name(table.oid)? } else { self.qualified_relation_name(&table) };
         let mut text = format!(
             "CREATE {}TRIGGER {} {} {} ON {table} ",
             if row.tgconstraint.is_valid() { "CONSTRAINT " } else { "" },
@@ -32,14 +33,17 @@ impl Describe<'_> {
         if let Some(condition) = &row.tgqual {
             text.push_str(&format!("WHEN ({}) ", self.expression(condition, pretty_form)));
         }
-        let arguments = arguments(&row.tgargs).iter().map(|text| quote_literal(text)).collect::<Vec<_>>().join(", ");
+        let arguments =
+            arguments(&row.tgargs).iter().map(|text| quote_literal(text)).collect::<Vec<_>>().join(", ");
         text.push_str(&format!("EXECUTE FUNCTION {}({arguments})", self.function_name(row.tgfoid)?));
         Some(text)
     }
 
     fn events(&self, row: &Trigger) -> String {
         let mut events = Vec::new();
-        for (bit, word) in [(INSERT, "INSERT"), (DELETE, "DELETE"), (UPDATE, "UPDATE"), (TRUNCATE, "TRUNCATE")] {
+        for (bit, word) in
+            [(INSERT, "INSERT"), (DELETE, "DELETE"), (UPDATE, "UPDATE"), (TRUNCATE, "TRUNCATE")]
+        {
             if row.tgtype & bit == 0 {
                 continue;
             }
