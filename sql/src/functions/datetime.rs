@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::functions::arguments::{Rows, int4, integer, known, native, real, rows, scalar, text};
 use crate::functions::datetime_fields::{Subject, extract, part, truncate};
-use crate::functions::{Body, Function, FunctionCall};
+use crate::functions::{Function, FunctionCall};
 use crate::session::StatementContext;
 use crate::types::date::{self, DAY, Day};
 use crate::types::interval::Interval;
@@ -431,10 +431,6 @@ pub const TIMESTAMPTZ_DATE: &[Function] = &comparisons!("timestamptz", "date", (
 pub const TIMESTAMPTZ_TIMESTAMP: &[Function] =
     &comparisons!("timestamptz", "timestamp", (Kind::TimestampTz, Kind::Timestamp));
 
-const fn aggregate(symbol: &'static str, name: &'static str) -> Function {
-    Function { symbol, body: Body::NativeWindow(name) }
-}
-
 /// Functions whose result is a moment now.
 pub const CLOCK: &[Function] = &[
     scalar("now", |call, _| Ok(call.context.format.transaction_time.into())),
@@ -492,8 +488,6 @@ pub const DATES: &[Function] = &[
     scalar("datetimetz_timestamptz", |_, a| date_at_timetz(integer(a[0])?, TimeTz::read(a[1])?)),
     scalar("timetzdate_pl(timetz,date)", |_, a| date_at_timetz(integer(a[1])?, TimeTz::read(a[0])?)),
     scalar("make_date", |_, a| Ok(make_date(a)?.into())),
-    aggregate("min(date)", "min"),
-    aggregate("max(date)", "max"),
 ];
 
 /// Timestamps.
@@ -548,10 +542,6 @@ pub const TIMESTAMPS: &[Function] = &[
     scalar("float8_timestamptz", |_, a| Ok(from_unix_seconds(real(a[0])?)?.into())),
     rows("generate_series_timestamp", |_, a| series(a, None)),
     rows("generate_series_timestamptz", |c, a| series(a, Some(zone(c)))),
-    aggregate("min(timestamp)", "min"),
-    aggregate("max(timestamp)", "max"),
-    aggregate("min(timestamptz)", "min"),
-    aggregate("max(timestamptz)", "max"),
 ];
 
 fn today(call: &FunctionCall<'_>) -> Result<i64> {
@@ -605,10 +595,6 @@ pub const TIMES: &[Function] = &[
     scalar("timetz_zone", timetz_zone),
     scalar("timetz_izone", |c, a| Ok(timetz_in(TimeTz::read(a[1])?, interval_zone(c, a[0])?).store())),
     scalar("make_time", |_, a| Ok(make_time(integer(a[0])?, integer(a[1])?, real(a[2])?)?.into())),
-    aggregate("min(time)", "min"),
-    aggregate("max(time)", "max"),
-    aggregate("min(timetz)", "min"),
-    aggregate("max(timetz)", "max"),
 ];
 
 fn finite_time(local: i64) -> Value {
