@@ -134,7 +134,11 @@ fn quote_into(out: &mut String, text: &str) {
 }
 
 /// The text forms of an array's elements, whatever its dimensions; `None` for NULL.
-pub(crate) fn array_elements(array: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>) -> Result<Vec<Option<String>>> {
+pub(crate) fn array_elements(
+    array: Oid,
+    value: ValueRef<'_>,
+    cx: &TypeContext<'_>,
+) -> Result<Vec<Option<String>>> {
     Ok(parse_array(&to_text(array, value, cx)?).leaves())
 }
 
@@ -191,7 +195,10 @@ fn parse_dimension(input: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Arra
 }
 
 /// Reads one element (or field) up to one of the terminators, which is left in place. An unquoted `NULL` is NULL.
-fn parse_element(input: &mut std::iter::Peekable<std::str::Chars<'_>>, terminators: &[char]) -> Option<String> {
+fn parse_element(
+    input: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    terminators: &[char],
+) -> Option<String> {
     let (mut out, mut quoted, mut inside) = (String::new(), false, false);
     while let Some(&c) = input.peek() {
         if !inside && terminators.contains(&c) {
@@ -211,47 +218,17 @@ fn parse_element(input: &mut std::iter::Peekable<std::str::Chars<'_>>, terminato
     (quoted || out != "NULL").then_some(out)
 }
 
-/// The fields of a composite value's text form; `None` for NULL.
-pub(crate) fn parse_record(text: &str) -> Vec<Option<String>> {
-    let mut input = text.chars().peekable();
-    input.next();
-    let mut fields = Vec::new();
-    loop {
-        match input.peek() {
-            None | Some(')') if fields.is_empty() && text == "()" => return fields,
-            None => return fields,
-            Some(',' | ')') => fields.push(None),
-            Some(_) => {
-                let field = parse_element(&mut input, &[',', ')']);
-                fields.push(Some(field.unwrap_or_else(|| "NULL".to_owned())));
-            }
-        }
-        if input.next() != Some(',') {
-            return fields;
-        }
-        if input.peek().is_none() {
-            return fields;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn arrays_survive_their_text_form() {
-        let elements = vec![Some("a".to_owned()), None, Some("NULL".to_owned()), Some("x\"y\\z,}".to_owned())];
+        let elements =
+            vec![Some("a".to_owned()), None, Some("NULL".to_owned()), Some("x\"y\\z,}".to_owned())];
         let literal = array_literal(elements.clone());
         assert_eq!(parse_array(&literal).leaves(), elements);
         assert_eq!(parse_array("[0:1]={1,NULL}").leaves(), [Some("1".to_owned()), None]);
         assert_eq!(parse_array("{}").leaves(), Vec::<Option<String>>::new());
-    }
-
-    #[test]
-    fn records_survive_their_text_form() {
-        let some = |s: &str| Some(s.to_owned());
-        assert_eq!(parse_record("(1,,\"a,b\",\"say \"\"hi\"\"\",)"), [some("1"), None, some("a,b"), some("say \"hi\""), None]);
-        assert_eq!(parse_record("(NULL)"), [some("NULL")]);
     }
 }

@@ -13,24 +13,27 @@ mod array;
 mod bytes;
 mod cast;
 mod compare;
+mod date_patterns;
+mod datetime;
+mod datetime_fields;
 mod encoding;
 mod float;
 mod formatting;
 mod hash;
 mod integer;
+mod interval;
+mod json;
+mod jsonb;
 mod miscellaneous;
+mod number_patterns;
 mod numeric;
 mod pattern;
 mod regex;
 mod series;
 mod statistics;
 mod strings;
-mod window;
-
-mod datetime;
-mod datetime_fields;
-mod interval;
 pub mod system;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -109,6 +112,53 @@ impl FunctionCall<'_> {
 
 /// All families.
 pub const FAMILIES: &[&[Function]] = &[
+    datetime::CLOCK,
+    datetime::DATES,
+    datetime::DATE_COMPARISONS,
+    datetime::DATE_TIMESTAMP,
+    datetime::DATE_TIMESTAMPTZ,
+    datetime::FIELDS,
+    datetime::OVERLAPS,
+    datetime::TIMES,
+    datetime::TIMESTAMPS,
+    datetime::TIMESTAMPTZ_DATE,
+    datetime::TIMESTAMPTZ_TIMESTAMP,
+    datetime::TIMESTAMP_COMPARISONS,
+    datetime::TIMESTAMP_DATE,
+    datetime::TIMESTAMP_TIMESTAMPTZ,
+    datetime::TIMETZ_COMPARISONS,
+    datetime::TIME_COMPARISONS,
+    datetime::ZONES,
+    date_patterns::FUNCTIONS,
+    number_patterns::FUNCTIONS,
+    interval::COMPARISONS,
+    interval::FUNCTIONS,
+    json::FUNCTIONS,
+    jsonb::COMPARISONS,
+    jsonb::FUNCTIONS,
+    system::control::FUNCTIONS,
+    system::extensions::FUNCTIONS,
+    system::information_schema::FUNCTIONS,
+    system::objects::DEFINITIONS,
+    system::objects::OBJECTS,
+    system::privileges::ANY_COLUMN,
+    system::privileges::DATABASE,
+    system::privileges::FUNCTION,
+    system::privileges::FUNCTIONS,
+    system::privileges::LANGUAGE,
+    system::privileges::PARAMETER,
+    system::privileges::ROLE,
+    system::privileges::SCHEMA,
+    system::privileges::SEQUENCE,
+    system::privileges::SERVER,
+    system::privileges::TABLE,
+    system::privileges::TABLESPACE,
+    system::privileges::TYPE,
+    system::privileges::WRAPPER,
+    system::session::FUNCTIONS,
+    system::settings::FUNCTIONS,
+    system::sizes::FUNCTIONS,
+    system::statistics::FUNCTIONS,
     aggregate::EXTREMES,
     aggregate::FUNCTIONS,
     array::FUNCTIONS,
@@ -136,47 +186,6 @@ pub const FAMILIES: &[&[Function]] = &[
     statistics::FUNCTIONS,
     strings::FUNCTIONS,
     window::FUNCTIONS,
-    datetime::CLOCK,
-    datetime::DATES,
-    datetime::DATE_COMPARISONS,
-    datetime::DATE_TIMESTAMP,
-    datetime::DATE_TIMESTAMPTZ,
-    datetime::FIELDS,
-    datetime::OVERLAPS,
-    datetime::TIMES,
-    datetime::TIMESTAMPS,
-    datetime::TIMESTAMPTZ_DATE,
-    datetime::TIMESTAMPTZ_TIMESTAMP,
-    datetime::TIMESTAMP_COMPARISONS,
-    datetime::TIMESTAMP_DATE,
-    datetime::TIMESTAMP_TIMESTAMPTZ,
-    datetime::TIMETZ_COMPARISONS,
-    datetime::TIME_COMPARISONS,
-    interval::COMPARISONS,
-    interval::FUNCTIONS,
-    system::control::FUNCTIONS,
-    system::extensions::FUNCTIONS,
-    system::information_schema::FUNCTIONS,
-    system::objects::DEFINITIONS,
-    system::objects::OBJECTS,
-    system::privileges::ANY_COLUMN,
-    system::privileges::DATABASE,
-    system::privileges::FUNCTION,
-    system::privileges::FUNCTIONS,
-    system::privileges::LANGUAGE,
-    system::privileges::PARAMETER,
-    system::privileges::ROLE,
-    system::privileges::SCHEMA,
-    system::privileges::SEQUENCE,
-    system::privileges::SERVER,
-    system::privileges::TABLE,
-    system::privileges::TABLESPACE,
-    system::privileges::TYPE,
-    system::privileges::WRAPPER,
-    system::session::FUNCTIONS,
-    system::settings::FUNCTIONS,
-    system::sizes::FUNCTIONS,
-    system::statistics::FUNCTIONS,
 ];
 
 static BY_SYMBOL: LazyLock<HashMap<&'static str, &'static Function>> =
@@ -201,4 +210,21 @@ pub fn signature(procedure: &Procedure, catalog: &Catalog) -> String {
     let types: Vec<_> = procedure.proargtypes.iter().map(name).collect();
     format!("{}({})", procedure.proname, types.join(","))
 }
+
 pub use system::session::sql_value;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_symbol_has_one_body() {
+        let (mut seen, mut twice) = (std::collections::HashSet::new(), Vec::new());
+        for function in FAMILIES.iter().flat_map(|family| family.iter()) {
+            if !seen.insert(function.symbol) {
+                twice.push(function.symbol);
+            }
+        }
+        assert!(twice.is_empty(), "two bodies: {twice:?}");
+    }
+}

@@ -299,7 +299,11 @@ pub const WRAPPER: &[Function] = &variants!("has_foreign_data_wrapper_privilege"
 /// Foreign servers.
 pub const SERVER: &[Function] = &variants!("has_server_privilege", superuser_only);
 /// Settings.
-pub const PARAMETER: &[Function] = &variants!("has_parameter_privilege", superuser_only);
+pub const PARAMETER: &[Function] = &[
+    scalar("has_parameter_privilege_name", superuser_only),
+    scalar("has_parameter_privilege_name_name", superuser_only),
+    scalar("has_parameter_privilege_id_name", superuser_only),
+];
 /// Roles.
 pub const ROLE: &[Function] = &variants!("pg_has_role", has_role);
 
