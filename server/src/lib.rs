@@ -214,28 +214,23 @@ impl Server {
 
     /// Waits for something to happen. Reloads are done here: they do not change the state.
     async fn next_event(&mut self) -> PostmasterEvent {
-        let backends = self.shared.cluster.backends.clone();
+        let cluster = self.shared.cluster.clone();
         loop {
             // Registered before the table is read, so that no departure is missed.
-            let left = backends.left.notified();
-            let clients = backends.all().iter().filter(|backend| backend.kind == BackendKind::Client).count();
-            match self.state {
-                PostmasterState::WaitClients if clients == 0 => return PostmasterEvent::ClientsGone,
-                PostmasterState::StopBackends(_) if clients == 0 => {
-                    if let Some(work) = &mut self.work {
-                        work.finished().await;
-                    }
-                    return PostmasterEvent::AllGone;
-                }
-                _ => {}
+            let left = cluster.backends.left.notified();
+            let clients = cluster.backends.all().iter().any(|backend| backend.kind == BackendKind::Client);
+            if self.state == PostmasterState::WaitClients && !clients {
+                return PostmasterEvent::ClientsGone;
             }
+            let stopping = matches!(self.state, PostmasterState::StopBackends(_)) && !clients;
             tokio::select! {
+                () = work_finished(&mut self.work), if stopping => return PostmasterEvent::AllGone,
                 request = self.requests.recv() => match request {
                     Some(Request::Shutdown(mode)) => return PostmasterEvent::Shutdown(mode),
                     Some(Request::Reload) => self.reload(),
                     None => return PostmasterEvent::Shutdown(ShutdownMode::Fast),
                 },
-                () = self.shared.cluster.facilities.reload.notified() => self.reload(),
+                () = cluster.facilities.reload.notified() => self.reload(),
                 () = left => {}
             }
         }
@@ -299,6 +294,13 @@ impl Server {
     fn log_how_to_connect(&self, socket_directory: &str, address: &str, port: i32) {
         let host = if address.is_empty() { socket_directory } else { address };
         self.shared.log.log(format!("connect with: psql -h {host} -p {port} -U postgres postgres"));
+    }
+}
+
+/// Waits until background work has ended; at once when there is none.
+async fn work_finished(work: &mut Option<Box<dyn BackgroundWork>>) {
+    if let Some(work) = work {
+        work.finished().await;
     }
 }
 

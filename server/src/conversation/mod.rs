@@ -33,7 +33,6 @@ mod startup;
 mod tests;
 mod wire;
 
-use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -84,7 +83,6 @@ pub(crate) async fn converse(shared: Arc<Shared>, stream: Stream) {
         is_session: true,
         backend_type: "client backend",
         started: Some(SystemTime::now()),
-        pid: Some(shared.cluster.backends.virtual_pid()),
         client: stream.client(),
         activity: "authentication".into(),
         ..Origin::default()
@@ -218,7 +216,7 @@ impl Conversation {
                     }
                 }
                 _ = backend.latch.wait(None) => {}
-                error = expire(&deadline) => return Err(error),
+                () = expire(deadline) => return Err(self.idled_too_long()),
             }
         }
     }
@@ -259,25 +257,29 @@ impl Conversation {
         Ok(())
     }
 
-    /// When an idle session ends, and with which error.
-    fn idle_deadline(&self) -> Option<(tokio::time::Instant, SqlError)> {
-        let settings = self.session.shared().settings.lock();
-        let (setting, error) = match self.session.transaction_status() {
-            TransactionStatus::Idle => (
-                id::IDLE_SESSION_TIMEOUT,
-                error!(IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout"),
-            ),
-            _ => (
-                id::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-                error!(
-                    IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-                    "terminating connection due to idle-in-transaction timeout"
-                ),
+    /// When an idle session ends.
+    fn idle_deadline(&self) -> Option<tokio::time::Instant> {
+        let setting = match self.session.transaction_status() {
+            TransactionStatus::Idle => id::IDLE_SESSION_TIMEOUT,
+            _ => id::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        };
+        let limit = self.session.shared().settings.lock().integer(setting);
+        let limit = u64::try_from(limit).ok().filter(|limit| *limit > 0)?;
+        Some(tokio::time::Instant::now() + Duration::from_millis(limit))
+    }
+
+    /// What a session hears that has been idle for too long.
+    fn idled_too_long(&self) -> SqlError {
+        let error = match self.session.transaction_status() {
+            TransactionStatus::Idle => {
+                error!(IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout")
+            }
+            _ => error!(
+                IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                "terminating connection due to idle-in-transaction timeout"
             ),
         };
-        let limit = u64::try_from(settings.integer(setting)).ok().filter(|limit| *limit > 0)?;
-        let deadline = tokio::time::Instant::now() + Duration::from_millis(limit);
-        Some((deadline, error.severity(Severity::Fatal)))
+        error.severity(Severity::Fatal)
     }
 
     /// Answers one message. An error that it returns ends the conversation; others have been told to the client.
@@ -434,7 +436,8 @@ impl Conversation {
     /// Tells client and log of an error.
     fn tell(&mut self, error: &SqlError) {
         let statement = self.session.backend().activity.lock().query.clone();
-        self.shared.log.session(&error.0, &self.origin, Some(&statement));
+        let statement = Some(statement.as_str()).filter(|text| !text.is_empty());
+        self.shared.log.session(&error.0, &self.origin, statement);
         self.wire.output.report(&error.0);
     }
 
@@ -491,16 +494,10 @@ impl Conversation {
 }
 
 /// Waits until the deadline, if there is one.
-fn expire(deadline: &Option<(tokio::time::Instant, SqlError)>) -> impl Future<Output = SqlError> {
-    let deadline = deadline.clone();
-    async move {
-        match deadline {
-            Some((deadline, error)) => {
-                tokio::time::sleep_until(deadline).await;
-                error
-            }
-            None => std::future::pending().await,
-        }
+async fn expire(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 
