@@ -19,6 +19,7 @@ pub mod functions;
 pub mod lower;
 pub mod oid;
 pub mod parse;
+pub mod scram;
 pub mod session;
 pub mod settings;
 mod sqlstate;

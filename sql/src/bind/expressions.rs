@@ -186,7 +186,7 @@ impl Binder<'_> {
         conditions: &[ast::CaseWhen],
         otherwise: Option<&Tree>,
     ) -> Result<Typed> {
-        let sets = self.sets_bound;
+        let sets = self.scope_ref().sets_bound;
         let mut value = operand.map(|operand| self.expr(operand)).transpose()?;
         if let Some(untyped) = value.take_if(|value| value.is_unknown()) {
             value = Some(self.unknown_to_text(untyped)?);
@@ -235,7 +235,7 @@ impl Binder<'_> {
 
     /// Refuses set-returning functions that have been bound since the count was `before`.
     pub(super) fn refuse_sets_since(&self, before: usize, construct: &str, at: At) -> Result<()> {
-        if self.sets_bound == before {
+        if self.scope_ref().sets_bound == before {
             return Ok(());
         }
         Err(error!(FEATURE_NOT_SUPPORTED, "set-returning functions are not allowed in {construct}")

@@ -153,8 +153,6 @@ struct Binder<'a> {
     /// The fields of columns that are anonymous records.
     column_shapes: HashMap<(RangeId, usize), Vec<RecordField>>,
     depth: usize,
-    /// How many calls of set-returning functions have been bound.
-    sets_bound: usize,
     /// `VALUE` in a domain's check: the domain's base type.
     domain_value: Option<TypeMod>,
 }
@@ -181,7 +179,6 @@ impl<'a> Binder<'a> {
             column_shapes: HashMap::new(),
             depth: 0,
             domain_value: None,
-            sets_bound: 0,
         }
     }
 

@@ -180,7 +180,7 @@ impl Binder<'_> {
     ) -> Result<Option<Typed>> {
         match name {
             "coalesce" | "greatest" | "least" => {
-                let sets = self.sets_bound;
+                let sets = self.scope_ref().sets_bound;
                 let arguments = self.arguments(&list.args)?.values;
                 let construct = name.to_ascii_uppercase();
                 let (arguments, mut shell) = self.unified(arguments, &construct)?;

@@ -289,9 +289,9 @@ impl Cluster {
         source.store.copy_to(&database::file(&self.directory, target)).map_err(storage_error)?;
         let catalog = source.catalog();
         let copy = Sequences::new(database::file(&self.directory, target).with_extension("sequences.sqlite"));
-        for sequence in catalog.relation::<catalog::Sequence>().scan() {
+        for sequence in catalog.relation::<catalog::Sequence>().rows() {
             let (value, is_called) = source.sequences.read(&sequence)?;
-            copy.set(&sequence, value, is_called)?;
+            copy.set(&sequence, "", value, is_called)?;
         }
         copy.close()
     }

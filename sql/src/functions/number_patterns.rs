@@ -4,7 +4,7 @@
 
 use crate::bound::TypeMod;
 use crate::functions::arguments::{integer, real, scalar, text, to_text};
-use crate::functions::formatting::ordinal_suffix;
+use crate::functions::date_patterns::ordinal_suffix;
 use crate::functions::{Function, FunctionCall};
 use crate::oid::types as oids;
 use crate::types;
