@@ -47,7 +47,6 @@ const INTERVAL_RANGES: &[(i32, &str)] = &[
 fn spelling(ty: Oid) -> Option<(&'static str, &'static str)> {
     Some(match ty {
         types::BOOL => ("boolean", ""),
-        types::CHAR => ("\"char\"", ""),
         types::INT8 => ("bigint", ""),
         types::INT2 => ("smallint", ""),
         types::INT4 => ("integer", ""),
@@ -80,7 +79,7 @@ pub fn format_type(ty: TypeMod, catalog: &Catalog, search_path: &[Oid]) -> Strin
         return format!("{before}{}{after}", modifier_text(ty.oid, ty.modifier));
     }
     let Some(row) = catalog.type_(ty.oid) else { return "???".to_owned() };
-    if row.typlen == -1 && row.typelem.is_valid() && row.typcategory == 'A' {
+    if row.typlen == -1 && row.typelem.is_valid() && row.typstorage != 'p' {
         let element = TypeMod { oid: row.typelem, modifier: ty.modifier };
         return format!("{}[]", format_type(element, catalog, search_path));
     }
