@@ -101,6 +101,8 @@ impl Deparse<'_> {
             }
             ExprKind::SqlValue(value) => sql_value(*value).to_owned(),
             ExprKind::SystemColumn { .. }
+            | ExprKind::AssignSubscript { .. }
+            | ExprKind::AssignField { .. }
             | ExprKind::WholeRow(_)
             | ExprKind::Parameter(_)
             | ExprKind::Subquery(_)

@@ -260,6 +260,25 @@ impl CommandContext<'_> {
         Ok(())
     }
 
+    /// Marks a column as dropped: its number is never used again, its values are gone.
+    fn remove_column(&mut self, address: ObjectAddress) -> Result<()> {
+        let attnum = i16::try_from(address.column).map_err(|_| SqlError::internal("a column number out of range"))?;
+        let identity = (address.object, attnum);
+        let Some(column) = self.edit.get::<Attribute>(identity) else { return Ok(()) };
+        if let Some(physical) = self.edit.physical_name(address.object) {
+            self.engine(&physical::drop_column_sql(&physical, &column.attname))?;
+        }
+        self.edit.change::<Attribute>(identity, |column| {
+            column.attname = format!("........pg.dropped.{attnum}........");
+            column.atttypid = Oid::INVALID;
+            column.attisdropped = true;
+            column.attnotnull = false;
+            column.atthasdef = false;
+            (column.attidentity, column.attgenerated) = ('\0', '\0');
+        })?;
+        Ok(())
+    }
+
     fn remove_default(&mut self, oid: Oid) -> Result<()> {
         if let Some(default) = self.edit.delete::<AttributeDefault>(oid)
             && self.edit.attribute(default.adrelid, default.adnum).is_some()

@@ -41,13 +41,13 @@ pub struct Control {
 /// `42601` for a line that is none, or a parameter that does not exist.
 pub fn parse_control(text: &str, file: &str) -> Result<Control> {
     let mut control = Control { superuser: true, ..Control::default() };
-    let (entries, errors) = crate::settings::parse_file(text);
+    let (entries, errors) = crate::settings::file::parse_file(text);
     if let Some(bad) = errors.first() {
         return Err(error!(SYNTAX_ERROR, "syntax error in file \"{file}\" line {}", bad.line));
     }
     for entry in entries {
         let truth = || {
-            crate::settings::parse_boolean(&entry.value).ok_or_else(|| {
+            crate::settings::value::parse_boolean(&entry.value).ok_or_else(|| {
                 error!(INVALID_PARAMETER_VALUE, "parameter \"{}\" requires a Boolean value", entry.name)
             })
         };

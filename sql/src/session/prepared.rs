@@ -187,7 +187,8 @@ impl Session {
         let catalog = self.begin_reading()?;
         let planned = {
             let search_path = self.search_path(&catalog);
-            let format = self.shared.settings.lock().format(self.transaction().started);
+            let started = self.transaction().started;
+            let format = self.shared.settings.lock().format(started);
             let context = bind::BindContext {
                 catalog: &catalog,
                 search_path: &search_path,
@@ -195,7 +196,7 @@ impl Session {
                 text: &outer.text,
                 parameters: &[],
             };
-            let expressions: Vec<_> = command.arguments.iter().map(|argument| &argument.expr).zip(types).collect();
+            let expressions: Vec<_> = command.arguments.iter().map(|argument| &argument.expr).zip(types.iter().copied()).collect();
             let bound = bind::bind_values(&expressions, &context)?;
             Arc::new(Planned { plan: crate::execute::make_plan(&bound, &context)?, catalog: catalog.version() })
         };
