@@ -155,3 +155,28 @@ pub fn signature(procedure: &Procedure, catalog: &Catalog) -> String {
     let types: Vec<_> = procedure.proargtypes.iter().map(name).collect();
     format!("{}({})", procedure.proname, types.join(","))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_entry_belongs_to_a_function_of_postgresql() {
+        let catalog = Catalog::built_in();
+        let mut known: HashSet<String> = HashSet::new();
+        let mut covered = 0;
+        for row in catalog.relation::<Procedure>().rows() {
+            covered += usize::from(of(&row, &catalog).is_some());
+            known.insert(row.prosrc.clone());
+            known.insert(signature(&row, &catalog));
+        }
+        let mut seen = HashSet::new();
+        for entry in FAMILIES.iter().flat_map(|family| family.iter()) {
+            assert!(known.contains(entry.symbol), "{} is no function of pg_proc", entry.symbol);
+            assert!(seen.insert(entry.symbol), "{} is listed twice", entry.symbol);
+        }
+        assert!(covered > 850, "only {covered} rows have a body");
+    }
+}

@@ -421,3 +421,6 @@ pub(crate) fn exact_bytes<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
         _ => Ok(bytes.try_into().expect("the length was compared above")),
     }
 }
+
+#[cfg(test)]
+mod tests;
