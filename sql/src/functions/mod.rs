@@ -19,6 +19,7 @@ mod formatting;
 mod hash;
 mod integer;
 mod miscellaneous;
+mod network;
 mod numeric;
 mod pattern;
 mod regex;
@@ -122,6 +123,7 @@ pub const FAMILIES: &[&[Function]] = &[
     integer::OF_ONE_TYPE,
     integer::OTHERS,
     miscellaneous::FUNCTIONS,
+    network::FUNCTIONS,
     numeric::FUNCTIONS,
     pattern::FUNCTIONS,
     regex::OPERATORS,

@@ -37,6 +37,7 @@ pub mod json;
 pub mod jsonb;
 pub mod key;
 pub mod names;
+pub mod network;
 pub mod numeric;
 pub mod range;
 pub mod record;
@@ -169,6 +170,7 @@ pub const FAMILIES: &[&[TypeEntry]] = &[
     interval::TYPES,
     json::TYPES,
     jsonb::TYPES,
+    network::TYPES,
     numeric::TYPES,
     registered::TYPES,
     text::TYPES,
