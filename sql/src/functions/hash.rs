@@ -5,7 +5,7 @@
 //! Source: `src/common/hashfn.c`, `src/backend/access/hash/hashfunc.c`.
 
 use crate::types::bytes::blob;
-use crate::{Result, Value};
+use crate::Value;
 
 use super::Function;
 use super::arguments::{integer, real, scalar, text};

@@ -4,9 +4,9 @@
 
 use storage::{AggregateState, CallContext, HostError};
 
+use crate::functions::arguments::native;
 use crate::functions::arguments::{int4, integer, real, scalar, text};
 use crate::functions::datetime::native_comparisons;
-use crate::functions::arguments::native;
 use crate::functions::datetime_fields::truncate_interval;
 use crate::functions::{Body, Function};
 use crate::types::interval::{Interval, out_of_range};

@@ -1,45 +1,18 @@
-//! Functions about values of any type: `pg_typeof`, `num_nulls`, enums, I/O functions called by name.
+//! Functions about values of any type: `num_nulls`, enums, I/O functions called by name.
 //!
 //! Source: `src/backend/utils/adt/misc.c`, `enum.c`, `format_type.c`.
 
-use crate::bound::TypeMod;
 use crate::types::array::Array;
-use crate::types::{StorageForm, format_type, modifier_text};
+use crate::types::{StorageForm, modifier_text};
 use crate::{Oid, Result, Value, ValueRef};
 
-use super::arguments::{from_oid, int4, native, oid, real, scalar};
+use super::arguments::{int4, native, real, scalar};
 use super::{Function, FunctionCall};
 
 /// The entries of this family.
 pub(super) const FUNCTIONS: &[Function] = &[
-    scalar("pg_typeof", |call, _| {
-        Ok(from_oid(call.types.arguments.first().copied().unwrap_or(Oid::INVALID)))
-    }),
     scalar("pg_num_nulls", |_, v| Ok(count_nulls(v).0)),
     scalar("pg_num_nonnulls", |_, v| Ok(count_nulls(v).1)),
-    scalar("pg_column_size", |_, v| {
-        Ok(match v[0] {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(_) | ValueRef::Real(_) => Value::Integer(8),
-            ValueRef::Text(text) => Value::Integer(text.len() as i64 + 1),
-            ValueRef::Blob(bytes) => Value::Integer(bytes.len() as i64 + 1),
-        })
-    }),
-    scalar("format_type", |call, v| {
-        if v[0].is_null() {
-            return Ok(Value::Null);
-        }
-        let cx = call.type_context();
-        let ty = oid(v[0])?;
-        // "No modifier" is not the same as the length one that the grammar gives to these words.
-        match ty {
-            crate::oid::types::BPCHAR if v[1] == ValueRef::Integer(-1) => return Ok(Value::from("bpchar")),
-            crate::oid::types::BIT if v[1] == ValueRef::Integer(-1) => return Ok(Value::from("\"bit\"")),
-            _ => {}
-        }
-        let modifier = if v[1].is_null() { -1 } else { int4(v[1])? };
-        Ok(Value::Text(format_type(TypeMod { oid: ty, modifier }, cx.catalog, cx.search_path)))
-    }),
     scalar("numerictypmodout", |_, v| modifier(crate::oid::types::NUMERIC, v[0])),
     scalar("varchartypmodout", |_, v| modifier(crate::oid::types::VARCHAR, v[0])),
     scalar("bpchartypmodout", |_, v| modifier(crate::oid::types::BPCHAR, v[0])),

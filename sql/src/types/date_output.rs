@@ -9,7 +9,9 @@ use super::{DateOrder, DateStyle, FormatSettings, date_names, timestamp};
 
 /// Appends, ignoring the error that writing to a string cannot give.
 macro_rules! put {
-    ($out:expr, $($text:tt)+) => { let _ = write!($out, $($text)+); };
+    ($out:expr, $($text:tt)+) => {{
+        let _ = write!($out, $($text)+);
+    }};
 }
 
 /// Appends a date.

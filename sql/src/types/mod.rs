@@ -27,6 +27,8 @@ pub mod date;
 mod date_input;
 pub mod date_names;
 pub mod date_output;
+#[cfg(test)]
+mod date_tests;
 pub mod enums;
 pub mod float;
 mod format;

@@ -5,7 +5,7 @@
 //!
 //! Source: `src/backend/utils/adt/timestamp.c`; `DetermineTimeZoneOffset` in `datetime.c`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bytes::{BufMut, BytesMut};
 use jiff::civil::DateTime;
@@ -54,7 +54,7 @@ pub fn out_of_range() -> SqlError {
 /// # Errors
 /// `XX000` when the clock stands before 1970.
 pub fn now() -> Result<i64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let since = since.map_err(|_| SqlError::internal("the clock stands before 1970"))?;
     Ok(since.as_micros() as i64 - UNIX_EPOCH)
 }
