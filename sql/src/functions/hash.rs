@@ -4,8 +4,8 @@
 //!
 //! Source: `src/common/hashfn.c`, `src/backend/access/hash/hashfunc.c`.
 
-use crate::types::bytes::blob;
 use crate::Value;
+use crate::types::bytes::blob;
 
 use super::Function;
 use super::arguments::{integer, real, scalar, text};

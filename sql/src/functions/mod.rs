@@ -29,6 +29,7 @@ mod network;
 mod number_patterns;
 mod numeric;
 mod pattern;
+mod range;
 mod regex;
 mod series;
 mod statistics;
@@ -181,6 +182,7 @@ pub const FAMILIES: &[&[Function]] = &[
     network::FUNCTIONS,
     numeric::FUNCTIONS,
     pattern::FUNCTIONS,
+    range::FUNCTIONS,
     regex::OPERATORS,
     regex::FUNCTIONS,
     series::FUNCTIONS,
