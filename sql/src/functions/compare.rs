@@ -46,6 +46,7 @@ pub(super) const PLAIN: &[Function] = comparisons! { "{0}", "{1}";
     "chareq" "charne" "charlt" "charle" "chargt" "charge" "btcharcmp";
     "byteaeq" "byteane" "bytealt" "byteale" "byteagt" "byteage" "byteacmp";
     "uuid_eq" "uuid_ne" "uuid_lt" "uuid_le" "uuid_gt" "uuid_ge" "uuid_cmp";
+    "biteq" "bitne" "bitlt" "bitle" "bitgt" "bitge" "bitcmp";
     "macaddr_eq" "macaddr_ne" "macaddr_lt" "macaddr_le" "macaddr_gt" "macaddr_ge" "macaddr_cmp";
     "enum_eq" "enum_ne" "enum_lt" "enum_le" "enum_gt" "enum_ge" "enum_cmp";
 };
