@@ -66,14 +66,11 @@ fn spelling(ty: Oid) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The SQL spelling of a type: `character varying(80)`, `integer[]`, `sales.mood` (`format_type`).
+/// The SQL spelling of a type: `character varying(80)`, `integer[]`, `sales.mood`. Without a modifier `char(n)` is
+/// `character`, as in messages; the SQL function `format_type(bpchar, -1)` tells the difference itself.
 pub fn format_type(ty: TypeMod, catalog: &Catalog, search_path: &[Oid]) -> String {
     if ty.oid == Oid::INVALID {
         return "-".to_owned();
-    }
-    // `character` alone would mean character(1).
-    if ty.oid == types::BPCHAR && ty.modifier < 0 {
-        return "bpchar".to_owned();
     }
     if let Some((before, after)) = spelling(ty.oid) {
         return format!("{before}{}{after}", modifier_text(ty.oid, ty.modifier));
