@@ -70,7 +70,7 @@ use crate::oid::types;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, error};
 
-pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, bind_values, resolve_type};
+pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, resolve_type};
 use collations::Strength;
 use position::At;
 use scope::{Clause, RecordField, Scope};
