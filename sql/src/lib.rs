@@ -4,6 +4,7 @@
 //! expressions typed → [`lower`] → SQLite text and a list of host functions → [`execute`] → rows. Utility statements
 //! go from `parse` to [`commands`]. A [`session`] holds what lasts longer than a statement.
 
+pub mod advisory_locks;
 pub mod backend;
 pub mod bind;
 pub mod bound;
@@ -11,12 +12,14 @@ pub mod catalog;
 pub mod clock;
 pub mod cluster;
 pub mod commands;
+pub mod deparse;
 mod error;
 pub mod execute;
 pub mod functions;
 pub mod lower;
 pub mod oid;
 pub mod parse;
+pub mod scram;
 pub mod session;
 pub mod settings;
 mod sqlstate;
