@@ -4,6 +4,7 @@
 //! expressions typed → [`lower`] → SQLite text and a list of host functions → [`execute`] → rows. Utility statements
 //! go from `parse` to [`commands`]. A [`session`] holds what lasts longer than a statement.
 
+pub mod advisory_locks;
 pub mod backend;
 pub mod bind;
 pub mod bound;

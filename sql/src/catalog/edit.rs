@@ -1,5 +1,5 @@
-//! Changes of a catalog: a copy is changed row by row, each change checked against PostgreSQL's unique indexes and noted
-//! down, and the result is the next snapshot together with what has to be written to the database file.
+//! Changes of a catalog: a copy is changed row by row, each change checked against PostgreSQL's unique indexes and
+//! noted down, and the result is the next snapshot together with what has to be written to the database file.
 //!
 //! Nothing here touches the snapshot it started from: to roll back is to go on using that one.
 

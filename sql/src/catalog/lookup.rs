@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Aggregate, Attribute, AttributeDefault, Cast, Catalog, Class, Collation, Constraint, Database, EnumLabel,
-    Index, Language, Namespace, Operator, OperatorClass, OperatorMember, Procedure, Range, Rewrite, Role,
-    Sequence, Type, keys,
+    Aggregate, Attribute, AttributeDefault, Cast, Catalog, Class, Collation, Constraint, Database,
+    Dependency, Description, EnumLabel, Index, Language, Namespace, Operator, OperatorClass, OperatorMember,
+    Procedure, Range, Rewrite, Role, Sequence, SharedDescription, Type, keys,
 };
 use crate::Oid;
 use crate::oid::{namespaces, types};
@@ -261,6 +261,26 @@ impl Catalog {
     /// The language of this name.
     pub fn language_named(&self, name: &str) -> Option<Arc<Language>> {
         self.relation().find_one(keys::pg_language_name_index, &[name.into()])
+    }
+}
+
+/// What is said about objects, and what they depend on.
+impl Catalog {
+    /// The comment on an object of this database; on a column with its number, else with zero.
+    pub fn comment(&self, class: Oid, object: Oid, sub_object: i32) -> Option<Arc<Description>> {
+        self.get((object, class, sub_object))
+    }
+    /// The comment on an object that the cluster shares.
+    pub fn shared_comment(&self, class: Oid, object: Oid) -> Option<Arc<SharedDescription>> {
+        self.get((object, class))
+    }
+    /// What an object depends on, all its columns' dependencies included.
+    pub fn dependencies(&self, class: Oid, object: Oid) -> Vec<Arc<Dependency>> {
+        self.relation().find(keys::pg_depend_depender_index, &[class.into(), object.into()])
+    }
+    /// What depends on an object or any of its columns.
+    pub fn dependents(&self, class: Oid, object: Oid) -> Vec<Arc<Dependency>> {
+        self.relation().find(keys::pg_depend_reference_index, &[class.into(), object.into()])
     }
 }
 

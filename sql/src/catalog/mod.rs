@@ -11,6 +11,7 @@
 //! no other catalog ever has the same one.
 
 mod built_in;
+pub mod describe;
 mod edit;
 mod field;
 mod lookup;
@@ -98,6 +99,28 @@ impl Catalog {
         catalog.relations.take_shared(&other.relations);
         catalog.next_shared_oid = Arc::clone(&other.next_shared_oid);
         catalog
+    }
+
+    /// This snapshot with changes that were made to another one: what another session has committed, or the shared
+    /// part of a change in the cluster's own snapshot.
+    ///
+    /// # Errors
+    /// `XX000` when a change is not of a catalog's form.
+    pub fn with_changes<'c>(
+        &self,
+        changes: impl IntoIterator<Item = &'c RowChange>,
+    ) -> crate::Result<Arc<Self>> {
+        let mut catalog = Self { version: next_version(), ..self.clone() };
+        for change in changes {
+            let relation = RELATIONS.iter().find(|relation| relation.name == change.relation);
+            let rows =
+                (relation.ok_or_else(|| row::malformed(change.relation))?.rows_mut)(&mut catalog.relations);
+            match &change.row {
+                Some(values) => rows.load(values)?,
+                None => rows.hide(&change.identity),
+            }
+        }
+        Ok(Arc::new(catalog))
     }
 
     /// Whose catalog this is (`pg_database.oid`); zero for the cluster's own.

@@ -43,8 +43,8 @@ impl Scope {
 pub fn bootstrap(connection: &mut Connection, scope: Scope) -> Result<()> {
     let mut run = |sql: &str, parameters: &[Value]| connection.execute(sql, parameters).map_err(failure);
     run(r#"CREATE TABLE "pg_catalog.control" (name TEXT PRIMARY KEY, value ANY) STRICT"#, &[])?;
-    let removed = r#"CREATE TABLE "pg_catalog.removed_rows" (relation TEXT, identity TEXT, PRIMARY KEY (relation, identity)) STRICT"#;
-    run(removed, &[])?;
+    let columns = "(relation TEXT, identity TEXT, PRIMARY KEY (relation, identity))";
+    run(&format!("CREATE TABLE \"pg_catalog.removed_rows\" {columns} STRICT"), &[])?;
     for relation in scope.relations() {
         let columns = relation.columns.iter().map(|column| format!("\"{column}\" ANY")).collect::<Vec<_>>();
         let (table, columns) = (table_name(relation.name), columns.join(", "));
@@ -211,6 +211,7 @@ fn failure(error: storage::Error) -> SqlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::{Attribute, CatalogEdit, Class, Namespace, Role};
 
     #[test]
     fn identities_round_trip() {
@@ -224,5 +225,70 @@ mod tests {
         assert!(check_version(FORMAT_VERSION).is_ok());
         let error = check_version(FORMAT_VERSION + 1).unwrap_err();
         assert_eq!(error.message(), "database files are incompatible with server");
+    }
+
+    /// A new file with the catalog's tables; the directory goes with the guard.
+    fn new_file(scope: Scope) -> (tempfile::TempDir, storage::PooledConnection) {
+        let directory = tempfile::tempdir().unwrap();
+        let options = storage::DatabaseOptions { create: true, idle_connections_max: 1 };
+        let database = storage::Database::open(&directory.path().join("catalog.db"), options).unwrap();
+        let mut connection = database.connection().unwrap();
+        connection.begin_write().unwrap();
+        bootstrap(&mut connection, scope).unwrap();
+        connection.commit().unwrap();
+        (directory, connection)
+    }
+
+    fn save(connection: &mut Connection, scope: Scope, edit: CatalogEdit) -> Arc<Catalog> {
+        let (catalog, changes) = edit.finish();
+        connection.begin_write().unwrap();
+        apply(connection, scope, &catalog, &changes).unwrap();
+        connection.commit().unwrap();
+        catalog
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let (_directory, mut connection) = new_file(Scope::Database);
+        let mut edit = CatalogEdit::new(&*load(&mut connection, Scope::Database, Oid(5)).unwrap());
+        let template = (*edit.class(Oid(1259)).unwrap()).clone();
+        let oid = edit.allocate_oid();
+        let acl = Some(vec!["postgres=arwdDxt/postgres".to_owned(), "\"a b\"=r/postgres".to_owned()]);
+        let class =
+            Class { oid, relname: "Täble \"x\"".into(), relnamespace: Oid(2200), relacl: acl, ..template };
+        edit.insert(class.clone()).unwrap();
+        for attribute in edit.attributes(Oid(1259)).iter() {
+            edit.insert(Attribute { attrelid: oid, ..(**attribute).clone() }).unwrap();
+        }
+        edit.delete::<Namespace>(Oid(99)).unwrap();
+        edit.change::<Namespace>(Oid(2200), |row| row.nspname = "common".into()).unwrap();
+        let saved = save(&mut connection, Scope::Database, edit);
+        let loaded = load(&mut connection, Scope::Database, Oid(5)).unwrap();
+        assert_eq!(loaded.class(oid).as_deref(), Some(&class));
+        assert_eq!(loaded.attributes(oid), saved.attributes(oid));
+        assert!(loaded.namespace(Oid(99)).is_none());
+        assert_eq!(loaded.namespace(Oid(2200)).unwrap().nspname, "common");
+        assert_eq!(loaded.current_database(), Oid(5));
+
+        let mut edit = CatalogEdit::new(&loaded);
+        assert!(edit.allocate_oid() > oid);
+        edit.delete::<Class>(oid).unwrap();
+        save(&mut connection, Scope::Database, edit);
+        assert!(load(&mut connection, Scope::Database, Oid(5)).unwrap().class(oid).is_none());
+    }
+
+    #[test]
+    fn shared_rows_live_in_the_file_of_the_cluster() {
+        let (_directory, mut connection) = new_file(Scope::Cluster);
+        let cluster = load(&mut connection, Scope::Cluster, Oid::INVALID).unwrap();
+        let mut edit = CatalogEdit::new(&Catalog::empty().with_shared_rows_of(&cluster));
+        let oid = edit.allocate_shared_oid();
+        let role = Role { oid, rolname: "alice".into(), ..(*edit.role(Oid(10)).unwrap()).clone() };
+        edit.insert(role).unwrap();
+        save(&mut connection, Scope::Cluster, edit);
+        let loaded = load(&mut connection, Scope::Cluster, Oid::INVALID).unwrap();
+        assert_eq!(loaded.role_named("alice").unwrap().oid, oid);
+        assert!(CatalogEdit::new(&loaded).allocate_shared_oid() > oid);
+        assert!(Catalog::empty().with_shared_rows_of(&loaded).role_named("alice").is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! The names of SQLite tables and indexes: what a relation is called in the database file.
 //!
 //! `t` for `public.t` and `s.t` for a table of another schema, so that the file reads well in other tools. Where that
-//! would not be unique (SQLite takes `T` and `t` for one name, PostgreSQL takes `"a.b"."c"` and `a."b.c"` for two) or is
+//! would not be unique (SQLite takes `T` and `t` for one name, PostgreSQL `"a.b"."c"` and `a."b.c"` for two) or is
 //! reserved, the OID is added: `T#16401`. Names with `#` get it too, so no two relations can meet. A relation that is
 //! renamed or moved to another schema is renamed in the file in the same transaction.
 

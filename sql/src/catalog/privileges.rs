@@ -1,14 +1,15 @@
 //! Access privileges: what an access control list (`aclitem[]`) says, who may do what, and who counts as whom.
 //!
-//! Lists are kept as text in the catalog, in PostgreSQL's own form (`alice=arw*/postgres`) with one difference: a role
-//! that a user made is written by OID (`#16400=r/#16384`), so that renaming it changes nothing. SQL sees the names.
+//! Lists are kept as text in the catalog, in PostgreSQL's own form (`alice=arw*/postgres`) with one difference: roles
+//! are written by OID (`#16400=r/#10`), so that renaming one changes nothing. SQL sees the names. The built-in rows
+//! have names, which mean the built-in roles, whatever they are called now.
 //!
 //! Source: `src/backend/utils/adt/acl.c`, `src/include/utils/acl.h`.
 
 use std::collections::HashSet;
 
 use super::{Catalog, RoleMembership, keys};
-use crate::oid::{FIRST_NORMAL, roles};
+use crate::oid::roles;
 use crate::{Oid, Result, error};
 
 /// A set of privileges, as bits (`AclMode`).
@@ -167,13 +168,17 @@ pub fn default_acl(kind: Grantable, owner: Oid) -> Vec<AclItem> {
 /// # Errors
 /// `22P02` for text that is none; `42704` for a role that does not exist.
 pub fn parse_acl(items: &[String], catalog: &Catalog) -> Result<Vec<AclItem>> {
-    items.iter().map(|item| parse_item(item, catalog)).collect()
+    items.iter().map(|item| parse_kept_item(item, catalog)).collect()
+}
+
+/// Reads one entry of a list that the catalog keeps.
+fn parse_kept_item(text: &str, catalog: &Catalog) -> Result<AclItem> {
+    if names_roles_by_oid(text) { parse_item(text, catalog) } else { parse_item(text, &Catalog::built_in()) }
 }
 
 /// Writes a list as the catalog keeps it.
-pub fn print_acl(items: &[AclItem], catalog: &Catalog) -> Vec<String> {
-    let role = |oid: Oid| if oid < FIRST_NORMAL { role_name(oid, catalog) } else { format!("#{oid}") };
-    items.iter().map(|item| print_item(item, role)).collect()
+pub fn print_acl(items: &[AclItem]) -> Vec<String> {
+    items.iter().map(|item| print_item(item, |oid| format!("#{oid}"))).collect()
 }
 
 /// Reads one entry, with roles by name or as the catalog keeps them (`aclitemin`).
@@ -222,7 +227,7 @@ pub(crate) fn names_roles_by_oid(text: &str) -> bool {
 pub(crate) fn spell_roles(text: &str, catalog: &Catalog) -> String {
     use super::field::Field;
     let Some(Some(items)) = Option::<Vec<String>>::from_text(Some(text)) else { return text.to_owned() };
-    let spelled = items.iter().map(|item| match parse_item(item, catalog) {
+    let spelled = items.iter().map(|item| match parse_kept_item(item, catalog) {
         Ok(parsed) => display_item(&parsed, catalog),
         Err(_) => item.clone(),
     });
@@ -523,13 +528,10 @@ mod tests {
         assert_eq!(item.grantee, alice);
         assert_eq!(item.grantable, Privileges::SELECT);
         assert_eq!(display_item(&item, &edit), "\"alice b\"=ar*w/postgres");
-        let kept = print_acl(&[item], &edit);
-        assert_eq!(kept, [format!("#{alice}=ar*w/postgres")]);
+        let kept = print_acl(&[item]);
+        assert_eq!(kept, [format!("#{alice}=ar*w/#10")]);
         assert_eq!(parse_acl(&kept, &edit).unwrap(), [item]);
-        assert_eq!(
-            spell_roles(&format!("{{#{alice}=r/postgres}}"), &edit),
-            "{\"\\\"alice b\\\"=r/postgres\"}"
-        );
+        assert_eq!(spell_roles(&format!("{{#{alice}=r/#10}}"), &edit), "{\"\\\"alice b\\\"=r/postgres\"}");
         assert_eq!(parse_item("=c/postgres", &edit).unwrap().grantee, Oid::INVALID);
         assert_eq!(parse_item("bob=r/postgres", &edit).unwrap_err().message(), "role \"bob\" does not exist");
     }

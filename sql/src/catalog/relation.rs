@@ -23,7 +23,8 @@ impl<T> Stored<T> {
     }
 }
 
-type OwnedKey = Vec<KeyPart<'static>>;
+/// Shared, so that copying a map of them is cheap.
+type OwnedKey = Arc<[KeyPart<'static>]>;
 
 /// The rows of users. `None` marks a built-in row that has been removed.
 struct Overlay<T> {
@@ -112,7 +113,7 @@ impl<T: Row> Relation<T> {
     fn find_own<'a>(&'a self, key: usize, parts: &[KeyPart<'_>]) -> impl Iterator<Item = &'a Arc<Stored<T>>> {
         let parts: OwnedKey = parts.iter().cloned().map(KeyPart::into_owned).collect();
         self.overlay.iter().flat_map(move |overlay| {
-            let parts = parts.clone();
+            let parts = Arc::clone(&parts);
             let from = (Bound::Included(&parts[..]), Bound::Unbounded);
             let rows = overlay.keys[key].range::<[KeyPart<'static>], _>(from);
             rows.take_while(move |(key, _)| key.starts_with(&parts)).map(|(_, stored)| stored)
@@ -174,13 +175,12 @@ fn owned(parts: Vec<KeyPart<'_>>) -> OwnedKey {
 }
 
 fn full_key<T: Row>(row: &T, index: usize, identity: &OwnedKey) -> OwnedKey {
-    let mut key = owned(row.key(index));
-    key.extend(identity.iter().cloned());
-    key
+    let parts = row.key(index).into_iter().map(KeyPart::into_owned);
+    parts.chain(identity.iter().cloned()).collect()
 }
 
 /// Looks up by borrowed parts: a map with keys of any longer life is one with keys of this life.
-fn find_in<'m, 'p, V>(map: &'m BTreeMap<Vec<KeyPart<'p>>, V>, parts: &[KeyPart<'p>]) -> Option<&'m V> {
+fn find_in<'m, 'p, V>(map: &'m BTreeMap<Arc<[KeyPart<'p>]>, V>, parts: &[KeyPart<'p>]) -> Option<&'m V> {
     map.get(parts)
 }
 

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use super::built_in::BuiltIn;
 use super::relation::Relation;
 use super::rows::Relations;
-use crate::{Oid, Result, SqlError, Value, ValueRef};
+use crate::{Oid, SqlError, Value, ValueRef};
 
 /// One value of a key. Numbers, OIDs and truth values are numbers; everything else is text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -211,14 +211,6 @@ pub trait Row: Clone + PartialEq + std::fmt::Debug + Send + Sync + 'static {
 /// `XX000` for a row that does not have the shape of its relation: the file was written by something else.
 pub(crate) fn malformed(relation: &str) -> SqlError {
     SqlError::internal(format!("malformed row of catalog relation \"{relation}\""))
-}
-
-/// As [`Row::from_stored`].
-///
-/// # Errors
-/// `XX000` when a value does not fit its column.
-pub(crate) fn row_from_stored<T: Row>(values: &[Value]) -> Result<T> {
-    T::from_stored(values).ok_or_else(|| malformed(T::RELATION))
 }
 
 /// Declares the rows of all catalog relations; see `rows.rs` for the form.

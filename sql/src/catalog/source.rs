@@ -128,8 +128,9 @@ fn row_values(
     Ok(values)
 }
 
-/// The value of a column from its text form.
+/// The value of a column from its text form. Privileges have no input of their own: they are text to us.
 fn column_value(ty: Oid, text: &str, context: &TypeContext<'_>) -> Result<Value> {
+    let ty = if ty == type_oids::_ACLITEM { type_oids::_TEXT } else { ty };
     types::input(TypeMod::plain(ty), text, context)
 }
 
@@ -144,6 +145,9 @@ fn no_context() -> HostError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Namespace;
+    use crate::catalog::relation::AnyRelation;
+    use crate::types::{DateOrder, DateStyle, FormatSettings, IntervalStyle};
 
     #[test]
     fn every_relation_of_the_catalog_has_a_source() {
@@ -163,5 +167,40 @@ mod tests {
         assert_eq!(&*attributes.name, "pg_catalog:pg_attribute");
         assert_eq!(*attributes.keys, [vec![0, 5], vec![0, 1], vec![0]]);
         assert_eq!(*relation_source(Oid(3501)).unwrap().keys, [vec![1, 3], vec![0], vec![1]]);
+    }
+
+    #[test]
+    fn values_have_the_forms_of_their_types() {
+        let catalog = Catalog::built_in();
+        let format = FormatSettings {
+            time_zone: jiff::tz::TimeZone::UTC,
+            date_style: DateStyle::Iso,
+            date_order: DateOrder::Mdy,
+            interval_style: IntervalStyle::Postgres,
+            extra_float_digits: 1,
+            bytea_escape: false,
+            transaction_time: 0,
+        };
+        let context = TypeContext { catalog: &catalog, format: &format, search_path: &[] };
+        let procedures = relation_source(Oid(1255)).unwrap();
+        assert_eq!(procedures.columns[1], "proname");
+        let definition = RELATIONS.iter().find(|relation| relation.name == "pg_proc").unwrap();
+        let types: Vec<_> =
+            catalog.attributes(Oid(1255)).iter().map(|attribute| attribute.atttypid).collect();
+        let conversions: Vec<_> = types.iter().enumerate().filter_map(conversion).collect();
+        for row in (definition.rows)(&catalog.relations).look_up(0, &[Oid(2100).into()]) {
+            let values = row_values(&*row, &conversions, &context).unwrap();
+            assert_eq!(values[0], Value::Integer(2100));
+            assert_eq!(values[1], Value::Text("avg".into()));
+            assert_eq!(values[19], Value::Text("20".into()));
+            assert_eq!(values, row_values(&*row, &conversions, &context).unwrap());
+        }
+        let public = (catalog.relation::<Namespace>()).get(&Oid(2200)).unwrap();
+        assert!(public.nspacl.as_ref().is_some_and(|acl| !acl.is_empty()));
+        let namespaces = catalog.relations.pg_namespace.look_up(0, &[Oid(2200).into()]);
+        let values = row_values(&*namespaces[0], &[(3, type_oids::_ACLITEM)], &context).unwrap();
+        let mut text = String::new();
+        types::output(type_oids::_TEXT, values[3].as_ref(), &context, &mut text).unwrap();
+        assert_eq!(text, "{pg_database_owner=UC/pg_database_owner,=U/pg_database_owner}");
     }
 }

@@ -42,6 +42,8 @@ fn columns_and_keys_are_those_of_the_catalog_itself() {
     }
 }
 
+const AVG_COMMENT: &str = "the average (arithmetic mean) as numeric of all bigint values";
+
 #[test]
 fn built_in_objects_are_found() {
     let catalog = Catalog::built_in();
@@ -56,6 +58,9 @@ fn built_in_objects_are_found() {
     assert_eq!(catalog.functions_named("array_agg").len(), 2);
     assert_eq!(catalog.operators_named("||").len(), 11);
     assert_eq!(catalog.cast(Oid(23), Oid(20)).unwrap().castfunc, Oid(481));
+    assert_eq!(catalog.comment(Oid(1255), Oid(2100), 0).unwrap().description, AVG_COMMENT);
+    assert_eq!(catalog.shared_comment(Oid(1262), Oid(4)).unwrap().description, "unmodifiable empty database");
+    assert!(!catalog.dependencies(Oid(1247), Oid(12002)).is_empty());
     assert_eq!(catalog.range(Oid(4451)).unwrap().rngtypid, Oid(3904));
     assert_eq!(catalog.collation_named(pg_catalog.oid, "C").unwrap().oid, Oid(950));
     assert_eq!(catalog.role_named("postgres").unwrap().oid, Oid(10));
@@ -131,4 +136,16 @@ fn duplicates_are_refused_as_by_postgresql() {
     let error = edit.insert(Class { oid, ..class.clone() }).unwrap_err();
     assert_eq!(error.0.detail.as_deref(), Some("Key (relname, relnamespace)=(pg_class, 11) already exists."));
     assert!(edit.insert(class).unwrap_err().message().contains("pg_class_oid_index"));
+}
+
+#[test]
+fn changes_can_be_made_again_on_another_snapshot() {
+    let mut edit = CatalogEdit::new(&Catalog::empty());
+    let row = namespace(&mut edit, "sales");
+    edit.insert(row).unwrap();
+    edit.delete::<Namespace>(Oid(99)).unwrap();
+    let (edited, changes) = edit.finish();
+    let replayed = Catalog::empty().with_changes(&changes).unwrap();
+    assert_eq!(replayed.namespace_named("sales"), edited.namespace_named("sales"));
+    assert!(replayed.namespace(Oid(99)).is_none());
 }

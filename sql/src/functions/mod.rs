@@ -5,21 +5,52 @@
 //! `int4pl` under its name. Operators and casts are functions like any other. A `pg_proc` row without an entry here
 //! resolves, and is then refused with 0A000 by name.
 //!
-//! One file for each family; each ends in a table `FUNCTIONS`; [`FAMILIES`] lists them all.
+//! One file for each family, with one table or a few; [`FAMILIES`] lists them all. [`of`] finds the entry of a row.
+
+mod aggregate;
+pub(crate) mod arguments;
+mod array;
+mod bytes;
+mod cast;
+mod compare;
+mod date_patterns;
+mod datetime;
+mod datetime_fields;
+mod encoding;
+mod float;
+mod formatting;
+mod hash;
+mod integer;
+mod interval;
+mod json;
+mod jsonb;
+mod miscellaneous;
+mod number_patterns;
+mod numeric;
+mod pattern;
+mod regex;
+mod series;
+mod statistics;
+mod strings;
+pub mod system;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use storage::{AggregateState, Connection};
 
+use crate::catalog::{Catalog, Procedure};
+use crate::oid::languages;
 use crate::session::StatementContext;
 use crate::types::TypeContext;
 use crate::{Oid, Result, Value, ValueRef};
 
 /// One entry: a symbol and what it does.
 pub struct Function {
-    /// `pg_proc.prosrc` of a function in language `internal`; for a built-in in language `sql` its signature,
-    /// `name(type,type)` with internal type names.
+    /// `pg_proc.prosrc` of a function in language `internal`; for an aggregate (whose `prosrc` is `aggregate_dummy`)
+    /// and a built-in in language `sql` its signature, `name(type,type)` with internal type names: `sum(int4)`,
+    /// `count()`, `count(any)`, `array_agg(anynonarray)`.
     pub symbol: &'static str,
     /// What it does.
     pub body: Body,
@@ -80,7 +111,82 @@ impl FunctionCall<'_> {
 }
 
 /// All families.
-pub const FAMILIES: &[&[Function]] = &[];
+pub const FAMILIES: &[&[Function]] = &[
+    datetime::CLOCK,
+    datetime::DATES,
+    datetime::DATE_COMPARISONS,
+    datetime::DATE_TIMESTAMP,
+    datetime::DATE_TIMESTAMPTZ,
+    datetime::FIELDS,
+    datetime::OVERLAPS,
+    datetime::TIMES,
+    datetime::TIMESTAMPS,
+    datetime::TIMESTAMPTZ_DATE,
+    datetime::TIMESTAMPTZ_TIMESTAMP,
+    datetime::TIMESTAMP_COMPARISONS,
+    datetime::TIMESTAMP_DATE,
+    datetime::TIMESTAMP_TIMESTAMPTZ,
+    datetime::TIMETZ_COMPARISONS,
+    datetime::TIME_COMPARISONS,
+    datetime::ZONES,
+    date_patterns::FUNCTIONS,
+    number_patterns::FUNCTIONS,
+    interval::COMPARISONS,
+    interval::FUNCTIONS,
+    json::FUNCTIONS,
+    jsonb::COMPARISONS,
+    jsonb::FUNCTIONS,
+    system::control::FUNCTIONS,
+    system::extensions::FUNCTIONS,
+    system::information_schema::FUNCTIONS,
+    system::objects::DEFINITIONS,
+    system::objects::OBJECTS,
+    system::privileges::ANY_COLUMN,
+    system::privileges::DATABASE,
+    system::privileges::FUNCTION,
+    system::privileges::FUNCTIONS,
+    system::privileges::LANGUAGE,
+    system::privileges::PARAMETER,
+    system::privileges::ROLE,
+    system::privileges::SCHEMA,
+    system::privileges::SEQUENCE,
+    system::privileges::SERVER,
+    system::privileges::TABLE,
+    system::privileges::TABLESPACE,
+    system::privileges::TYPE,
+    system::privileges::WRAPPER,
+    system::session::FUNCTIONS,
+    system::settings::FUNCTIONS,
+    system::sizes::FUNCTIONS,
+    system::statistics::FUNCTIONS,
+    aggregate::EXTREMES,
+    aggregate::FUNCTIONS,
+    array::FUNCTIONS,
+    bytes::FUNCTIONS,
+    cast::FUNCTIONS,
+    compare::PLAIN,
+    compare::KEYED,
+    compare::TRIMMED,
+    compare::EXTREMES,
+    encoding::FUNCTIONS,
+    float::ARITHMETIC,
+    float::FUNCTIONS,
+    formatting::FUNCTIONS,
+    hash::FUNCTIONS,
+    integer::ARITHMETIC,
+    integer::OF_ONE_TYPE,
+    integer::OTHERS,
+    miscellaneous::FUNCTIONS,
+    numeric::FUNCTIONS,
+    pattern::FUNCTIONS,
+    regex::OPERATORS,
+    regex::FUNCTIONS,
+    series::FUNCTIONS,
+    statistics::SPREADS,
+    statistics::FUNCTIONS,
+    strings::FUNCTIONS,
+    window::FUNCTIONS,
+];
 
 static BY_SYMBOL: LazyLock<HashMap<&'static str, &'static Function>> =
     LazyLock::new(|| FAMILIES.iter().flat_map(|family| family.iter()).map(|f| (f.symbol, f)).collect());
@@ -88,4 +194,37 @@ static BY_SYMBOL: LazyLock<HashMap<&'static str, &'static Function>> =
 /// The entry for a symbol.
 pub fn by_symbol(symbol: &str) -> Option<&'static Function> {
     BY_SYMBOL.get(symbol).copied()
+}
+
+/// The entry of a built-in `pg_proc` row: by `prosrc`, or by signature for aggregates and language `sql`.
+pub fn of(procedure: &Procedure, catalog: &Catalog) -> Option<&'static Function> {
+    if procedure.prosrc == "aggregate_dummy" || procedure.prolang == languages::SQL {
+        return by_symbol(&signature(procedure, catalog));
+    }
+    by_symbol(&procedure.prosrc)
+}
+
+/// `name(type,type)` with internal type names.
+pub fn signature(procedure: &Procedure, catalog: &Catalog) -> String {
+    let name = |ty: &Oid| catalog.type_(*ty).map_or_else(|| ty.to_string(), |row| row.typname.clone());
+    let types: Vec<_> = procedure.proargtypes.iter().map(name).collect();
+    format!("{}({})", procedure.proname, types.join(","))
+}
+
+pub use system::session::sql_value;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_symbol_has_one_body() {
+        let (mut seen, mut twice) = (std::collections::HashSet::new(), Vec::new());
+        for function in FAMILIES.iter().flat_map(|family| family.iter()) {
+            if !seen.insert(function.symbol) {
+                twice.push(function.symbol);
+            }
+        }
+        assert!(twice.is_empty(), "two bodies: {twice:?}");
+    }
 }

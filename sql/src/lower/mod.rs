@@ -1,23 +1,276 @@
 //! Lowering: from [`crate::bound`] tree to SQLite text, by an ordered list of small pure passes and one emitter.
+//!
+//! | file | what |
+//! |---|---|
+//! | `passes` | constructs that SQLite lacks, rewritten into ones it has |
+//! | `emit` | the tree as text |
+//! | `modify` | INSERT, UPDATE, DELETE, MERGE: a source query and what the host does with its rows |
+//! | `host`, `composite`, `relations` | functions and tables that the host lends to the text |
+//! | `walk` | where expressions and queries stand inside each other |
+
+mod composite;
+mod emit;
+pub(crate) mod host;
+mod modify;
+mod passes;
+mod relations;
+mod walk;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use crate::Result;
-use crate::bound::{BoundStatement, OutputColumn};
+pub use host::HostFunction;
+pub use modify::{ConflictPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, RowText};
+
+use crate::bound::{
+    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, RangeId, RowLock, SqlValue, Statement,
+};
 use crate::catalog::Catalog;
+use crate::{Oid, Result};
+use emit::Emitter;
+pub(crate) use emit::{quoted, rowid_name};
 
 /// A statement made ready for SQLite.
 pub struct Plan {
     /// The visible columns; empty when no rows are returned.
     pub columns: Vec<OutputColumn>,
+    /// The parameters' types.
+    pub parameters: Vec<Oid>,
     /// Whether a function in it may wait, so that it must leave the reactor thread.
     pub waits: bool,
+    /// Whether it changes no table.
+    pub read_only: bool,
+    /// What is run, in order: the data-modifying parts of WITH first, then the statement itself.
+    pub parts: Vec<ModifyPart>,
+    /// The statement itself.
+    pub main: MainPlan,
+    /// The relations whose rows FOR UPDATE and its kin lock.
+    pub locks: Vec<RowLock>,
+}
+
+impl Plan {
+    /// The word of the command tag: `SELECT`, `INSERT 0`, ….
+    pub fn tag(&self) -> &'static str {
+        match &self.main {
+            MainPlan::Query(_) => "SELECT",
+            MainPlan::Modify(modify) => match modify.kind {
+                ModifyKind::Insert(_) => "INSERT 0",
+                ModifyKind::Update => "UPDATE",
+                ModifyKind::Delete => "DELETE",
+                ModifyKind::Merge(_) => "MERGE",
+            },
+        }
+    }
+}
+
+/// A data-modifying part of WITH.
+pub struct ModifyPart {
+    /// By which the others read what it returns.
+    pub cte: CteId,
+    /// What it does.
+    pub modify: ModifyPlan,
+}
+
+/// The statement itself.
+pub enum MainPlan {
+    /// A query: its visible columns are the first.
+    Query(Text),
+    /// A data-modifying statement.
+    Modify(Box<ModifyPlan>),
+}
+
+/// One text for the engine with what it needs.
+#[derive(Clone)]
+pub struct Text {
+    /// The text.
+    pub sql: Arc<str>,
+    /// What `?1`, `?2`, … stand for.
+    pub bindings: Vec<Binding>,
+    /// What must be registered before it is prepared.
+    pub functions: Vec<HostFunction>,
+}
+
+/// What a place in a text stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// A parameter of the statement, from 1.
+    Parameter(usize),
+    /// `CURRENT_TIMESTAMP` and its kin, as of the statement.
+    SqlValue(SqlValue),
+    /// Column of the row proposed for insertion (`excluded`).
+    Excluded(usize),
+    /// Column of the target's new row (of the old one, for DELETE).
+    RowValue(usize),
+    /// The row number of the target's row.
+    RowNumber,
+    /// A further column of the source query, for RETURNING.
+    Extra(usize),
+}
+
+/// Expressions that the catalog keeps as SQL text, bound. The emitter asks for them where a table or a domain says so.
+pub trait StoredExpressions {
+    /// The checks of a domain and of those it is made of, over [`ExprKind::Placeholder`].
+    fn domain_checks(&self, catalog: &Catalog, domain: Oid) -> Result<DomainChecks>;
+    /// The CHECK constraints of a table by name, over the columns of `range`.
+    fn table_checks(&self, catalog: &Catalog, table: Oid, range: RangeId) -> Result<Vec<(String, Expr)>>;
+    /// The generated columns of a table with their positions, over the columns of `range`.
+    fn generated_columns(&self, catalog: &Catalog, table: Oid, range: RangeId) -> Result<Vec<(usize, Expr)>>;
+    /// The host functions that a table's indexes call.
+    fn index_functions(&self, catalog: &Catalog, table: Oid) -> Result<Vec<HostFunction>>;
+}
+
+/// What a domain demands.
+pub struct DomainChecks {
+    /// The domain's name.
+    pub name: String,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// Constraint names and conditions.
+    pub constraints: Vec<(String, Expr)>,
 }
 
 /// Lowers a bound statement.
 ///
 /// # Errors
 /// `0A000` naming the construct that cannot be lowered.
-pub fn plan(_statement: &BoundStatement, _catalog: &Arc<Catalog>) -> Result<Plan> {
-    unimplemented!()
+pub fn plan(
+    statement: &BoundStatement,
+    catalog: &Arc<Catalog>,
+    stored: &dyn StoredExpressions,
+) -> Result<Plan> {
+    let mut tree = (*statement.statement).clone();
+    passes::run(&mut tree)?;
+    let mut planner = Planner { catalog, stored, waits: false, buffered: Vec::new(), queries: Vec::new() };
+    let (parts, main, columns, locks) = match &tree {
+        Statement::Query(query) => {
+            let parts = planner.parts(&query.ctes)?;
+            let text = planner.text(|emitter| emitter.query(query))?;
+            (parts, MainPlan::Query(text), query.columns.clone(), query.locks.clone())
+        }
+        Statement::Modify(modify) => {
+            let parts = planner.parts(&modify.ctes)?;
+            let plan = planner.modify(modify)?;
+            (parts, MainPlan::Modify(Box::new(plan)), modify.columns.clone(), Vec::new())
+        }
+    };
+    let read_only = parts.is_empty() && matches!(main, MainPlan::Query(_));
+    let parameters = statement.parameters.clone();
+    Ok(Plan { columns, parameters, waits: planner.waits, read_only, parts, main, locks })
+}
+
+/// Lowers expressions over one row of a table, given as [`Binding::RowValue`]s: what CHECK, generated columns and
+/// expression indexes are evaluated by.
+///
+/// # Errors
+/// As [`plan`].
+pub fn row_expressions(
+    catalog: &Catalog,
+    stored: &dyn StoredExpressions,
+    range: RangeId,
+    width: usize,
+    expressions: &[Expr],
+) -> Result<Text> {
+    let mut planner = Planner { catalog, stored, waits: false, buffered: Vec::new(), queries: Vec::new() };
+    planner.text(|emitter| {
+        modify::rename_to_row_values(emitter, range, width)?;
+        modify::select_list(emitter, expressions.iter())
+    })
+}
+
+/// Lowers an expression over the columns of a table for an index of that table: plain column names.
+///
+/// # Errors
+/// As [`plan`]; `0A000` when it needs a value of the session.
+pub fn index_expression(
+    catalog: &Catalog,
+    stored: &dyn StoredExpressions,
+    range: RangeId,
+    columns: &[String],
+    expression: &Expr,
+) -> Result<Text> {
+    let mut planner = Planner { catalog, stored, waits: false, buffered: Vec::new(), queries: Vec::new() };
+    planner.text(|emitter| {
+        emitter.declare_positional(range, columns.len());
+        for (i, column) in columns.iter().enumerate() {
+            emitter.rename(range, i, quoted(column));
+        }
+        emitter.expression(expression)
+    })
+}
+
+/// What the parts of one statement share.
+struct Planner<'a> {
+    catalog: &'a Catalog,
+    stored: &'a dyn StoredExpressions,
+    waits: bool,
+    /// The modifying parts so far: number, name, columns.
+    buffered: Vec<(CteId, String, usize)>,
+    /// The WITH queries so far, which every later part may read.
+    queries: Vec<Cte>,
+}
+
+impl Planner<'_> {
+    /// The data-modifying parts of a WITH list.
+    fn parts(&mut self, ctes: &[Cte]) -> Result<Vec<ModifyPart>> {
+        let mut parts = Vec::new();
+        for cte in ctes {
+            match &cte.body {
+                CteBody::Query(_) => self.queries.push(cte.clone()),
+                CteBody::Modify(modify) => {
+                    let nested = self.parts(&modify.ctes)?;
+                    parts.extend(nested);
+                    let plan = self.modify(modify)?;
+                    parts.push(ModifyPart { cte: cte.id, modify: plan });
+                    self.buffered.push((cte.id, format!("{}#{}", cte.name, cte.id.0), cte.columns.len()));
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Writes one text.
+    fn text(&mut self, write: impl FnOnce(&mut Emitter<'_>) -> Result<()>) -> Result<Text> {
+        let mut emitter = Emitter::new(self.catalog, self.stored);
+        for (id, name, width) in &self.buffered {
+            emitter.declare_buffered(*id, name.clone(), *width);
+        }
+        write(&mut emitter)?;
+        let sql = emitter.take().into();
+        self.waits |= emitter.needs.waits;
+        let functions = emitter.needs.functions.into_values().collect();
+        Ok(Text { sql, bindings: emitter.needs.bindings, functions })
+    }
+}
+
+/// Puts expressions in the place of columns.
+pub(crate) fn replace_columns(expr: &mut Expr, replacement: &dyn Fn(RangeId, usize) -> Option<Expr>) {
+    walk::every_expr_mut(expr, &mut |expr| {
+        if let ExprKind::Column { range, column } = expr.kind
+            && let Some(other) = replacement(range, column)
+        {
+            *expr = other;
+        }
+    });
+}
+
+/// Gives a range table entry another number.
+pub(crate) fn rename_range(expr: &mut Expr, from: RangeId, to: RangeId) {
+    walk::every_expr_mut(expr, &mut |expr| match &mut expr.kind {
+        ExprKind::Column { range, .. } | ExprKind::SystemColumn { range, .. } | ExprKind::WholeRow(range)
+            if *range == from =>
+        {
+            *range = to;
+        }
+        _ => {}
+    });
+}
+
+/// The expression's constant, if it is one.
+pub(crate) fn constant(expr: &Expr) -> Option<&crate::Value> {
+    match &expr.kind {
+        ExprKind::Constant(value) => Some(value),
+        _ => None,
+    }
 }

@@ -10,6 +10,9 @@ pub(super) fn syntax_error(text: &str, token: &Token) -> SqlError {
 
 /// Another message of the grammar, with the token it is about.
 pub(super) fn at_or_near(message: &str, text: &str, token: &Token) -> SqlError {
+    if let Kind::Invalid(error) = &token.kind {
+        return error.clone();
+    }
     if token.kind == Kind::End {
         return error!(SYNTAX_ERROR, "{message} at end of input").at(token.position);
     }
@@ -43,5 +46,9 @@ pub(super) fn check_encoding(bytes: &[u8]) -> Result<()> {
         _ => 1,
     };
     let shown: Vec<String> = bytes[place..].iter().take(length).map(|byte| format!("0x{byte:02x}")).collect();
-    Err(error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")))
+    Err(error!(
+        CHARACTER_NOT_IN_REPERTOIRE,
+        "invalid byte sequence for encoding \"UTF8\": {}",
+        shown.join(" ")
+    ))
 }

@@ -3,15 +3,16 @@
 //!
 //! What sqlparser's tree has no place for becomes what PostgreSQL itself makes of it: `x LIKE ANY (…)` is `x ~~ ANY (…)`,
 //! BETWEEN SYMMETRIC is two BETWEENs, `SUBSTRING(a SIMILAR b ESCAPE c)` is `substring(a, b, c)`. Chains of AND and of OR
-//! become balanced trees, so that thousands of terms do not lean on the stack.
+//! become balanced trees, so that thousands of terms do not lean on the stack. A prefix operator that the tree has no
+//! variant for is `Expr::Prefixed`, with the operator for prefix.
 
-use sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, CastKind, DateTimeField, DuplicateTreatment, Expr, ExtractSyntax, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
-    Ident, Interval, IntervalFields, NormalizationForm, ObjectName, ObjectNamePart, Subscript, TrimWhereField,
-    TypedString, UnaryOperator, Value, ValueWithSpan, WindowType,
-};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{
+    AccessExpr, Array, BinaryOperator, CastKind, DateTimeField, DuplicateTreatment, Expr, ExtractSyntax,
+    Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, Interval, IntervalFields, NormalizationForm, ObjectName,
+    ObjectNamePart, Subscript, TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan, WindowType,
+};
 use sqlparser::ast::{CaseWhen, DataType};
 
 use super::errors;
@@ -138,7 +139,8 @@ impl Parser<'_> {
             "or" => OR,
             "and" => AND,
             "is" | "isnull" | "notnull" => IS,
-            "between" | "in" | "like" | "ilike" | "similar" | "overlaps" => BETWEEN,
+            "between" | "in" | "like" | "ilike" | "overlaps" => BETWEEN,
+            "similar" if self.word_ahead(1) == Some("to") => BETWEEN,
             "not" => match self.word_ahead(1) {
                 Some("between" | "in" | "like" | "ilike" | "similar") => BETWEEN,
                 _ => 0,
@@ -366,19 +368,23 @@ impl Parser<'_> {
 
     fn pattern(&mut self) -> Result<(Box<Expr>, Option<Box<Expr>>)> {
         let pattern = Box::new(self.expression_above(BETWEEN)?);
-        let escape = if self.accept("escape") { Some(Box::new(self.expression_above(BETWEEN)?)) } else { None };
+        let escape =
+            if self.accept("escape") { Some(Box::new(self.expression_above(BETWEEN)?)) } else { None };
         Ok((pattern, escape))
     }
 
     /// A prefix operator with its operand, or a primary expression.
     fn prefix(&mut self) -> Result<Expr> {
+        let span = self.here();
         let (operator, level) = match &self.token().kind {
             Kind::Word(word, ..) if word == "not" && !self.restricted => {
                 self.advance();
                 let expr = Box::new(self.expression_above(NOT)?);
                 return Ok(Expr::UnaryOp { op: UnaryOperator::Not, expr });
             }
-            Kind::Word(word, ..) if word == "operator" && self.symbol_ahead(1, "(") && self.operator_follows() => {
+            Kind::Word(word, ..)
+                if word == "operator" && self.symbol_ahead(1, "(") && self.operator_follows() =>
+            {
                 let OperatorName::Qualified(mut parts) = self.operator()? else { return self.fail() };
                 (parts.pop().unwrap_or_default(), OPERATOR)
             }
@@ -394,10 +400,11 @@ impl Parser<'_> {
             }
             _ => return self.primary(),
         };
-        let Some(op) = unary_operator(&operator) else {
-            return self.unsupported(&format!("prefix operator {operator}"));
-        };
         let expr = Box::new(self.expression_above(level)?);
+        let Some(op) = unary_operator(&operator) else {
+            let prefix = Ident::with_span(span, operator);
+            return Ok(Expr::Prefixed { prefix, value: expr });
+        };
         Ok(Expr::UnaryOp { op, expr })
     }
 
@@ -454,7 +461,9 @@ impl Parser<'_> {
         loop {
             if self.at_symbol("[") {
                 access_chain.push(AccessExpr::Subscript(self.subscript()?));
-            } else if self.at_symbol(".") && !matches!(&self.peek(1).kind, Kind::Operator(star) if star == "*") {
+            } else if self.at_symbol(".")
+                && !matches!(&self.peek(1).kind, Kind::Operator(star) if star == "*")
+            {
                 self.advance();
                 access_chain.push(AccessExpr::Dot(Expr::Identifier(self.label()?)));
             } else {
@@ -496,6 +505,12 @@ impl Parser<'_> {
                 let value = if word == "null" { Value::Null } else { Value::Boolean(word == "true") };
                 Ok(Expr::Value(ValueWithSpan { value, span }))
             }
+            // As the value of a column; elsewhere it is refused once its meaning is looked for.
+            "default" => Ok(Expr::Identifier(self.label()?)),
+            "double" if self.word_ahead(1) == Some("precision") => {
+                let data_type = self.simple_type()?;
+                self.typed_string(data_type)
+            }
             "case" => self.case(),
             "cast" => self.cast(),
             "array" => self.array(),
@@ -511,7 +526,9 @@ impl Parser<'_> {
             "current_date" | "current_time" | "current_timestamp" | "localtime" | "localtimestamp" => {
                 self.time_function()
             }
-            "current_user" | "session_user" | "user" | "current_role" | "current_catalog" => self.bare_function(),
+            "current_user" | "session_user" | "user" | "current_role" | "current_catalog" => {
+                self.bare_function()
+            }
             "current_schema" if !call && !self.symbol_ahead(1, ".") => self.bare_function(),
             "interval" => self.interval(),
             "extract" | "position" | "overlay" | "substring" | "trim" | "normalize" | "treat" if call => {
@@ -532,15 +549,35 @@ impl Parser<'_> {
     fn column_name_word(&mut self, word: &str) -> Result<Expr> {
         let is_type = matches!(
             word,
-            "int" | "integer" | "smallint" | "bigint" | "real" | "boolean" | "float" | "decimal" | "dec" | "numeric"
-                | "bit" | "character" | "char" | "varchar" | "national" | "nchar" | "timestamp" | "time"
+            "int"
+                | "integer"
+                | "smallint"
+                | "bigint"
+                | "real"
+                | "boolean"
+                | "float"
+                | "decimal"
+                | "dec"
+                | "numeric"
+                | "bit"
+                | "character"
+                | "char"
+                | "varchar"
+                | "national"
+                | "nchar"
+                | "timestamp"
+                | "time"
         );
         let follows = match &self.peek(1).kind {
             Kind::Text(_) | Kind::Symbol("(") => true,
-            Kind::Word(next, ..) => matches!(next.as_str(), "with" | "without" | "varying" | "character" | "char"),
+            Kind::Word(next, ..) => {
+                matches!(next.as_str(), "with" | "without" | "varying" | "character" | "char")
+            }
             _ => false,
         };
-        if is_type && follows && !(word == "time" && self.word_ahead(1) == Some("with") && self.word_ahead(2) != Some("time"))
+        if is_type
+            && follows
+            && !(word == "time" && self.word_ahead(1) == Some("with") && self.word_ahead(2) != Some("time"))
         {
             let data_type = self.simple_type()?;
             return self.typed_string(data_type);
@@ -560,6 +597,18 @@ impl Parser<'_> {
 
     /// A column reference, a function call or a literal of a named type: all begin with a name.
     fn name_expression(&mut self) -> Result<Expr> {
+        if self.name_end().is_some_and(|after| matches!(self.token_at(after).kind, Kind::Symbol("("))) {
+            let close = self.name_end().and_then(|after| self.partner(after));
+            if !close.is_some_and(|close| matches!(self.token_at(close + 1).kind, Kind::Text(_))) {
+                let name = self.function_name()?;
+                return self.function_call(name);
+            }
+        }
+        self.column_or_literal()
+    }
+
+    /// A column reference or a literal of a named type, perhaps with modifiers.
+    fn column_or_literal(&mut self) -> Result<Expr> {
         let start = self.index();
         if let Some(after) = self.name_end() {
             if matches!(self.token_at(after).kind, Kind::Text(_)) {
@@ -568,20 +617,16 @@ impl Parser<'_> {
             }
             if matches!(self.token_at(after).kind, Kind::Symbol("(")) {
                 // `type(modifier) 'text'`
-                let close = self.partner(after);
-                if close.is_some_and(|close| matches!(self.token_at(close + 1).kind, Kind::Text(_))) {
-                    if let Ok(data_type) = self.simple_type() {
-                        return self.typed_string(data_type);
-                    }
-                    self.seek(start);
+                if let Ok(data_type) = self.simple_type() {
+                    return self.typed_string(data_type);
                 }
+                self.seek(start);
                 let name = self.function_name()?;
                 return self.function_call(name);
             }
         }
-        if let Kind::Word(word, Category::TypeOrFunction, _) = &self.token().kind {
+        if let Kind::Word(_, Category::TypeOrFunction, _) = &self.token().kind {
             // PostgreSQL takes the word for a function's name and misses the parenthesis.
-            let _ = word;
             self.advance();
             return self.fail();
         }
@@ -624,31 +669,35 @@ impl Parser<'_> {
 
     /// `name(…)` with all that may follow, after the name.
     pub(super) fn function_call(&mut self, name: ObjectName) -> Result<Expr> {
-        self.nested(|parser| {
-            let mut function = plain_function(name);
-            function.args = FunctionArguments::List(parser.arguments()?);
-            if parser.accept_words(&["within", "group"]) {
-                parser.expect_symbol("(")?;
-                parser.expect_words(&["order", "by"])?;
-                function.within_group = parser.list(Self::order_by_item)?;
-                parser.expect_symbol(")")?;
-            }
-            if parser.at("filter") && parser.symbol_ahead(1, "(") {
-                parser.advance();
-                parser.advance();
-                parser.expect("where")?;
-                function.filter = Some(Box::new(parser.expression()?));
-                parser.expect_symbol(")")?;
-            }
-            if parser.accept("over") {
-                function.over = Some(if parser.at_symbol("(") {
-                    WindowType::WindowSpec(parser.window_specification()?)
-                } else {
-                    WindowType::NamedWindow(parser.identifier()?)
-                });
-            }
-            parser.indirection_of_call(Expr::Function(function))
-        })
+        let arguments = self.nested(Self::arguments)?;
+        self.call_clauses(name, arguments)
+    }
+
+    /// What may follow a call's arguments. Apart from them, so that nested calls do not pay for its frame.
+    fn call_clauses(&mut self, name: ObjectName, arguments: FunctionArgumentList) -> Result<Expr> {
+        let mut function = plain_function(name);
+        function.args = FunctionArguments::List(arguments);
+        if self.accept_words(&["within", "group"]) {
+            self.expect_symbol("(")?;
+            self.expect_words(&["order", "by"])?;
+            function.within_group = self.list(Self::order_by_item)?;
+            self.expect_symbol(")")?;
+        }
+        if self.at("filter") && self.symbol_ahead(1, "(") {
+            self.advance();
+            self.advance();
+            self.expect("where")?;
+            function.filter = Some(Box::new(self.expression()?));
+            self.expect_symbol(")")?;
+        }
+        if self.accept("over") {
+            function.over = Some(if self.at_symbol("(") {
+                WindowType::WindowSpec(self.window_specification()?)
+            } else {
+                WindowType::NamedWindow(self.identifier()?)
+            });
+        }
+        self.indirection_of_call(Expr::Function(function))
     }
 
     /// A function's result takes subscripts and fields in parentheses only.
@@ -658,7 +707,8 @@ impl Parser<'_> {
 
     fn arguments(&mut self) -> Result<FunctionArgumentList> {
         self.expect_symbol("(")?;
-        let mut list = FunctionArgumentList { duplicate_treatment: None, args: Vec::new(), clauses: Vec::new() };
+        let mut list =
+            FunctionArgumentList { duplicate_treatment: None, args: Vec::new(), clauses: Vec::new() };
         if self.accept_symbol(")") {
             return Ok(list);
         }
@@ -683,23 +733,32 @@ impl Parser<'_> {
 
     /// One argument. `VARIADIC x` is an argument named `variadic` with the operator `Space`.
     fn argument(&mut self) -> Result<FunctionArg> {
+        let is_named = self.at("variadic") || self.symbol_ahead(1, "=>") || self.symbol_ahead(1, ":=");
+        if is_named {
+            return self.named_argument();
+        }
+        let expression = self.expression()?;
+        self.unnamed(expression)
+    }
+
+    fn named_argument(&mut self) -> Result<FunctionArg> {
         if self.at("variadic") {
             let name = self.label()?;
             let arg = FunctionArgExpr::Expr(self.expression()?);
             return Ok(FunctionArg::Named { name, arg, operator: FunctionArgOperator::Space });
         }
-        if self.symbol_ahead(1, "=>") || self.symbol_ahead(1, ":=") {
-            let name = self.type_or_function_name()?;
-            let operator = if self.at_symbol("=>") {
-                FunctionArgOperator::RightArrow
-            } else {
-                FunctionArgOperator::Assignment
-            };
-            self.advance();
-            let arg = FunctionArgExpr::Expr(self.expression()?);
-            return Ok(FunctionArg::Named { name, arg, operator });
-        }
-        let expression = self.expression()?;
+        let name = self.type_or_function_name()?;
+        let operator = if self.at_symbol("=>") {
+            FunctionArgOperator::RightArrow
+        } else {
+            FunctionArgOperator::Assignment
+        };
+        self.advance();
+        let arg = FunctionArgExpr::Expr(self.expression()?);
+        Ok(FunctionArg::Named { name, arg, operator })
+    }
+
+    fn unnamed(&mut self, expression: Expr) -> Result<FunctionArg> {
         if self.at_symbol(".") && matches!(&self.peek(1).kind, Kind::Operator(star) if star == "*") {
             return Ok(FunctionArg::Unnamed(self.whole_row(expression)?));
         }
@@ -748,7 +807,8 @@ impl Parser<'_> {
             let span = self.here();
             let precision = self.unsigned()?;
             let value = ValueWithSpan { value: Value::Number(precision.to_string(), false), span };
-            function.args = arguments_of(vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))]);
+            function.args =
+                arguments_of(vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))]);
             self.expect_symbol(")")?;
         }
         Ok(Expr::Function(function))
@@ -889,7 +949,12 @@ impl Parser<'_> {
             if more.is_some() {
                 return self.unsupported("TRIM with a list after FROM");
             }
-            return Ok(Expr::Trim { trim_where, trim_what: Some(Box::new(first)), expr, trim_characters: None });
+            return Ok(Expr::Trim {
+                trim_where,
+                trim_what: Some(Box::new(first)),
+                expr,
+                trim_characters: None,
+            });
         }
         let rest = if self.accept_symbol(",") { Some(self.expression_list()?) } else { None };
         Ok(Expr::Trim { trim_where, trim_what: None, expr: Box::new(first), trim_characters: rest })
@@ -949,8 +1014,7 @@ impl Parser<'_> {
     fn array(&mut self) -> Result<Expr> {
         let name = self.label()?;
         if self.at_symbol("[") {
-            let array = self.array_elements(true)?;
-            return self.indirection(array);
+            return self.array_elements(true);
         }
         if !self.at_symbol("(") {
             return self.fail();
@@ -1045,8 +1109,9 @@ fn arguments_of(args: Vec<FunctionArg>) -> FunctionArguments {
 fn catalog_function(name: &str, span: sqlparser::tokenizer::Span, arguments: Vec<Expr>) -> Expr {
     let parts = ["pg_catalog", name].map(|part| ObjectNamePart::Identifier(Ident::with_span(span, part)));
     let mut function = plain_function(ObjectName(parts.into()));
-    function.args =
-        arguments_of(arguments.into_iter().map(|item| FunctionArg::Unnamed(FunctionArgExpr::Expr(item))).collect());
+    function.args = arguments_of(
+        arguments.into_iter().map(|item| FunctionArg::Unnamed(FunctionArgExpr::Expr(item))).collect(),
+    );
     Expr::Function(function)
 }
 
@@ -1060,7 +1125,11 @@ fn balance(mut terms: Vec<Expr>, op: &BinaryOperator) -> Expr {
     }
     let mut terms = terms.into_iter();
     let first = terms.next().expect("a chain has a first term");
-    terms.fold(first, |left, right| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) })
+    terms.fold(first, |left, right| Expr::BinaryOp {
+        left: Box::new(left),
+        op: op.clone(),
+        right: Box::new(right),
+    })
 }
 
 fn unary_operator(operator: &str) -> Option<UnaryOperator> {

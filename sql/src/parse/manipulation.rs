@@ -11,11 +11,12 @@
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, ConflictTarget, Delete, DoUpdate, Expr, FromTable, FunctionArg, FunctionArgExpr, Ident,
-    Insert, Merge, MergeAction, MergeClause, MergeClauseKind, MergeInsertExpr, MergeInsertKind, MergeUpdateExpr,
-    MergeUpdateKind, ObjectName, ObjectNamePart, ObjectNamePartFunction, OnConflict, OnConflictAction, OnInsert, Query,
-    SelectItem, SetExpr, Setting, Statement, Subscript, TableAlias, TableAliasWithoutColumns, TableFactor, TableObject,
-    TableWithJoins, Update, UpdateTableFromKind, Values,
+    Assignment, AssignmentTarget, ConflictTarget, Delete, DoUpdate, Expr, FromTable, FunctionArg,
+    FunctionArgExpr, Ident, Insert, Merge, MergeAction, MergeClause, MergeClauseKind, MergeInsertExpr,
+    MergeInsertKind, MergeUpdateExpr, MergeUpdateKind, ObjectName, ObjectNamePart, ObjectNamePartFunction,
+    OnConflict, OnConflictAction, OnInsert, Query, SelectItem, SetExpr, Setting, Statement, Subscript,
+    TableAlias, TableAliasWithoutColumns, TableFactor, TableObject, TableWithJoins, Update,
+    UpdateTableFromKind, Values,
 };
 
 use super::parser::Parser;
@@ -57,14 +58,20 @@ impl Parser<'_> {
     }
 
     fn data_statement_after(&mut self, with: Option<sqlparser::ast::With>) -> Result<Box<Query>> {
-        let body = match self.word() {
+        if !self.at_any(&["insert", "update", "delete", "merge"]) {
+            return self.query_after_with(with);
+        }
+        let body = self.modification()?;
+        Ok(query_of(with, body))
+    }
+
+    fn modification(&mut self) -> Result<Box<SetExpr>> {
+        Ok(Box::new(match self.word() {
             Some("insert") => SetExpr::Insert(self.insert()?),
             Some("update") => SetExpr::Update(self.update()?),
             Some("delete") => SetExpr::Delete(self.delete()?),
-            Some("merge") => SetExpr::Merge(self.merge()?),
-            _ => return self.query_after_with(with),
-        };
-        Ok(Box::new(query_of(with, Box::new(body))))
+            _ => SetExpr::Merge(self.merge()?),
+        }))
     }
 
     fn insert(&mut self) -> Result<Statement> {
@@ -163,12 +170,17 @@ impl Parser<'_> {
                 let (name, args) = match self.subscript()? {
                     Subscript::Index { index } => ("[]", vec![FunctionArgExpr::Expr(index)]),
                     Subscript::Slice { lower_bound, upper_bound, .. } => {
-                        let bound = |bound: Option<Expr>| bound.map_or(FunctionArgExpr::Wildcard, FunctionArgExpr::Expr);
+                        let bound = |bound: Option<Expr>| {
+                            bound.map_or(FunctionArgExpr::Wildcard, FunctionArgExpr::Expr)
+                        };
                         ("[:]", vec![bound(lower_bound), bound(upper_bound)])
                     }
                 };
                 let args = args.into_iter().map(FunctionArg::Unnamed).collect();
-                parts.push(ObjectNamePart::Function(ObjectNamePartFunction { name: Ident::with_span(span, name), args }));
+                parts.push(ObjectNamePart::Function(ObjectNamePartFunction {
+                    name: Ident::with_span(span, name),
+                    args,
+                }));
             } else {
                 return Ok(ObjectName(parts));
             }
@@ -226,7 +238,11 @@ impl Parser<'_> {
         let table = TableWithJoins { relation: self.modified_table()?, joins: Vec::new() };
         self.expect("set")?;
         let assignments = self.list(Self::assignment)?;
-        let from = if self.accept("from") { Some(UpdateTableFromKind::AfterSet(self.from_list()?)) } else { None };
+        let from = if self.accept("from") {
+            Some(UpdateTableFromKind::AfterSet(self.table_references()?))
+        } else {
+            None
+        };
         let selection = self.where_or_current_of()?;
         let returning = self.returning()?;
         Ok(Statement::Update(Update {
@@ -247,7 +263,7 @@ impl Parser<'_> {
     fn delete(&mut self) -> Result<Statement> {
         self.expect_words(&["delete", "from"])?;
         let table = TableWithJoins { relation: self.modified_table()?, joins: Vec::new() };
-        let using = if self.accept("using") { Some(self.from_list()?) } else { None };
+        let using = if self.accept("using") { Some(self.table_references()?) } else { None };
         let selection = self.where_or_current_of()?;
         let returning = self.returning()?;
         Ok(Statement::Delete(Delete {
@@ -268,7 +284,7 @@ impl Parser<'_> {
         self.expect_words(&["merge", "into"])?;
         let table = self.modified_table()?;
         self.expect("using")?;
-        let mut sources = self.from_list_of_one()?;
+        let mut sources = self.single_table_reference()?;
         let source = if sources.joins.is_empty() {
             sources.relation
         } else {
@@ -297,8 +313,8 @@ impl Parser<'_> {
         }))
     }
 
-    fn from_list_of_one(&mut self) -> Result<TableWithJoins> {
-        let mut list = self.from_list()?;
+    fn single_table_reference(&mut self) -> Result<TableWithJoins> {
+        let mut list = self.table_references()?;
         match (list.pop(), list.is_empty()) {
             (Some(one), true) => Ok(one),
             _ => self.fail(),
@@ -307,7 +323,8 @@ impl Parser<'_> {
 
     fn merge_clause(&mut self) -> Result<MergeClause> {
         self.expect("when")?;
-        let clause_kind = if self.accept("not") { MergeClauseKind::NotMatched } else { MergeClauseKind::Matched };
+        let clause_kind =
+            if self.accept("not") { MergeClauseKind::NotMatched } else { MergeClauseKind::Matched };
         self.expect("matched")?;
         let predicate = if self.accept("and") { Some(self.expression()?) } else { None };
         self.expect("then")?;
@@ -315,7 +332,10 @@ impl Parser<'_> {
         let action = match self.word() {
             Some("do") => {
                 self.expect_words(&["do", "nothing"])?;
-                MergeAction::DoNothing { do_token: AttachedToken::empty(), nothing_token: AttachedToken::empty() }
+                MergeAction::DoNothing {
+                    do_token: AttachedToken::empty(),
+                    nothing_token: AttachedToken::empty(),
+                }
             }
             Some("delete") if matched => {
                 self.advance();

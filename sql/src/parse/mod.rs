@@ -1,6 +1,13 @@
-//! Text to syntax trees. Queries and data-modifying statements are sqlparser's trees, made under our own dialect, which
-//! has PostgreSQL's operator precedence; all other statements are our own [`Utility`] trees, made by our own small
-//! parser on sqlparser's tokens. Errors have PostgreSQL's wording and position.
+//! Text to syntax trees. Queries and data-modifying statements are sqlparser's trees, all other statements our own
+//! [`Utility`] trees. The grammar is our own, lexer included: sqlparser's serves many dialects, so it takes what
+//! PostgreSQL refuses, groups operators otherwise and cannot say where an error is. Only its trees are used here.
+//!
+//! The life of a query string: `tokens` cuts it by the rules of PostgreSQL's lexer, `parser` is the cursor over them,
+//! and the grammar files extend that cursor with productions named after `gram.y`'s: `expression`, `type_name`, `query`,
+//! `manipulation` and `utility`. Each says at its top where PostgreSQL knows more than the tree has room for.
+//!
+//! Words are folded and cut already in the trees. A `Location` in them has line 1 and the character, from 1, in the
+//! statement's own text for column: see [`position`]. Errors count in the whole query string.
 
 mod errors;
 mod expression;
@@ -47,7 +54,7 @@ pub enum Node {
 /// # Errors
 /// `42601` syntax error at or near …, with its position in characters; `54001` when nested too deep.
 pub fn parse(text: &str) -> Result<Vec<ParsedStatement>> {
-    let mut parser = Parser::new(text)?;
+    let mut parser = Parser::new(text);
     let mut statements = Vec::new();
     loop {
         while parser.accept_symbol(";") {}
@@ -60,7 +67,11 @@ pub fn parse(text: &str) -> Result<Vec<ParsedStatement>> {
         if !parser.at_end() {
             return parser.fail();
         }
-        statements.push(ParsedStatement { text: parser.text_since(start).into(), offset: parser.base(), node });
+        statements.push(ParsedStatement {
+            text: parser.text_since(start).into(),
+            offset: parser.base(),
+            node,
+        });
     }
 }
 
@@ -90,7 +101,7 @@ pub fn parse_type(text: &str) -> Result<ast::DataType> {
 
 /// Parses a text that is one production and nothing else.
 fn whole<'a, T>(text: &'a str, production: impl FnOnce(&mut Parser<'a>) -> Result<T>) -> Result<T> {
-    let mut parser = Parser::new(text)?;
+    let mut parser = Parser::new(text);
     let tree = production(&mut parser)?;
     match parser.token().kind {
         tokens::Kind::End => Ok(tree),
@@ -101,4 +112,80 @@ fn whole<'a, T>(text: &'a str, production: impl FnOnce(&mut Parser<'a>) -> Resul
 /// The character position (from 1) of a place in a statement's text: our trees count characters as columns of line 1.
 pub fn position(_text: &str, place: sqlparser::tokenizer::Location) -> Option<usize> {
     usize::try_from(place.column).ok().filter(|&column| place.line > 0 && column > 0)
+}
+
+#[cfg(test)]
+mod tests;
+
+impl ParsedStatement {
+    /// The command tag that PostgreSQL answers, without counts (`INSERT`, `SELECT`, `CREATE TABLE`).
+    pub fn tag(&self) -> &'static str {
+        match &self.node {
+            Node::Sql(tree) => crate::session::command_word(tree).trim_end_matches(" 0"),
+            Node::Utility(utility) => utility.tag(),
+        }
+    }
+
+    /// Whether it gives rows: queries, and commands like SHOW.
+    pub fn returns_rows(&self) -> bool {
+        match &self.node {
+            Node::Sql(tree) => returns_rows(tree),
+            Node::Utility(utility) => match &**utility {
+                Utility::Show(_) | Utility::Explain(_) | Utility::Execute(_) => true,
+                Utility::Fetch(fetch) => !fetch.is_move,
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether it begins, ends or divides a transaction.
+    pub fn is_transaction_control(&self) -> bool {
+        let Node::Utility(utility) = &self.node else { return false };
+        matches!(
+            **utility,
+            Utility::Begin { .. }
+                | Utility::Commit { .. }
+                | Utility::Rollback { .. }
+                | Utility::Savepoint(_)
+                | Utility::ReleaseSavepoint(_)
+                | Utility::RollbackToSavepoint(_)
+                | Utility::PrepareTransaction(_)
+                | Utility::CommitPrepared(_)
+                | Utility::RollbackPrepared(_)
+        )
+    }
+
+    /// Whether it is accepted in a transaction that has failed.
+    pub(crate) fn ends_failed_transaction(&self) -> bool {
+        let Node::Utility(utility) = &self.node else { return false };
+        matches!(
+            **utility,
+            Utility::Commit { .. }
+                | Utility::Rollback { .. }
+                | Utility::RollbackToSavepoint(_)
+                | Utility::PrepareTransaction(_)
+        )
+    }
+
+    /// Whether it is COPY from or to the client.
+    pub fn copies_with_client(&self) -> bool {
+        let Node::Utility(utility) = &self.node else { return false };
+        matches!(&**utility, Utility::Copy(copy) if copy.target == CopyTarget::Client)
+    }
+}
+
+fn returns_rows(tree: &ast::Statement) -> bool {
+    match tree {
+        ast::Statement::Query(query) => match &*query.body {
+            ast::SetExpr::Insert(inner)
+            | ast::SetExpr::Update(inner)
+            | ast::SetExpr::Delete(inner)
+            | ast::SetExpr::Merge(inner) => returns_rows(inner),
+            _ => true,
+        },
+        ast::Statement::Insert(insert) => insert.returning.is_some(),
+        ast::Statement::Update(update) => update.returning.is_some(),
+        ast::Statement::Delete(delete) => delete.returning.is_some(),
+        _ => false,
+    }
 }

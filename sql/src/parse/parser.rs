@@ -12,8 +12,11 @@ use super::keywords::Category;
 use super::tokens::{Kind, Token, tokenize};
 use crate::{Result, SqlError};
 
-/// How deep expressions, queries and joins may nest in each other. Each level takes some kilobytes of stack.
-pub(super) const NESTING_MAX: usize = 120;
+/// How deep expressions, queries and joins may nest in each other, for the sake of those who walk the trees.
+pub(super) const NESTING_MAX: usize = 200;
+/// How many bytes of stack one parse may take: half of what threads usually have. Builds without optimization need ten
+/// times what others do, so counting levels alone would not do.
+const STACK_BYTES_MAX: usize = 1 << 20;
 /// How long a chain of left-associative operators, subscripts or set operations may be: trees lean on it.
 pub(super) const CHAIN_MAX: usize = 1_000;
 
@@ -27,13 +30,15 @@ pub(super) struct Parser<'a> {
     /// Characters before the current statement.
     base: usize,
     depth: usize,
+    /// Where the stack was when parsing began.
+    stack_base: usize,
     /// Set while the operands of BETWEEN and other `b_expr`s are read.
     pub(super) restricted: bool,
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(text: &'a str) -> Result<Self> {
-        let tokens = tokenize(text)?;
+    pub(super) fn new(text: &'a str) -> Self {
+        let tokens = tokenize(text);
         let mut partners = vec![0; tokens.len()];
         let mut open = Vec::new();
         for (index, token) in tokens.iter().enumerate() {
@@ -47,7 +52,16 @@ impl<'a> Parser<'a> {
                 _ => {}
             }
         }
-        Ok(Self { text, tokens, partners, index: 0, base: 0, depth: 0, restricted: false })
+        Self {
+            text,
+            tokens,
+            partners,
+            index: 0,
+            base: 0,
+            depth: 0,
+            stack_base: stack_address(),
+            restricted: false,
+        }
     }
 
     /// The current token.
@@ -124,7 +138,7 @@ impl<'a> Parser<'a> {
 
     /// Runs a production one level deeper.
     pub(super) fn nested<T>(&mut self, production: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.depth >= NESTING_MAX {
+        if self.depth >= NESTING_MAX || self.stack_base.abs_diff(stack_address()) > STACK_BYTES_MAX {
             return Err(errors::too_deep());
         }
         self.depth += 1;
@@ -343,4 +357,11 @@ impl<'a> Parser<'a> {
         let start = self.token_at(index).start;
         &self.text[start..self.previous().end.max(start)]
     }
+}
+
+/// About where the stack is.
+#[inline(never)]
+fn stack_address() -> usize {
+    let here = 0_u8;
+    std::hint::black_box(&raw const here).addr()
 }

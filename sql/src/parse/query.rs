@@ -7,11 +7,12 @@
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     Cte, CteAsMaterialized, Distinct, Expr, Fetch, FunctionArguments, GroupByExpr, Ident, Join,
-    JoinConstraint, JoinOperator, LimitClause, LockClause, LockType, NamedWindowDefinition, NamedWindowExpr, NonBlock,
-    ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort,
-    Parens, Query, Select, SelectFlavor, SelectInto, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
-    SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs, TableWithJoins, Values,
-    WildcardAdditionalOptions, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, With,
+    JoinConstraint, JoinOperator, LimitClause, LockClause, LockType, NamedWindowDefinition, NamedWindowExpr,
+    NonBlock, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByExpr, OrderByKind,
+    OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor, SelectInto, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef,
+    TableFactor, TableFunctionArgs, TableWithJoins, Values, WildcardAdditionalOptions, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, With,
 };
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
@@ -42,17 +43,18 @@ impl Parser<'_> {
             _ => false,
         };
         // Each parenthesis between must close before something that only follows a query.
-        begins && (index + 1..inner).all(|opening| {
-            let Some(close) = self.partner(opening) else { return true };
-            match &self.token_at(close + 1).kind {
-                Kind::Symbol(")") | Kind::End => true,
-                Kind::Word(word, ..) => matches!(
-                    word.as_str(),
-                    "union" | "intersect" | "except" | "order" | "limit" | "offset" | "fetch" | "for"
-                ),
-                _ => false,
-            }
-        })
+        begins
+            && (index + 1..inner).all(|opening| {
+                let Some(close) = self.partner(opening) else { return true };
+                match &self.token_at(close + 1).kind {
+                    Kind::Symbol(")") | Kind::End => true,
+                    Kind::Word(word, ..) => matches!(
+                        word.as_str(),
+                        "union" | "intersect" | "except" | "order" | "limit" | "offset" | "fetch" | "for"
+                    ),
+                    _ => false,
+                }
+            })
     }
 
     /// `select_with_parens`.
@@ -82,7 +84,7 @@ impl Parser<'_> {
             match self.word() {
                 Some("limit" | "offset" | "fetch") => self.limit(&mut query)?,
                 Some("for") => self.locking(&mut query)?,
-                _ => return Ok(Box::new(query)),
+                _ => return Ok(query),
             }
         }
     }
@@ -100,7 +102,9 @@ impl Parser<'_> {
     fn common_table_expression(&mut self) -> Result<Cte> {
         let name = self.identifier()?;
         let columns = if self.at_symbol("(") {
-            self.parenthesized(|parser| Ok(TableAliasColumnDef { name: parser.identifier()?, data_type: None }))?
+            self.parenthesized(|parser| {
+                Ok(TableAliasColumnDef { name: parser.identifier()?, data_type: None })
+            })?
         } else {
             Vec::new()
         };
@@ -126,7 +130,7 @@ impl Parser<'_> {
     // Set operations.
 
     fn set_expression(&mut self, level: u8) -> Result<Box<SetExpr>> {
-        let mut left = Box::new(self.set_operand()?);
+        let mut left = self.set_operand()?;
         let mut length = 0;
         loop {
             let (op, next) = match self.word() {
@@ -151,16 +155,17 @@ impl Parser<'_> {
                 SetQuantifier::None
             };
             let right = self.set_expression(next)?;
-            left = Box::new(SetExpr::SetOperation { left, op, set_quantifier, right });
+            left = set_operation(left, op, set_quantifier, right);
         }
     }
 
-    fn set_operand(&mut self) -> Result<SetExpr> {
+    /// A `SetExpr` is kilobytes large: everything on the way of a nested query passes it boxed.
+    fn set_operand(&mut self) -> Result<Box<SetExpr>> {
         match self.word() {
-            Some("select") => Ok(SetExpr::Select(Box::new(self.select()?))),
-            Some("values") => Ok(SetExpr::Values(self.values()?)),
+            Some("select") => self.select().map(select_body),
+            Some("values") => self.values().map(values_body),
             Some("table") => self.table_command(),
-            _ if self.at_symbol("(") => Ok(SetExpr::Query(self.parenthesized_query()?)),
+            _ if self.at_symbol("(") => self.parenthesized_query().map(query_body),
             _ => self.fail(),
         }
     }
@@ -178,7 +183,7 @@ impl Parser<'_> {
         Ok(Values { explicit_row: false, value_keyword: false, rows })
     }
 
-    fn table_command(&mut self) -> Result<SetExpr> {
+    fn table_command(&mut self) -> Result<Box<SetExpr>> {
         self.expect("table")?;
         let mut select = empty_select();
         let wildcard = wildcard_options(self.here());
@@ -192,12 +197,12 @@ impl Parser<'_> {
         }
         select.projection = vec![SelectItem::Wildcard(wildcard)];
         select.from = vec![TableWithJoins { relation: table_factor(name, None), joins: Vec::new() }];
-        Ok(SetExpr::Select(Box::new(select)))
+        Ok(select_body(select))
     }
 
     // SELECT.
 
-    fn select(&mut self) -> Result<Select> {
+    fn select(&mut self) -> Result<Box<Select>> {
         self.expect("select")?;
         let mut select = empty_select();
         if self.accept("distinct") {
@@ -216,7 +221,7 @@ impl Parser<'_> {
             select.into = Some(self.select_into()?);
         }
         if self.accept("from") {
-            select.from = self.from_list()?;
+            select.from = self.table_references()?;
         }
         if self.accept("where") {
             select.selection = Some(self.expression()?);
@@ -243,8 +248,20 @@ impl Parser<'_> {
         self.at_end()
             || self.at_symbol(")")
             || self.at_any(&[
-                "from", "into", "where", "group", "having", "window", "union", "intersect", "except", "order", "limit",
-                "offset", "fetch", "for",
+                "from",
+                "into",
+                "where",
+                "group",
+                "having",
+                "window",
+                "union",
+                "intersect",
+                "except",
+                "order",
+                "limit",
+                "offset",
+                "fetch",
+                "for",
             ])
     }
 
@@ -255,16 +272,21 @@ impl Parser<'_> {
             return Ok(SelectItem::Wildcard(wildcard_options(span)));
         }
         let expr = self.expression()?;
-        if self.at_symbol(".") {
+        if self.at_symbol(".") && !matches!(expr, Expr::Tuple(_) | Expr::Function(_) | Expr::Value(_)) {
             self.advance();
             let span = self.here();
             self.expect_operator("*")?;
+            let mut options = wildcard_options(span);
+            // PostgreSQL takes a label here and has no use for it.
+            if self.accept("as") || self.at_bare_label() {
+                options.opt_alias = Some(self.label()?);
+            }
             let kind = match expr {
                 Expr::Identifier(ident) => SelectItemQualifiedWildcardKind::ObjectName(ident.into()),
                 Expr::CompoundIdentifier(parts) => SelectItemQualifiedWildcardKind::ObjectName(parts.into()),
                 other => SelectItemQualifiedWildcardKind::Expr(other),
             };
-            return Ok(SelectItem::QualifiedWildcard(kind, wildcard_options(span)));
+            return Ok(SelectItem::QualifiedWildcard(kind, options));
         }
         if self.accept("as") {
             return Ok(SelectItem::ExprWithAlias { expr, alias: self.label()? });
@@ -379,7 +401,8 @@ impl Parser<'_> {
                 OperatorName::Plain(operator) => vec![operator],
                 OperatorName::Qualified(parts) => parts,
             };
-            let parts = parts.into_iter().map(|part| ObjectNamePart::Identifier(Ident::with_span(span, part)));
+            let parts =
+                parts.into_iter().map(|part| ObjectNamePart::Identifier(Ident::with_span(span, part)));
             Some(OrderBySort::Using(ObjectName(parts.collect())))
         } else {
             None
@@ -402,17 +425,16 @@ impl Parser<'_> {
 
     fn limit(&mut self, query: &mut Query) -> Result<()> {
         let position = self.position();
-        let repeated = |clause: &str| error!(SYNTAX_ERROR, "multiple {clause} clauses not allowed").at(position);
         let (mut limit, mut offset) = match query.limit_clause.take() {
             Some(LimitClause::LimitOffset { limit, offset, .. }) => (limit, offset),
             _ => (None, None),
         };
         match self.word() {
             Some("limit") => {
-                self.advance();
                 if limit.is_some() || query.fetch.is_some() {
-                    return Err(repeated("LIMIT"));
+                    return self.fail();
                 }
+                self.advance();
                 limit = if self.accept("all") { None } else { Some(self.expression()?) };
                 if self.at_symbol(",") {
                     return Err(SqlError::new(SqlState::SYNTAX_ERROR, "LIMIT #,# syntax is not supported")
@@ -421,10 +443,10 @@ impl Parser<'_> {
                 }
             }
             Some("offset") => {
-                self.advance();
                 if offset.is_some() {
-                    return Err(repeated("OFFSET"));
+                    return self.fail();
                 }
+                self.advance();
                 let value = self.expression()?;
                 let rows = match self.word() {
                     Some("row") => OffsetRows::Row,
@@ -438,9 +460,16 @@ impl Parser<'_> {
             }
             _ => {
                 if limit.is_some() || query.fetch.is_some() {
-                    return Err(repeated("LIMIT"));
+                    return self.fail();
                 }
-                query.fetch = Some(self.fetch_first()?);
+                let fetch = self.fetch_first()?;
+                if fetch.with_ties && query.order_by.is_none() {
+                    return Err(error!(
+                        SYNTAX_ERROR,
+                        "WITH TIES cannot be specified without ORDER BY clause"
+                    ));
+                }
+                query.fetch = Some(fetch);
             }
         }
         if limit.is_some() || offset.is_some() {
@@ -489,9 +518,9 @@ impl Parser<'_> {
             query.locks.push(LockClause { lock_type, of: None, nonblock });
         } else {
             query.locks.extend(tables.into_iter().map(|table| LockClause {
-                lock_type: lock_type.clone(),
+                lock_type,
                 of: Some(table),
-                nonblock: nonblock.clone(),
+                nonblock,
             }));
         }
         Ok(())
@@ -499,7 +528,7 @@ impl Parser<'_> {
 
     // FROM.
 
-    pub(super) fn from_list(&mut self) -> Result<Vec<TableWithJoins>> {
+    pub(super) fn table_references(&mut self) -> Result<Vec<TableWithJoins>> {
         self.list(Self::table_reference)
     }
 
@@ -525,7 +554,11 @@ impl Parser<'_> {
         if self.accept("cross") {
             self.expect("join")?;
             let relation = self.table_primary()?;
-            return Ok(Join { relation, global: false, join_operator: JoinOperator::CrossJoin(JoinConstraint::None) });
+            return Ok(Join {
+                relation,
+                global: false,
+                join_operator: JoinOperator::CrossJoin(JoinConstraint::None),
+            });
         }
         let natural = self.accept("natural");
         let side = self.word().unwrap_or_default().to_owned();
@@ -685,7 +718,9 @@ impl Parser<'_> {
 
     fn table_function_call(&mut self) -> Result<(ObjectName, Vec<sqlparser::ast::FunctionArg>)> {
         let position = self.position();
-        let plain = self.at_identifier() || matches!(&self.token().kind, Kind::Quoted(_)) || self.symbol_ahead(1, ".");
+        let plain = self.at_identifier()
+            || matches!(&self.token().kind, Kind::Quoted(_))
+            || self.symbol_ahead(1, ".");
         let call = if plain {
             let name = self.function_name()?;
             self.function_call(name)?
@@ -715,7 +750,11 @@ impl Parser<'_> {
         let mut calls = self.parenthesized(|parser| {
             let name = parser.function_name()?;
             let call = parser.function_call(name)?;
-            if parser.at("as") { parser.unsupported("a column definition list in ROWS FROM") } else { Ok(call) }
+            if parser.at("as") {
+                parser.unsupported("a column definition list in ROWS FROM")
+            } else {
+                Ok(call)
+            }
         })?;
         let with_ordinality = self.accept_words(&["with", "ordinality"]);
         let alias = self.table_alias(true)?;
@@ -810,9 +849,30 @@ pub(super) fn table_factor(name: ObjectName, alias: Option<TableAlias>) -> Table
     }
 }
 
+fn select_body(select: Box<Select>) -> Box<SetExpr> {
+    Box::new(SetExpr::Select(select))
+}
+
+fn values_body(values: Values) -> Box<SetExpr> {
+    Box::new(SetExpr::Values(values))
+}
+
+fn query_body(query: Box<Query>) -> Box<SetExpr> {
+    Box::new(SetExpr::Query(query))
+}
+
+fn set_operation(
+    left: Box<SetExpr>,
+    op: SetOperator,
+    set_quantifier: SetQuantifier,
+    right: Box<SetExpr>,
+) -> Box<SetExpr> {
+    Box::new(SetExpr::SetOperation { left, op, set_quantifier, right })
+}
+
 /// A query of just a body.
-pub(super) fn query_of(with: Option<With>, body: Box<SetExpr>) -> Query {
-    Query {
+pub(super) fn query_of(with: Option<With>, body: Box<SetExpr>) -> Box<Query> {
+    Box::new(Query {
         with,
         body,
         order_by: None,
@@ -823,11 +883,11 @@ pub(super) fn query_of(with: Option<With>, body: Box<SetExpr>) -> Query {
         settings: None,
         format_clause: None,
         pipe_operators: Vec::new(),
-    }
+    })
 }
 
-fn empty_select() -> Select {
-    Select {
+fn empty_select() -> Box<Select> {
+    Box::new(Select {
         select_token: AttachedToken::empty(),
         optimizer_hints: Vec::new(),
         distinct: None,
@@ -852,5 +912,5 @@ fn empty_select() -> Select {
         window_before_qualify: false,
         value_table_mode: None,
         flavor: SelectFlavor::Standard,
-    }
+    })
 }

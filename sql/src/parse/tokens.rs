@@ -37,6 +37,9 @@ pub(super) enum Kind {
     Operator(String),
     /// One of `( ) [ ] , ; : . :: .. := =>`.
     Symbol(&'static str),
+    /// What the lexer cannot read; nothing follows it. The error comes when the grammar gets here, for an error of
+    /// grammar before it comes first.
+    Invalid(SqlError),
     /// After the last token.
     End,
 }
@@ -53,19 +56,20 @@ pub(super) struct Token {
     pub(super) position: usize,
 }
 
-/// The tokens of a query string, the last one being `End`.
-pub(super) fn tokenize(text: &str) -> Result<Vec<Token>> {
-    let mut lexer = Lexer { text, bytes: text.as_bytes(), at: 0, counted: 0, characters: 0, ascii: text.is_ascii() };
+/// The tokens of a query string, the last one being `End` or `Invalid`.
+pub(super) fn tokenize(text: &str) -> Vec<Token> {
+    let mut lexer =
+        Lexer { text, bytes: text.as_bytes(), at: 0, counted: 0, characters: 0, ascii: text.is_ascii() };
     let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
     loop {
-        lexer.skip_blanks()?;
+        let blanks = lexer.skip_blanks();
         let start = lexer.at;
         let position = lexer.position(start);
-        let kind = lexer.next_kind()?;
-        let last = kind == Kind::End;
-        tokens.push(Token { kind, start, end: lexer.at, position });
+        let kind = blanks.and_then(|()| lexer.next_kind()).unwrap_or_else(Kind::Invalid);
+        let last = matches!(kind, Kind::End | Kind::Invalid(_));
+        tokens.push(Token { kind, start, end: lexer.at.min(text.len()).max(start), position });
         if last {
-            return Ok(tokens);
+            return tokens;
         }
     }
 }
@@ -233,17 +237,31 @@ impl<'a> Lexer<'a> {
                 whole = false;
                 self.at += 1 + sign;
                 digits(self);
+            } else if sign == 0 && is_identifier_part(self.byte(1)) {
+                return Err(self.junk("trailing junk after numeric literal", start));
             } else {
                 let end = self.at + 1 + sign;
-                return Err(self.fail("trailing junk after numeric literal", start, end.min(self.text.len())));
+                return Err(self.fail(
+                    "trailing junk after numeric literal",
+                    start,
+                    end.min(self.text.len()),
+                ));
             }
         }
         if is_identifier_start(self.byte(0)) {
-            let end = self.at + self.character_length();
-            return Err(self.fail("trailing junk after numeric literal", start, end));
+            return Err(self.junk("trailing junk after numeric literal", start));
         }
         let text = self.text[start..self.at].to_owned();
         Ok(if whole { Kind::Integer(text) } else { Kind::Decimal(text) })
+    }
+
+    /// An identifier right behind a number, which the message shows whole.
+    fn junk(&mut self, message: &str, start: usize) -> SqlError {
+        while self.at < self.bytes.len() && is_identifier_part(self.byte(0)) {
+            self.at += 1;
+        }
+        let end = self.at;
+        self.fail(message, start, end)
     }
 
     fn character_length(&self) -> usize {
@@ -258,14 +276,18 @@ impl<'a> Lexer<'a> {
                 self.at += 1;
             }
             if is_identifier_start(self.byte(0)) {
-                let end = self.at + self.character_length();
-                return Err(self.fail("trailing junk after parameter", start, end));
+                return Err(self.junk("trailing junk after parameter", start));
             }
             return Ok(Kind::Parameter(self.text[start..self.at].to_owned()));
         }
         let mut end = start + 1;
         if self.bytes.get(end).copied().is_some_and(is_identifier_start) {
-            while self.bytes.get(end).copied().is_some_and(|byte| is_identifier_start(byte) || byte.is_ascii_digit()) {
+            while self
+                .bytes
+                .get(end)
+                .copied()
+                .is_some_and(|byte| is_identifier_start(byte) || byte.is_ascii_digit())
+            {
                 end += 1;
             }
         }
@@ -287,7 +309,9 @@ impl<'a> Lexer<'a> {
         match (self.byte(0), self.byte(1), self.byte(2)) {
             (b'e' | b'E', b'\'', _) => return self.quoted_text(1, Escapes::Backslash).map(Kind::Text),
             (b'b' | b'B', b'\'', _) => return self.raw("unterminated bit string literal").map(Kind::Bits),
-            (b'x' | b'X', b'\'', _) => return self.raw("unterminated hexadecimal string literal").map(Kind::Hex),
+            (b'x' | b'X', b'\'', _) => {
+                return self.raw("unterminated hexadecimal string literal").map(Kind::Hex);
+            }
             (b'n' | b'N', b'\'', _) => return self.quoted_text(1, Escapes::None).map(Kind::National),
             (b'u' | b'U', b'&', b'\'') => {
                 let start = self.at;
@@ -521,8 +545,11 @@ impl<'a> Lexer<'a> {
                 rest = &rest[escape.len_utf8()..];
                 u32::from(escape)
             } else {
-                let (length, digits) = if rest.starts_with('+') { (7, rest.get(1..7)) } else { (4, rest.get(..4)) };
-                let Some(digits) = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) else {
+                let (length, digits) =
+                    if rest.starts_with('+') { (7, rest.get(1..7)) } else { (4, rest.get(..4)) };
+                let Some(digits) =
+                    digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                else {
                     let position = self.position(place.min(self.text.len()));
                     return Err(SqlError::new(SqlState::SYNTAX_ERROR, "invalid Unicode escape")
                         .hint("Unicode escapes must be \\XXXX or \\+XXXXXX.")
@@ -544,7 +571,9 @@ impl<'a> Lexer<'a> {
                 Some(character) => decoded.push(character),
                 None => {
                     let position = self.position(place.min(self.text.len()));
-                    return Err(SqlError::new(SqlState::SYNTAX_ERROR, "invalid Unicode escape value").at(position));
+                    return Err(
+                        SqlError::new(SqlState::SYNTAX_ERROR, "invalid Unicode escape value").at(position)
+                    );
                 }
             }
         }
@@ -562,8 +591,9 @@ impl<'a> Lexer<'a> {
     fn uescape(&mut self) -> Result<Option<char>> {
         let before = self.at;
         self.skip_blanks()?;
-        let is_clause = self.text.get(self.at..self.at + 7).is_some_and(|word| word.eq_ignore_ascii_case("uescape"))
-            && !is_identifier_part(self.byte(7));
+        let is_clause =
+            self.text.get(self.at..self.at + 7).is_some_and(|word| word.eq_ignore_ascii_case("uescape"))
+                && !is_identifier_part(self.byte(7));
         if !is_clause {
             self.at = before;
             return Ok(None);
@@ -579,7 +609,9 @@ impl<'a> Lexer<'a> {
         let mut characters = text.chars();
         match (characters.next(), characters.next()) {
             (Some(escape), None)
-                if !escape.is_ascii_hexdigit() && !"+'\"".contains(escape) && !escape.is_ascii_whitespace() =>
+                if !escape.is_ascii_hexdigit()
+                    && !"+'\"".contains(escape)
+                    && !escape.is_ascii_whitespace() =>
             {
                 Ok(Some(escape))
             }

@@ -2,8 +2,8 @@
 //! tree has a variant for get it; all others are `DataType::Custom` with name and modifiers.
 
 use sqlparser::ast::{
-    ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, Ident, IntervalFields, ObjectName, ObjectNamePart,
-    TimezoneInfo,
+    ArrayElemTypeDef, CharacterLength, DataType, ExactNumberInfo, Ident, IntervalFields, ObjectName,
+    ObjectNamePart, TimezoneInfo,
 };
 
 use super::keywords::Category;
@@ -47,7 +47,9 @@ impl Parser<'_> {
                 let word = word.clone();
                 self.keyword_type(&word)
             }
-            Kind::Word(word, category, _) if *category != Category::Reserved && !self.symbol_ahead(1, ".") => {
+            Kind::Word(word, category, _)
+                if *category != Category::Reserved && !self.symbol_ahead(1, ".") =>
+            {
                 match word.as_str() {
                     "double" if self.word_ahead(1) == Some("precision") => {
                         self.advance();
@@ -183,7 +185,7 @@ impl Parser<'_> {
         for (words, fields) in FIELDS {
             if self.accept_words(words) {
                 let precision = if words.last() == Some(&"second") { self.length()? } else { None };
-                return Ok((Some(fields.clone()), precision));
+                return Ok((Some(*fields), precision));
             }
         }
         Ok((None, None))

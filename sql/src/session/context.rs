@@ -1,10 +1,14 @@
 //! What a running statement's functions may see of its session.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::Oid;
+use storage::Connection;
+
+use crate::bound::{CteId, LockStrength, LockWait};
 use crate::catalog::Catalog;
 use crate::types::{FormatSettings, TypeContext};
+use crate::{Oid, Result, SqlError, Value};
 
 /// What a running statement's functions may see: made when the statement starts, never changed while it runs.
 pub struct StatementContext {
@@ -18,9 +22,21 @@ pub struct StatementContext {
     pub statement_time: i64,
     /// The session's shared part: backend row, cluster, database, roles, settings, sequence state.
     pub session: Arc<SessionShared>,
+    /// What the data-modifying parts of the statement have returned so far, by the number of their WITH query.
+    pub buffered: parking_lot::Mutex<HashMap<CteId, Arc<Vec<Vec<Value>>>>>,
 }
 
 impl StatementContext {
+    /// The context that the executor lent to the engine connection.
+    ///
+    /// # Errors
+    /// When a host function is called outside any statement of a session: a fault of ours.
+    pub fn lent(context: Option<&Arc<dyn std::any::Any + Send + Sync>>) -> Result<Arc<Self>, storage::HostError> {
+        context
+            .and_then(|any| any.clone().downcast::<Self>().ok())
+            .ok_or_else(|| "a host function was called without a statement context".into())
+    }
+
     /// What reading and writing values may look at.
     pub fn type_context(&self) -> TypeContext<'_> {
         TypeContext { catalog: &self.catalog, format: &self.format, search_path: &self.search_path }
@@ -41,4 +57,91 @@ pub struct SessionShared {
     pub settings: parking_lot::Mutex<crate::settings::SessionSettings>,
     /// Notices raised by functions, taken by the executor after each step.
     pub notices: parking_lot::Mutex<Vec<crate::Report>>,
+    /// What functions may ask the session to do.
+    pub services: Arc<dyn SessionServices>,
+}
+
+/// What functions may ask their session to do. Each service refuses with 0A000 until the session provides it.
+#[allow(unused_variables, reason = "the defaults refuse")]
+pub trait SessionServices: Send + Sync {
+    /// `nextval`.
+    fn next_value(&self, sequence: Oid, connection: &mut Connection) -> Result<i64> {
+        Err(SqlError::unsupported("nextval"))
+    }
+    /// `currval`.
+    fn current_value(&self, sequence: Oid) -> Result<i64> {
+        Err(SqlError::unsupported("currval"))
+    }
+    /// `lastval`.
+    fn last_value(&self) -> Result<i64> {
+        Err(SqlError::unsupported("lastval"))
+    }
+    /// `setval`: whether the value counts as already given out is `is_called`.
+    fn set_value(
+        &self,
+        sequence: Oid,
+        value: i64,
+        is_called: bool,
+        connection: &mut Connection,
+    ) -> Result<()> {
+        Err(SqlError::unsupported("setval"))
+    }
+    /// `pg_sequence_last_value`: the last value given out in any session, `None` before the first.
+    fn sequence_last_value(&self, sequence: Oid, connection: &mut Connection) -> Result<Option<i64>> {
+        Err(SqlError::unsupported("pg_sequence_last_value"))
+    }
+    /// `pg_notify`: sends at commit.
+    fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+        Err(SqlError::unsupported("pg_notify"))
+    }
+    /// `pg_listening_channels`.
+    fn listening_channels(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// The transaction's number; when it has none yet it is given one if `assign`.
+    fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
+        Err(SqlError::unsupported("pg_current_xact_id"))
+    }
+    /// Locks a row of a table for the transaction (FOR UPDATE and its kin); false for one that SKIP LOCKED leaves out.
+    fn lock_row(&self, relation: Oid, row: i64, strength: LockStrength, wait: LockWait) -> Result<bool> {
+        Err(SqlError::unsupported("locking rows"))
+    }
+    /// The rows of `pg_prepared_statements`.
+    fn prepared_statements(&self) -> Vec<PreparedStatementRow> {
+        Vec::new()
+    }
+    /// The rows of `pg_cursors`.
+    fn cursors(&self) -> Vec<CursorRow> {
+        Vec::new()
+    }
+}
+
+/// Services of a session that has none.
+pub struct NoServices;
+
+impl SessionServices for NoServices {}
+
+/// A row of `pg_prepared_statements`.
+#[derive(Clone)]
+#[allow(missing_docs, reason = "the columns are described in PostgreSQL's manual")]
+pub struct PreparedStatementRow {
+    pub name: String,
+    pub statement: String,
+    pub prepare_time: i64,
+    pub parameter_types: Vec<Oid>,
+    pub from_sql: bool,
+    pub generic_plans: i64,
+    pub custom_plans: i64,
+}
+
+/// A row of `pg_cursors`.
+#[derive(Clone)]
+#[allow(missing_docs, reason = "the columns are described in PostgreSQL's manual")]
+pub struct CursorRow {
+    pub name: String,
+    pub statement: String,
+    pub is_holdable: bool,
+    pub is_binary: bool,
+    pub is_scrollable: bool,
+    pub creation_time: i64,
 }

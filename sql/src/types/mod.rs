@@ -24,10 +24,20 @@ pub mod array;
 
 pub mod boolean;
 pub mod bytes;
+pub mod date;
+mod date_input;
+pub mod date_names;
+pub mod date_output;
+#[cfg(test)]
+mod date_tests;
 pub mod enums;
 pub mod float;
 mod format;
 pub mod integer;
+pub mod interval;
+pub(crate) mod interval_input;
+pub mod json;
+pub mod jsonb;
 pub mod key;
 
 pub mod names;
@@ -35,6 +45,8 @@ pub mod range;
 pub mod record;
 pub mod registered;
 pub mod text;
+pub mod time;
+pub mod timestamp;
 pub mod vector;
 
 use std::collections::HashMap;
@@ -154,10 +166,16 @@ pub struct TypeEntry {
 pub const FAMILIES: &[&[TypeEntry]] = &[
     boolean::TYPES,
     bytes::TYPES,
+    date::TYPES,
     float::TYPES,
     integer::TYPES,
+    interval::TYPES,
+    json::TYPES,
+    jsonb::TYPES,
     registered::TYPES,
     text::TYPES,
+    time::TYPES,
+    timestamp::TYPES,
     vector::TYPES,
 ];
 
@@ -234,6 +252,22 @@ fn resolve_from_catalog(catalog: &Catalog, ty: Oid) -> Resolved {
             None => Resolved::Unsupported,
         },
         _ => Resolved::Unsupported,
+    }
+}
+
+/// How values of a built-in type are stored; `None` for types that only a catalog knows.
+pub(crate) fn built_in_form(ty: Oid) -> Option<StorageForm> {
+    match BUILT_IN.get(&ty)? {
+        Resolved::Base(entry) => Some(entry.form),
+        _ => Some(StorageForm::Keyed),
+    }
+}
+
+/// The type of the elements of a built-in array type.
+pub(crate) fn built_in_element(ty: Oid) -> Option<Oid> {
+    match BUILT_IN.get(&ty)? {
+        Resolved::Array { element, .. } => Some(*element),
+        _ => None,
     }
 }
 

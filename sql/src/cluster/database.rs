@@ -1,0 +1,117 @@
+//! An open database: its file, its present catalog, and the gate that keeps the two in step.
+//!
+//! A statement takes its snapshot of the file and the catalog under the read side of the gate; a transaction that has
+//! changed the catalog commits and publishes under the write side. So nobody pairs an old catalog with a new schema.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use storage::{Connection, Database as Store, DatabaseOptions, PooledConnection};
+
+use super::sequences::Sequences;
+use crate::catalog::{self, Catalog, Scope};
+use crate::session::PlanCache;
+use crate::{Oid, Result};
+
+/// How many idle engine connections a database keeps. One takes about 100 KiB with its caches.
+const IDLE_CONNECTIONS_MAX: usize = 16;
+
+/// An open database. The one with OID zero is the cluster's own file, entered by sessions without a database.
+pub struct OpenDatabase {
+    /// `pg_database.oid`.
+    pub oid: Oid,
+    /// The file.
+    pub store: Arc<Store>,
+    /// The database's sequences.
+    pub sequences: Sequences,
+    /// Plans of statements run here.
+    pub(crate) plans: Mutex<PlanCache>,
+    catalog: RwLock<Arc<Catalog>>,
+}
+
+impl OpenDatabase {
+    /// Opens a database's file and reads its catalog; makes both when `create` and the file is missing.
+    pub(super) fn open(directory: &Path, oid: Oid, create: bool) -> Result<Arc<Self>> {
+        let (path, scope) = place(directory, oid);
+        let fresh = !path.exists();
+        let store = Store::open(&path, options(create)).map_err(super::storage_error)?;
+        let mut connection = store.connection().map_err(super::storage_error)?;
+        if fresh {
+            make(&mut connection, scope)?;
+        }
+        connection.begin_read().map_err(super::storage_error)?;
+        let catalog = catalog::load(&mut connection, scope, oid)?;
+        drop(connection);
+        Ok(Arc::new(Self {
+            oid,
+            store,
+            sequences: Sequences::new(path.with_extension("sequences.sqlite")),
+            plans: Mutex::default(),
+            catalog: RwLock::new(catalog),
+        }))
+    }
+
+    /// The catalog as last committed.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.read().clone()
+    }
+
+    /// Begins a transaction that reads, with the catalog that goes with its snapshot.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub fn begin_read(&self) -> Result<(PooledConnection, Arc<Catalog>)> {
+        let mut connection = self.store.connection().map_err(super::storage_error)?;
+        let catalog = self.catalog.read();
+        connection.begin_read().map_err(super::storage_error)?;
+        Ok((connection, catalog.clone()))
+    }
+
+    /// Commits a writing transaction; a changed catalog becomes everybody's in the same moment.
+    ///
+    /// # Errors
+    /// Those of the storage engine; the transaction may then still be open.
+    pub(crate) fn commit(&self, connection: &mut Connection, changed: Option<Arc<Catalog>>) -> storage::Result<()> {
+        let Some(changed) = changed else { return connection.commit() };
+        let mut catalog = self.catalog.write();
+        connection.commit()?;
+        // Shared rows may have been published by others meanwhile: the newest are those already here.
+        *catalog = Arc::new(changed.with_shared_rows_of(&catalog));
+        Ok(())
+    }
+
+    /// Takes over the cluster's shared rows.
+    pub(super) fn refresh_shared(&self, shared: &Arc<Catalog>) {
+        let mut catalog = self.catalog.write();
+        *catalog =
+            if self.oid.is_valid() { Arc::new(catalog.with_shared_rows_of(shared)) } else { shared.clone() };
+    }
+
+    /// Copies the log into the file and closes it.
+    pub(super) fn close(&self) -> Result<()> {
+        self.sequences.close()?;
+        self.store.close().map_err(super::storage_error)
+    }
+}
+
+/// The file of a database and what its catalog holds.
+fn place(directory: &Path, oid: Oid) -> (PathBuf, Scope) {
+    if oid.is_valid() { (file(directory, oid), Scope::Database) } else { (directory.join("global.sqlite"), Scope::Cluster) }
+}
+
+/// The file of a database.
+pub(super) fn file(directory: &Path, oid: Oid) -> PathBuf {
+    directory.join("base").join(format!("{oid}.sqlite"))
+}
+
+pub(super) fn options(create: bool) -> DatabaseOptions {
+    DatabaseOptions { create, idle_connections_max: IDLE_CONNECTIONS_MAX }
+}
+
+/// Makes an empty catalog in a new file.
+fn make(connection: &mut Connection, scope: Scope) -> Result<()> {
+    connection.begin_write().map_err(super::storage_error)?;
+    catalog::bootstrap(connection, scope)?;
+    connection.commit().map_err(super::storage_error)
+}

@@ -1,0 +1,163 @@
+//! Rows that come from outside SQL text, as COPY FROM has them: given columns are taken as they are, the others get their
+//! defaults, and then each row goes the way of every inserted row.
+
+use std::sync::Arc;
+
+use storage::Connection;
+
+use super::foreign_keys::{self, Pending};
+use super::run::{self, Places};
+use super::stored::{CatalogExpressions, Names};
+use super::table::Table;
+use super::write::Writer;
+use crate::bind::BindContext;
+use crate::bound::{Expr, RangeId, TypeMod};
+use crate::lower::{HostFunction, StoredExpressions, Text};
+use crate::session::StatementContext;
+use crate::{Oid, Result, Value};
+
+/// The range number of the row in its own texts.
+const ROW: RangeId = RangeId(0);
+
+/// Inserts rows of some columns into a table.
+pub(crate) struct RowInserter {
+    table: Table,
+    /// Positions of the given columns.
+    given: Vec<usize>,
+    /// Columns that are not given and have a default, with the text that computes all of them.
+    defaults: Vec<usize>,
+    default_text: Option<Text>,
+    generated: Vec<usize>,
+    checks: Vec<String>,
+    /// Computes generated columns and checks.
+    row_text: Option<Text>,
+    functions: Vec<HostFunction>,
+    pending: Vec<Pending>,
+}
+
+impl RowInserter {
+    /// Prepares to insert rows with values for these columns (positions from 0) into a table.
+    ///
+    /// # Errors
+    /// Those of binding defaults, checks and generated columns.
+    pub(crate) fn new(context: &BindContext<'_>, table: Oid, given: Vec<usize>) -> Result<Self> {
+        let stored = CatalogExpressions {
+            catalog: context.catalog,
+            search_path: context.search_path,
+            format: context.format,
+        };
+        let catalog = context.catalog;
+        let table = Table::new(catalog, table)?;
+        let width = table.attributes.len();
+        let mut defaults = Vec::new();
+        let mut expressions = Vec::new();
+        for column in table.live().filter(|column| !given.contains(column)) {
+            let attribute = &table.attributes[column];
+            let ty = TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod };
+            let generated = attribute.attgenerated == 's';
+            if let Some(default) = catalog.default_expression(table.oid, attribute.attnum)
+                && !generated
+            {
+                defaults.push(column);
+                expressions.push(stored.bind(&default.adbin, &Names::None, Some(ty))?);
+            } else if let Some(sequence) = stored.identity_sequence(table.oid, attribute) {
+                defaults.push(column);
+                expressions.push(super::stored::next_value(sequence, ty.oid));
+            }
+        }
+        let lower = |list: &[Expr]| crate::lower::row_expressions(catalog, &stored, ROW, width, list);
+        let default_text = if expressions.is_empty() { None } else { Some(lower(&expressions)?) };
+        let generated = stored.generated_columns(catalog, table.oid, ROW)?;
+        let checks = stored.table_checks(catalog, table.oid, ROW)?;
+        let mut computed: Vec<Expr> = generated.iter().map(|(_, expr)| expr.clone()).collect();
+        for (_, check) in &checks {
+            computed.push(with_generated(check, &generated));
+        }
+        let row_text = if computed.is_empty() { None } else { Some(lower(&computed)?) };
+        let functions = stored.index_functions(catalog, table.oid)?;
+        Ok(Self {
+            table,
+            given,
+            defaults,
+            default_text,
+            generated: generated.into_iter().map(|(column, _)| column).collect(),
+            checks: checks.into_iter().map(|(name, _)| name).collect(),
+            row_text,
+            functions,
+            pending: Vec::new(),
+        })
+    }
+
+    /// Inserts one row; `values` are those of the given columns, in their order.
+    ///
+    /// # Errors
+    /// Those of constraints: `23502`, `23514`, `23505`.
+    pub(crate) fn insert(
+        &mut self,
+        connection: &mut Connection,
+        context: &Arc<StatementContext>,
+        values: Vec<Value>,
+    ) -> Result<()> {
+        for function in self.functions.drain(..) {
+            function.ensure(connection).map_err(run::engine_error)?;
+        }
+        let mut row = vec![Value::Null; self.table.attributes.len()];
+        for (column, value) in self.given.iter().zip(values) {
+            row[*column] = value;
+        }
+        if let Some(text) = &self.default_text {
+            let computed = compute(connection, text, context, &row)?;
+            for (column, value) in self.defaults.iter().zip(computed) {
+                row[*column] = value;
+            }
+        }
+        let mut results = Vec::new();
+        if let Some(text) = &self.row_text {
+            let mut computed = compute(connection, text, context, &row)?;
+            results = computed.split_off(self.generated.len());
+            for (column, value) in self.generated.iter().zip(computed) {
+                row[*column] = value;
+            }
+        }
+        let mut writer = Writer { connection, context, table: &self.table, pending: &mut self.pending };
+        writer.check_not_null(&row)?;
+        if let Some(failed) = results.iter().position(|result| *result == Value::Integer(0)) {
+            return Err(writer.check_violation(&self.checks[failed], &row));
+        }
+        writer.insert(&row)?;
+        Ok(())
+    }
+
+    /// Does what foreign keys ask at the statement's end.
+    ///
+    /// # Errors
+    /// `23503`.
+    pub(crate) fn finish(
+        self,
+        connection: &mut Connection,
+        context: &Arc<StatementContext>,
+        deferred: &mut Vec<Pending>,
+    ) -> Result<()> {
+        foreign_keys::settle(connection, context, self.pending, Some(deferred))
+    }
+}
+
+fn compute(
+    connection: &mut Connection,
+    text: &Text,
+    context: &Arc<StatementContext>,
+    row: &[Value],
+) -> Result<Vec<Value>> {
+    let places = Places { row, ..Places::new(context, &[]) };
+    Ok(run::query(connection, text, &places)?.into_iter().next().unwrap_or_default())
+}
+
+/// A check with generated columns replaced by what computes them: they are not in the row yet.
+fn with_generated(check: &Expr, generated: &[(usize, Expr)]) -> Expr {
+    let mut check = check.clone();
+    crate::lower::replace_columns(&mut check, &|range, column| {
+        let found = generated.iter().find(|(generated, _)| range == ROW && *generated == column);
+        found.map(|(_, expr)| expr.clone())
+    });
+    check
+}

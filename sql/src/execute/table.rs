@@ -1,0 +1,118 @@
+//! What writing to a table must know of it: names for SQLite, constraints for PostgreSQL's errors.
+
+use std::sync::Arc;
+
+use crate::catalog::{Attribute, Catalog, Class, Constraint, Index};
+use crate::lower::{quoted, rowid_name};
+use crate::{ObjectNames, Oid, Result, SqlError, error};
+
+/// A table as its writer sees it.
+pub(crate) struct Table {
+    pub(crate) oid: Oid,
+    pub(crate) class: Arc<Class>,
+    pub(crate) schema: String,
+    /// Quoted, as SQL text calls it.
+    pub(crate) physical: String,
+    /// Quoted name of the row number.
+    pub(crate) rowid: String,
+    pub(crate) attributes: Arc<[Arc<Attribute>]>,
+    /// Unique indexes by OID, the order in which PostgreSQL checks them.
+    pub(crate) unique: Vec<Arc<Index>>,
+    /// The foreign keys of this table.
+    pub(crate) references: Vec<Arc<Constraint>>,
+    /// The foreign keys that refer to this table.
+    pub(crate) referenced: Vec<Arc<Constraint>>,
+    pub(crate) insert_sql: String,
+}
+
+impl Table {
+    pub(crate) fn new(catalog: &Catalog, oid: Oid) -> Result<Self> {
+        let class = catalog.class(oid);
+        let class = class.ok_or_else(|| error!(UNDEFINED_TABLE, "relation with OID {oid} does not exist"))?;
+        if !matches!(class.relkind, 'r' | 'p' | 'm') {
+            return Err(SqlError::unsupported(format_args!("changing relation \"{}\"", class.relname)));
+        }
+        if oid < crate::oid::FIRST_NORMAL {
+            return Err(error!(
+                INSUFFICIENT_PRIVILEGE,
+                "permission denied: \"{}\" is a system catalog",
+                class.relname
+            ));
+        }
+        let attributes = catalog.attributes(oid);
+        let names: Vec<Option<String>> =
+            attributes.iter().map(|a| (!a.attisdropped).then(|| a.attname.clone())).collect();
+        let physical = catalog.physical_name(oid);
+        let physical = quoted(&physical.ok_or_else(|| SqlError::internal("table without a physical name"))?);
+        let mut unique: Vec<_> = catalog.indexes(oid).iter().filter(|i| i.indisunique).cloned().collect();
+        unique.sort_by_key(|index| index.indexrelid);
+        let constraints = catalog.constraints(oid);
+        let insert_sql = insert_sql(&physical, &names);
+        Ok(Self {
+            oid,
+            schema: catalog.namespace(class.relnamespace).map(|n| n.nspname.clone()).unwrap_or_default(),
+            class,
+            physical,
+            rowid: quoted(rowid_name(&names)?),
+            attributes,
+            unique,
+            references: constraints.iter().filter(|c| c.contype == 'f').cloned().collect(),
+            referenced: catalog.referencing_constraints(oid).to_vec(),
+            insert_sql,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.class.relname
+    }
+
+    /// Positions of the columns that exist.
+    pub(crate) fn live(&self) -> impl Iterator<Item = usize> {
+        self.attributes.iter().enumerate().filter(|(_, a)| !a.attisdropped).map(|(i, _)| i)
+    }
+
+    /// The objects that an error of one of its constraints concerns.
+    pub(crate) fn concerning(&self, constraint: Option<&str>, column: Option<&str>) -> ObjectNames {
+        ObjectNames {
+            schema: Some(self.schema.clone()),
+            table: Some(self.class.relname.clone()),
+            column: column.map(str::to_owned),
+            constraint: constraint.map(str::to_owned),
+            ..ObjectNames::default()
+        }
+    }
+
+    /// `UPDATE t SET a = ?1, … WHERE rowid = ?n`.
+    pub(crate) fn update_sql(&self, columns: &[usize]) -> String {
+        let assignments: Vec<String> = columns
+            .iter()
+            .enumerate()
+            .map(|(i, column)| format!("{} = ?{}", quoted(&self.attributes[*column].attname), i + 1))
+            .collect();
+        let row = columns.len() + 1;
+        format!("UPDATE {} SET {} WHERE {} = ?{row}", self.physical, assignments.join(", "), self.rowid)
+    }
+
+    pub(crate) fn delete_sql(&self) -> String {
+        format!("DELETE FROM {} WHERE {} = ?1", self.physical, self.rowid)
+    }
+
+    /// The select list of all columns: NULL for dropped ones.
+    pub(crate) fn all_columns(&self) -> String {
+        let columns: Vec<String> = self
+            .attributes
+            .iter()
+            .map(|a| if a.attisdropped { "NULL".to_owned() } else { quoted(&a.attname) })
+            .collect();
+        if columns.is_empty() { "NULL".to_owned() } else { columns.join(", ") }
+    }
+}
+
+fn insert_sql(physical: &str, names: &[Option<String>]) -> String {
+    let columns: Vec<String> = names.iter().flatten().map(|name| quoted(name)).collect();
+    if columns.is_empty() {
+        return format!("INSERT INTO {physical} DEFAULT VALUES");
+    }
+    let places: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
+    format!("INSERT INTO {physical} ({}) VALUES ({})", columns.join(", "), places.join(", "))
+}

@@ -1,0 +1,298 @@
+//! Writing one row: NOT NULL, checks, then the write itself, whose refusal by a unique index is told in PostgreSQL's
+//! words. Foreign keys are noted down and looked at later (`foreign_keys`).
+
+use std::sync::Arc;
+
+use storage::{Connection, ErrorKind};
+
+use super::foreign_keys::Pending;
+use super::run::engine_error;
+use super::table::Table;
+use crate::catalog::Index;
+use crate::lower::quoted;
+use crate::session::StatementContext;
+use crate::{Result, SqlError, Value, error};
+
+/// The longest part of a value that DETAIL of a failing row shows, in bytes (PostgreSQL's `maxfieldlen`).
+const FAILING_VALUE_LENGTH_MAX: usize = 64;
+
+/// Writes rows of one table.
+pub(crate) struct Writer<'a> {
+    pub(crate) connection: &'a mut Connection,
+    pub(crate) context: &'a Arc<StatementContext>,
+    pub(crate) table: &'a Table,
+    /// Checks and actions of foreign keys to be done at the statement's end.
+    pub(crate) pending: &'a mut Vec<Pending>,
+}
+
+impl Writer<'_> {
+    /// Refuses NULLs where there must be none.
+    ///
+    /// # Errors
+    /// `23502` with the failing row.
+    pub(crate) fn check_not_null(&self, row: &[Value]) -> Result<()> {
+        for (attribute, value) in self.table.attributes.iter().zip(row) {
+            if attribute.attnotnull && !attribute.attisdropped && value.is_null() {
+                let message = format!(
+                    "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                    attribute.attname,
+                    self.table.name()
+                );
+                return Err(SqlError::new(crate::SqlState::NOT_NULL_VIOLATION, message)
+                    .detail(self.failing_row(row))
+                    .concerning(self.table.concerning(None, Some(&attribute.attname))));
+            }
+        }
+        Ok(())
+    }
+
+    /// The error of a CHECK constraint that does not hold.
+    pub(crate) fn check_violation(&self, constraint: &str, row: &[Value]) -> SqlError {
+        error!(
+            CHECK_VIOLATION,
+            "new row for relation \"{}\" violates check constraint \"{constraint}\"",
+            self.table.name()
+        )
+        .detail(self.failing_row(row))
+        .concerning(self.table.concerning(Some(constraint), None))
+    }
+
+    fn failing_row(&self, row: &[Value]) -> String {
+        let fields: Vec<String> = self
+            .table
+            .live()
+            .map(|i| {
+                let mut text = self.text(i, &row[i]);
+                if text.len() > FAILING_VALUE_LENGTH_MAX {
+                    let end = (0..=FAILING_VALUE_LENGTH_MAX).rev().find(|end| text.is_char_boundary(*end));
+                    text.truncate(end.unwrap_or(0));
+                    text.push_str("...");
+                }
+                text
+            })
+            .collect();
+        format!("Failing row contains ({}).", fields.join(", "))
+    }
+
+    /// A column's value as text, `null` for NULL.
+    fn text(&self, column: usize, value: &Value) -> String {
+        value_text(self.context, self.table.attributes[column].atttypid, value)
+    }
+
+    /// Inserts a whole row; its row number.
+    ///
+    /// # Errors
+    /// `23505` naming the index.
+    pub(crate) fn insert(&mut self, row: &[Value]) -> Result<i64> {
+        let mut statement = self.connection.prepare(&self.table.insert_sql).map_err(engine_error)?;
+        for (place, column) in self.table.live().enumerate() {
+            self.connection.bind(&mut statement, place + 1, row[column].as_ref()).map_err(engine_error)?;
+        }
+        if let Err(error) = self.connection.step(&mut statement) {
+            self.connection.reset(&mut statement);
+            return Err(self.write_error(error, row, None));
+        }
+        drop(statement);
+        let rowid = self.connection.last_insert_rowid();
+        self.note_new_row(row, None);
+        Ok(rowid)
+    }
+
+    /// Changes some columns of a row. `old` and `new` are whole rows when foreign keys need them, else empty.
+    ///
+    /// # Errors
+    /// `23505` naming the index.
+    pub(crate) fn update(
+        &mut self,
+        sql: &str,
+        rowid: i64,
+        columns: &[usize],
+        values: &[Value],
+        old: &[Value],
+        new: &[Value],
+    ) -> Result<bool> {
+        let mut statement = self.connection.prepare(sql).map_err(engine_error)?;
+        for (place, value) in values.iter().enumerate() {
+            self.connection.bind(&mut statement, place + 1, value.as_ref()).map_err(engine_error)?;
+        }
+        self.connection
+            .bind(&mut statement, values.len() + 1, crate::ValueRef::Integer(rowid))
+            .map_err(engine_error)?;
+        if let Err(error) = self.connection.step(&mut statement) {
+            self.connection.reset(&mut statement);
+            let row = self.row_with(rowid, columns, values)?;
+            return Err(self.write_error(error, &row, Some(rowid)));
+        }
+        drop(statement);
+        let changed = self.connection.changes() > 0;
+        if changed && !new.is_empty() {
+            self.note_new_row(new, Some(old));
+            self.note_old_row(old, Some(new));
+        }
+        Ok(changed)
+    }
+
+    /// Deletes a row; whether it was there.
+    pub(crate) fn delete(&mut self, rowid: i64, old: &[Value]) -> Result<bool> {
+        let mut statement = self.connection.prepare(&self.table.delete_sql()).map_err(engine_error)?;
+        self.connection.bind(&mut statement, 1, crate::ValueRef::Integer(rowid)).map_err(engine_error)?;
+        self.connection.step(&mut statement).map_err(engine_error)?;
+        drop(statement);
+        let deleted = self.connection.changes() > 0;
+        if deleted && !old.is_empty() {
+            self.note_old_row(old, None);
+        }
+        Ok(deleted)
+    }
+
+    /// A row of the table by its number, all columns.
+    pub(crate) fn row(&mut self, rowid: i64) -> Result<Option<Vec<Value>>> {
+        let table = self.table;
+        let sql =
+            format!("SELECT {} FROM {} WHERE {} = ?1", table.all_columns(), table.physical, table.rowid);
+        let rows = self.connection.query(&sql, &[Value::Integer(rowid)]).map_err(engine_error)?;
+        Ok(rows.into_iter().next())
+    }
+
+    fn row_with(&mut self, rowid: i64, columns: &[usize], values: &[Value]) -> Result<Vec<Value>> {
+        let mut row = self.row(rowid)?.unwrap_or_else(|| vec![Value::Null; self.table.attributes.len()]);
+        for (column, value) in columns.iter().zip(values) {
+            row[*column] = value.clone();
+        }
+        Ok(row)
+    }
+
+    /// The unique index whose key this row shares with another, and that other's row number.
+    pub(crate) fn conflicting(
+        &mut self,
+        row: &[Value],
+        among: &[crate::Oid],
+        except: Option<i64>,
+    ) -> Result<Option<(Arc<Index>, i64)>> {
+        for index in &self.table.unique {
+            if !among.is_empty() && !among.contains(&index.indexrelid) {
+                continue;
+            }
+            let Some((sql, keys)) = lookup_sql(self.context, self.table, index, row) else { continue };
+            let found = self.connection.query(&sql, &keys).map_err(engine_error)?;
+            for row in found {
+                if let Some(Value::Integer(rowid)) = row.first()
+                    && except != Some(*rowid)
+                {
+                    return Ok(Some((index.clone(), *rowid)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A refused write in PostgreSQL's words.
+    fn write_error(&mut self, error: storage::Error, row: &[Value], rowid: Option<i64>) -> SqlError {
+        let ErrorKind::Unique { columns, index, .. } = &error.kind else { return engine_error(error) };
+        let found = match self.conflicting(row, &[], rowid) {
+            Ok(Some((found, _))) => Some(found),
+            Ok(None) => self.table.unique.iter().find(|i| self.is_called(i, columns, index.as_deref())).cloned(),
+            Err(error) => return error,
+        };
+        match found {
+            Some(index) => self.unique_violation(&index, row),
+            None => engine_error(error),
+        }
+    }
+
+    fn is_called(&self, index: &Index, columns: &[String], name: Option<&str>) -> bool {
+        if let Some(name) = name {
+            return self.context.catalog.physical_name(index.indexrelid).is_some_and(|n| &*n == name);
+        }
+        let own = index.indkey.iter().map(|attnum| self.column_name(*attnum));
+        own.eq(columns.iter().map(String::as_str))
+    }
+
+    fn column_name(&self, attnum: i16) -> &str {
+        self.table.attributes.iter().find(|a| a.attnum == attnum).map_or("", |a| a.attname.as_str())
+    }
+
+    fn unique_violation(&self, index: &Index, row: &[Value]) -> SqlError {
+        let name = self.context.catalog.class(index.indexrelid).map(|c| c.relname.clone()).unwrap_or_default();
+        let error = error!(UNIQUE_VIOLATION, "duplicate key value violates unique constraint \"{name}\"")
+            .concerning(self.table.concerning(Some(&name), None));
+        if index.indkey.contains(&0) {
+            return error;
+        }
+        let count = usize::try_from(index.indnkeyatts).unwrap_or(0);
+        error.detail(format!("Key {} already exists.", self.key_text(&index.indkey[..count], row)))
+    }
+
+    /// `(a, b)=(1, 2)`.
+    pub(crate) fn key_text(&self, attnums: &[i16], row: &[Value]) -> String {
+        key_text(self.context, self.table, attnums, row)
+    }
+
+    /// A row has come to be: its references must exist.
+    fn note_new_row(&mut self, new: &[Value], old: Option<&[Value]>) {
+        for constraint in &self.table.references {
+            super::foreign_keys::note_reference(self.pending, self.table, constraint, new, old);
+        }
+    }
+
+    /// A row has gone, or its key has: what refers to it must follow.
+    fn note_old_row(&mut self, old: &[Value], new: Option<&[Value]>) {
+        for constraint in &self.table.referenced {
+            super::foreign_keys::note_referenced(self.pending, self.table, constraint, old, new);
+        }
+    }
+}
+
+/// A value as text, `null` for NULL.
+pub(crate) fn value_text(context: &StatementContext, ty: crate::Oid, value: &Value) -> String {
+    if value.is_null() {
+        return "null".to_owned();
+    }
+    let mut text = String::new();
+    match crate::types::output(ty, value.as_ref(), &context.type_context(), &mut text) {
+        Ok(()) => text,
+        Err(_) => "?".to_owned(),
+    }
+}
+
+/// `(a, b)=(1, 2)`.
+pub(crate) fn key_text(context: &StatementContext, table: &Table, attnums: &[i16], row: &[Value]) -> String {
+    let columns: Vec<usize> = attnums.iter().filter_map(|n| usize::try_from(n - 1).ok()).collect();
+    let names: Vec<&str> = columns.iter().map(|c| table.attributes[*c].attname.as_str()).collect();
+    let values: Vec<String> =
+        columns.iter().map(|c| value_text(context, table.attributes[*c].atttypid, &row[*c])).collect();
+    format!("({})=({})", names.join(", "), values.join(", "))
+}
+
+/// The query for rows with this row's key in a unique index over columns; nothing when a NULL makes it distinct, or for
+/// indexes on expressions and partial ones, which only SQLite itself checks.
+fn lookup_sql(
+    context: &StatementContext,
+    table: &Table,
+    index: &Index,
+    row: &[Value],
+) -> Option<(String, Vec<Value>)> {
+    if index.indpred.is_some() {
+        return None;
+    }
+    let count = usize::try_from(index.indnkeyatts).ok()?;
+    let mut conditions = Vec::new();
+    let mut values = Vec::new();
+    for attnum in &index.indkey[..count] {
+        let column = usize::try_from(attnum - 1).ok()?;
+        let attribute = table.attributes.get(column)?;
+        if row[column].is_null() && !index.indnullsnotdistinct {
+            return None;
+        }
+        values.push(row[column].clone());
+        let keyed =
+            crate::types::storage_form(&context.catalog, attribute.atttypid) == crate::types::StorageForm::Keyed;
+        let collate = if keyed { " COLLATE \"pgkey\"" } else { "" };
+        let equal = if index.indnullsnotdistinct { "IS" } else { "=" };
+        conditions.push(format!("{}{collate} {equal} ?{}", quoted(&attribute.attname), values.len()));
+    }
+    Some((
+        format!("SELECT {} FROM {} WHERE {}", table.rowid, table.physical, conditions.join(" AND ")),
+        values,
+    ))
+}

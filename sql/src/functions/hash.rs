@@ -1,0 +1,6 @@
+//! To come.
+
+use super::Function;
+
+/// The entries of this family.
+pub(super) const FUNCTIONS: &[Function] = &[];

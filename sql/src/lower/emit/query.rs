@@ -1,0 +1,344 @@
+//! Queries as SQLite text. The columns of every query are called `c0`, `c1`, …, hidden ones included.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::calls::direction;
+use super::{CteName, Emitter, quoted};
+use crate::bound::*;
+use crate::lower::host::{self, HostFunction};
+use crate::{Result, SqlError, Value};
+
+impl Emitter<'_> {
+    /// Writes a query with all its columns, hidden ones last.
+    pub(in crate::lower) fn query(&mut self, query: &Query) -> Result<()> {
+        if !query.locks.is_empty() {
+            return self.locking_query(query);
+        }
+        self.with(&query.ctes)?;
+        self.body(query)?;
+        self.order_by(query)?;
+        self.limit(query)
+    }
+
+    /// Rows are locked in their order, after WHERE and before LIMIT, so that a limit of one locks one row.
+    ///
+    /// `SELECT a FROM t ORDER BY a FOR UPDATE LIMIT 1`
+    /// → `SELECT * FROM (WITH "rows" AS MATERIALIZED (SELECT a AS c0, rowid AS c1 FROM t ORDER BY 1)
+    ///    SELECT * FROM "rows" WHERE lock_row(c1) LIMIT 1)`
+    fn locking_query(&mut self, query: &Query) -> Result<()> {
+        let QueryBody::Select(select) = &query.body else {
+            return Err(SqlError::unsupported("locking the rows of a set operation"));
+        };
+        let from = select.from.as_ref().ok_or_else(|| SqlError::internal("a lock without FROM"))?;
+        self.with(&query.ctes)?;
+        self.push("SELECT * FROM (WITH \"rows\" AS MATERIALIZED (");
+        self.declare(from)?;
+        let mut locked = Vec::new();
+        for lock in &query.locks {
+            for range in &lock.ranges {
+                // Only tables of users have rows that change.
+                let Ok(rowid) = self.rowid(*range) else { continue };
+                let function = host::lock_row(self.relation_of(*range), lock.strength, lock.wait);
+                self.needs.waits |= lock.wait == LockWait::Block;
+                let name = self.need(HostFunction::Scalar(function));
+                locked.push((rowid, name));
+            }
+        }
+        self.row_numbers = locked.iter().map(|(rowid, _)| rowid.clone()).collect();
+        self.select(select, false)?;
+        self.order_by(query)?;
+        let first = select.targets.len().max(1);
+        self.push(") SELECT * FROM \"rows\"");
+        for (i, (_, name)) in locked.iter().enumerate() {
+            let word = if i == 0 { "WHERE" } else { "AND" };
+            let _ = write!(self.out, " {word} {name}(\"c{}\")", first + i);
+        }
+        self.limit(query)?;
+        self.push(")");
+        Ok(())
+    }
+
+    /// Writes a query with its visible columns only.
+    pub(super) fn visible_query(&mut self, query: &Query) -> Result<()> {
+        if !has_hidden(query) {
+            return self.query(query);
+        }
+        self.push("SELECT ");
+        let names: Vec<String> = (0..query.columns.len()).map(|i| format!("\"c{i}\"")).collect();
+        self.push(&names.join(", "));
+        self.push(" FROM (");
+        self.query(query)?;
+        self.push(")");
+        Ok(())
+    }
+
+    /// Writes `WITH …`. Names carry the query's number, so that nested ones never hide each other.
+    pub(in crate::lower) fn with(&mut self, ctes: &[Cte]) -> Result<()> {
+        let queries: Vec<&Cte> = ctes.iter().filter(|c| matches!(c.body, CteBody::Query(_))).collect();
+        for cte in &queries {
+            let name = CteName {
+                name: format!("{}#{}", cte.name, cte.id.0),
+                width: cte.columns.len(),
+                definition: Some(Arc::new((*cte).clone())),
+            };
+            self.ctes.insert(cte.id, name);
+        }
+        if queries.is_empty() {
+            return Ok(());
+        }
+        self.push(if queries.iter().any(|c| c.recursive) { "WITH RECURSIVE " } else { "WITH " });
+        self.list(&queries, ", ", |e, cte| e.cte(cte))?;
+        self.push(" ");
+        Ok(())
+    }
+
+    fn cte(&mut self, cte: &Cte) -> Result<()> {
+        let CteBody::Query(query) = &cte.body else { return Ok(()) };
+        let names: Vec<String> = (0..cte.columns.len()).map(|i| format!("\"c{i}\"")).collect();
+        let name = quoted(&format!("{}#{}", cte.name, cte.id.0));
+        let _ = write!(self.out, "{name}({}) AS ", names.join(", "));
+        self.push(match cte.materialized {
+            Some(true) => "MATERIALIZED (",
+            Some(false) => "NOT MATERIALIZED (",
+            None => "(",
+        });
+        if cte.recursive { self.recursive(query)? } else { self.visible_query(query)? }
+        self.push(")");
+        Ok(())
+    }
+
+    /// The engine wants the arms of a recursive query side by side, not as subqueries.
+    fn recursive(&mut self, query: &Query) -> Result<()> {
+        let QueryBody::SetOperation { operation: SetOperation::Union, all, left, right } = &query.body else {
+            return self.visible_query(query);
+        };
+        self.arm(left, !all)?;
+        self.push(if *all { " UNION ALL " } else { " UNION " });
+        let QueryBody::Select(select) = &right.body else {
+            return Err(SqlError::unsupported("a recursive term that is no SELECT"));
+        };
+        self.with(&right.ctes)?;
+        self.select(select, false)
+    }
+
+    fn body(&mut self, query: &Query) -> Result<()> {
+        match &query.body {
+            QueryBody::Select(select) => self.select(select, false),
+            QueryBody::SetOperation { operation, all, left, right } => {
+                self.arm(left, !all)?;
+                self.push(match (operation, all) {
+                    (SetOperation::Union, true) => " UNION ALL ",
+                    (SetOperation::Union, false) => " UNION ",
+                    (SetOperation::Intersect, _) => " INTERSECT ",
+                    (SetOperation::Except, _) => " EXCEPT ",
+                });
+                self.arm(right, !all)
+            }
+            QueryBody::Values(rows) => self.values(rows),
+        }
+    }
+
+    /// An arm of a set operation: all operators of the engine have one precedence, so whatever is not a bare SELECT
+    /// becomes a subquery. Where duplicates go, the arm says by which collation.
+    fn arm(&mut self, query: &Query, distinct: bool) -> Result<()> {
+        if let QueryBody::Select(select) = &query.body
+            && query.ctes.is_empty()
+            && query.order_by.is_empty()
+            && query.limit.is_none()
+            && query.offset.is_none()
+            && !has_hidden(query)
+        {
+            return self.select(select, distinct);
+        }
+        self.push("SELECT ");
+        for (i, column) in query.columns.iter().enumerate() {
+            let separator = if i > 0 { ", " } else { "" };
+            let collate = if distinct { self.collate(column.ty.oid) } else { "" };
+            let _ = write!(self.out, "{separator}\"c{i}\"{collate} AS \"c{i}\"");
+        }
+        self.push(" FROM (");
+        self.query(query)?;
+        self.push(")");
+        Ok(())
+    }
+
+    fn values(&mut self, rows: &[Vec<Expr>]) -> Result<()> {
+        let width = rows.first().map_or(0, Vec::len);
+        if width == 0 {
+            self.push("SELECT NULL");
+            return Ok(());
+        }
+        if let [row] = rows {
+            self.push("SELECT ");
+            return self.named_targets(row.iter());
+        }
+        self.push("SELECT ");
+        for i in 0..width {
+            let separator = if i > 0 { ", " } else { "" };
+            let _ = write!(self.out, "{separator}column{} AS \"c{i}\"", i + 1);
+        }
+        self.push(" FROM (VALUES ");
+        self.list(rows, ", ", |e, row| {
+            e.push("(");
+            e.list(row, ", ", |e, value| e.expression(value))?;
+            e.push(")");
+            Ok(())
+        })?;
+        self.push(")");
+        Ok(())
+    }
+
+    fn named_targets<'e>(&mut self, targets: impl Iterator<Item = &'e Expr>) -> Result<()> {
+        for (i, expr) in targets.enumerate() {
+            if i > 0 {
+                self.push(", ");
+            }
+            self.expression(expr)?;
+            let _ = write!(self.out, " AS \"c{i}\"");
+        }
+        Ok(())
+    }
+
+    /// Writes one SELECT; `distinct_arm`: its rows are compared by a set operation.
+    fn select(&mut self, select: &Select, distinct_arm: bool) -> Result<()> {
+        if let Some(from) = &select.from {
+            self.declare(from)?;
+        }
+        self.windows.push(select.windows.clone());
+        let result = self.select_clauses(select, distinct_arm);
+        self.windows.pop();
+        result
+    }
+
+    fn select_clauses(&mut self, select: &Select, distinct_arm: bool) -> Result<()> {
+        let distinct = match &select.distinct {
+            Distinct::No => false,
+            Distinct::All => true,
+            Distinct::On(_) => return Err(SqlError::internal("DISTINCT ON that no pass has taken")),
+        };
+        // Taken at once: they are this select's, not those of subqueries in its list.
+        let row_numbers = std::mem::take(&mut self.row_numbers);
+        self.push(if distinct { "SELECT DISTINCT " } else { "SELECT " });
+        if select.targets.is_empty() {
+            self.push("NULL");
+        }
+        for (i, target) in select.targets.iter().enumerate() {
+            if i > 0 {
+                self.push(", ");
+            }
+            if distinct || distinct_arm {
+                self.collated(&target.expr)?;
+            } else {
+                self.expression(&target.expr)?;
+            }
+            let _ = write!(self.out, " AS \"c{i}\"");
+        }
+        let first = select.targets.len().max(1);
+        for (i, rowid) in row_numbers.iter().enumerate() {
+            let _ = write!(self.out, ", {rowid} AS \"c{}\"", first + i);
+        }
+        if let Some(from) = &select.from {
+            self.push(" FROM ");
+            self.from_item(from)?;
+        }
+        if let Some(filter) = &select.filter {
+            self.push(" WHERE ");
+            self.expression(filter)?;
+        }
+        self.group_by(select)
+    }
+
+    fn group_by(&mut self, select: &Select) -> Result<()> {
+        if !select.group_by.keys.is_empty() {
+            self.push(" GROUP BY ");
+            self.list(&select.group_by.keys, ", ", |e, key| e.group_key(key))?;
+        }
+        if let Some(having) = &select.having {
+            self.push(" HAVING ");
+            self.expression(having)?;
+        }
+        Ok(())
+    }
+
+    /// A grouping key; a bare number would be read as the position of a target.
+    fn group_key(&mut self, key: &Expr) -> Result<()> {
+        if matches!(key.kind, ExprKind::Constant(Value::Integer(_))) {
+            self.push("coalesce(");
+            self.expression(key)?;
+            self.push(", NULL)");
+            return Ok(());
+        }
+        self.collated(key)
+    }
+
+    fn order_by(&mut self, query: &Query) -> Result<()> {
+        if query.order_by.is_empty() {
+            return Ok(());
+        }
+        let types = target_types(&query.body);
+        self.push(" ORDER BY ");
+        self.list(&query.order_by, ", ", |e, key| {
+            let ty = types.get(key.target).ok_or_else(|| SqlError::internal("ORDER BY of an unknown target"))?;
+            let collate = e.collate(*ty);
+            let order = direction(key.descending, key.nulls_first);
+            let _ = write!(e.out, "{}{collate}{order}", key.target + 1);
+            Ok(())
+        })
+    }
+
+    fn limit(&mut self, query: &Query) -> Result<()> {
+        if query.with_ties {
+            return Err(SqlError::internal("WITH TIES that no pass has taken"));
+        }
+        let is_null = |e: &Expr| e.kind == ExprKind::Constant(Value::Null);
+        let limit = query.limit.as_ref().filter(|e| !is_null(e));
+        let offset = query.offset.as_ref().filter(|e| !is_null(e));
+        match limit {
+            Some(limit) => {
+                self.push(" LIMIT ");
+                let check = host::row_limit();
+                self.row_count(limit, check)?;
+            }
+            None if offset.is_some() => self.push(" LIMIT -1"),
+            None => {}
+        }
+        if let Some(offset) = offset {
+            self.push(" OFFSET ");
+            let check = host::row_offset();
+            self.row_count(offset, check)?;
+        }
+        Ok(())
+    }
+
+    fn row_count(&mut self, count: &Expr, check: storage::ScalarFunction) -> Result<()> {
+        if matches!(count.kind, ExprKind::Constant(Value::Integer(n)) if n >= 0) {
+            return self.expression(count);
+        }
+        let name = self.need(HostFunction::Scalar(check));
+        self.push(&name);
+        self.push("(");
+        self.expression(count)?;
+        self.push(")");
+        Ok(())
+    }
+}
+
+/// Whether a query has columns that only its ORDER BY needs.
+pub(in crate::lower) fn has_hidden(query: &Query) -> bool {
+    match &query.body {
+        QueryBody::Select(select) => select.targets.iter().any(|t| t.hidden),
+        _ => false,
+    }
+}
+
+/// The types of a body's columns, hidden ones included.
+fn target_types(body: &QueryBody) -> Vec<crate::Oid> {
+    match body {
+        QueryBody::Select(select) => select.targets.iter().map(|t| t.expr.ty.oid).collect(),
+        QueryBody::SetOperation { left, .. } => left.columns.iter().map(|c| c.ty.oid).collect(),
+        QueryBody::Values(rows) => {
+            rows.first().map(|row| row.iter().map(|e| e.ty.oid).collect()).unwrap_or_default()
+        }
+    }
+}
