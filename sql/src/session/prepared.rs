@@ -6,7 +6,7 @@ use super::cache::Planned;
 use super::statement::{Run, command_word};
 use super::{CommandTag, Destination, PreparedStatementRow, Session};
 use crate::bind;
-use crate::bound::OutputColumn;
+use crate::bound::{BoundStatement, Expr, OutputColumn, Query, QueryBody, Statement, TypeMod};
 use crate::catalog::Catalog;
 use crate::oid::types as type_oids;
 use crate::parse::{Execute, Node, ParsedStatement, Prepare};
@@ -187,7 +187,8 @@ impl Session {
         let catalog = self.begin_reading()?;
         let planned = {
             let search_path = self.search_path(&catalog);
-            let format = self.shared.settings.lock().format(self.transaction().started);
+            let started = self.transaction().started;
+            let format = self.shared.settings.lock().format(started);
             let context = bind::BindContext {
                 catalog: &catalog,
                 search_path: &search_path,
@@ -195,8 +196,7 @@ impl Session {
                 text: &outer.text,
                 parameters: &[],
             };
-            let expressions: Vec<_> = command.arguments.iter().map(|argument| &argument.expr).zip(types).collect();
-            let bound = bind::bind_values(&expressions, &context)?;
+            let bound = values_query(command, types, &context)?;
             Arc::new(Planned { plan: crate::execute::make_plan(&bound, &context)?, catalog: catalog.version() })
         };
         let context = self.statement_context(&catalog);
@@ -216,4 +216,30 @@ impl Session {
         self.show_statements();
         Ok(())
     }
+}
+
+/// The arguments as a query of one row, each converted to its parameter's type as in an assignment.
+fn values_query(command: &Execute, types: &[Oid], context: &bind::BindContext<'_>) -> Result<BoundStatement> {
+    let typed = command.arguments.iter().zip(types);
+    let bind = |(argument, ty): (&crate::parse::Expression, &Oid)| {
+        bind::bind_expression(&argument.expr, None, Some(TypeMod::plain(*ty)), context)
+    };
+    let row: Vec<Expr> = typed.map(bind).collect::<Result<_>>()?;
+    let column = |expr: &Expr| OutputColumn {
+        name: "?column?".to_owned(),
+        ty: expr.ty,
+        collation: expr.collation,
+        origin: None,
+    };
+    let query = Query {
+        ctes: Vec::new(),
+        columns: row.iter().map(column).collect(),
+        body: QueryBody::Values(vec![row]),
+        order_by: Vec::new(),
+        limit: None,
+        offset: None,
+        with_ties: false,
+        locks: Vec::new(),
+    };
+    Ok(BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters: Vec::new() })
 }

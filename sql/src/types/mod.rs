@@ -21,7 +21,6 @@
 //! (arrays, composites, enums, domains, ranges) have no entry: [`resolve`] finds what they are made of.
 
 pub mod array;
-
 pub mod boolean;
 pub mod bytes;
 pub mod date;
@@ -39,8 +38,8 @@ pub(crate) mod interval_input;
 pub mod json;
 pub mod jsonb;
 pub mod key;
-
 pub mod names;
+pub mod numeric;
 pub mod range;
 pub mod record;
 pub mod registered;
@@ -172,6 +171,7 @@ pub const FAMILIES: &[&[TypeEntry]] = &[
     interval::TYPES,
     json::TYPES,
     jsonb::TYPES,
+    numeric::TYPES,
     registered::TYPES,
     text::TYPES,
     time::TYPES,
