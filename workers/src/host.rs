@@ -125,7 +125,8 @@ impl WorkerHost {
     }
 
     fn setting(&self, name: &str) -> Option<String> {
-        self.cluster.settings.show(name).ok()
+        let settings = self.cluster.settings.snapshot();
+        settings.find(name).map(|id| settings.definition(id).show(settings.value(id)))
     }
 }
 

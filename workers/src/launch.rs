@@ -7,6 +7,7 @@ mod task;
 use std::sync::Arc;
 
 use sql::cluster::Cluster;
+use sql::settings::id;
 use sql::{Report, Result, SqlError};
 use tokio::sync::mpsc;
 
@@ -66,8 +67,8 @@ impl Launcher {
     }
 
     fn isolation(&self) -> Isolation {
-        match self.cluster.settings.show("worker_isolation") {
-            Ok(value) if value == "task" => Isolation::Task,
+        match self.cluster.settings.text(id::WORKER_ISOLATION).as_str() {
+            "task" => Isolation::Task,
             _ => Isolation::Process,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sql::Result;
-use sql::settings::{Context, integer, string};
+use sql::settings::definition::{self, Context, string};
 
 use crate::spi::{Access, Spi};
 use crate::{Init, Library, OnReload, OnTerminate, Registration, Restart, Worker, WorkerContext};
@@ -18,7 +18,7 @@ impl Library for CountRelations {
     }
 
     fn init(&self, init: &mut Init<'_>) {
-        (init.define)(integer(
+        (init.define)(definition::integer(
             "count_relations.naptime",
             Context::Sighup,
             1,
@@ -35,7 +35,7 @@ impl Library for CountRelations {
             "postgres",
             "Database to connect to.",
         ));
-        (init.define)(integer(
+        (init.define)(definition::integer(
             "count_relations.restart_time",
             Context::Postmaster,
             -1,

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use sql::backend::State;
 use sql::cluster::LibraryFunction;
 use sql::functions::FunctionCall;
-use sql::settings::{Context, integer, string};
+use sql::settings::definition::{self, Context, string};
 use sql::{Result, Severity, SqlError, SqlState, Value, ValueRef};
 
 use crate::slots::{Slots, Status};
@@ -39,7 +39,7 @@ impl Library for WorkerSpi {
     }
 
     fn init(&self, init: &mut Init<'_>) {
-        (init.define)(integer(
+        (init.define)(definition::integer(
             "worker_spi.naptime",
             Context::Sighup,
             NAPTIME_SECONDS,
@@ -52,7 +52,7 @@ impl Library for WorkerSpi {
         if !init.preloading {
             return;
         }
-        (init.define)(integer(
+        (init.define)(definition::integer(
             "worker_spi.total_workers",
             Context::Postmaster,
             TOTAL_WORKERS,
