@@ -111,6 +111,15 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// A cluster in a temporary directory, for tests of what knows one but does not use it.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, reason = "a test that fails says where")]
+    pub(crate) fn without_sessions() -> Arc<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        // The files stay open after their names are gone.
+        Self::open(directory.path(), Arc::default()).unwrap()
+    }
+
     /// Says whether sessions are let in; a new cluster lets them in.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::SeqCst);

@@ -110,12 +110,7 @@ fn catalog(action: char) -> Arc<Catalog> {
 }
 
 fn context(catalog: Arc<Catalog>) -> Arc<StatementContext> {
-    let cluster = Arc::new(crate::cluster::Cluster {
-        directory: std::path::PathBuf::new(),
-        backends: Arc::new(BackendTable::default()),
-        libraries: parking_lot::RwLock::default(),
-        facilities: crate::cluster::Facilities::default(),
-    });
+    let cluster = crate::cluster::Cluster::without_sessions();
     let settings = SessionSettings::new(Arc::new(ServerSettings::default()));
     let format = settings.format(0);
     let backend = cluster.backends.register(BackendKind::Client, 0, 0, None).backend.clone();

@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::backend::Signal;
+use crate::catalog::{Attribute, CatalogEdit, Class};
+use crate::oid::{namespaces, relations, types as type_oids};
 use crate::settings::ServerSettings;
 use crate::{SqlError, types};
 
@@ -112,10 +114,25 @@ fn told(error: &SqlError) -> String {
     format!("{} {}", error.code(), error.message())
 }
 
-/// A table made below SQL's commands, so that these tests need nothing of them.
-async fn make_table(session: &mut Session, sql: &str) {
-    let answer = run(session, sql).await;
-    assert_eq!(answer, ["CREATE TABLE"], "{sql}");
+/// Makes `t (id int4, name text)` below SQL's commands, so that these tests need nothing of them.
+async fn make_table(session: &mut Session) {
+    let catalog = session.begin_writing().await.unwrap();
+    let mut edit = CatalogEdit::new(&catalog);
+    let oid = edit.allocate_oid();
+    let class = catalog.class(relations::PG_AM).unwrap();
+    let public = namespaces::PUBLIC;
+    edit.insert(Class { oid, relname: "t".into(), relnamespace: public, ..(*class).clone() }).unwrap();
+    let model = catalog.attributes(relations::PG_AM)[0].clone();
+    for (attnum, attname, atttypid) in [(1, "id", type_oids::INT4), (2, "name", type_oids::TEXT)] {
+        let attname = attname.to_owned();
+        let column =
+            Attribute { attrelid: oid, attname, atttypid, attnum, attnotnull: false, ..(*model).clone() };
+        edit.insert(column).unwrap();
+    }
+    let sql = crate::execute::physical::create_table_sql(&edit, oid).unwrap();
+    session.transaction().work.connection().unwrap().execute(&sql, &[]).unwrap();
+    session.adopt_catalog(edit).unwrap();
+    session.commit().await.unwrap();
 }
 
 #[tokio::test]
@@ -167,4 +184,183 @@ async fn blocks_begin_end_and_fail() {
     );
     assert_eq!(run(&mut session, "COMMIT").await, ["ROLLBACK"]);
     assert_eq!(run(&mut session, "SAVEPOINT a").await, ["25P01 SAVEPOINT can only be used in transaction blocks"]);
+}
+
+#[tokio::test]
+async fn others_see_what_has_been_committed() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let (mut one, mut two) = (connect(&cluster).await, connect(&cluster).await);
+    make_table(&mut one).await;
+    assert_eq!(run(&mut one, "INSERT INTO t VALUES (1, 'a')").await, ["INSERT 0 1"]);
+    run(&mut one, "BEGIN").await;
+    assert_eq!(run(&mut one, "INSERT INTO t VALUES (2, 'b'), (3, 'c')").await, ["INSERT 0 2"]);
+    let count = "SELECT count(*) FROM t";
+    assert_eq!(run(&mut one, count).await[1], "3");
+    assert_eq!(run(&mut two, count).await[1], "1");
+    run(&mut two, "BEGIN").await;
+    assert_eq!(run(&mut two, count).await[1], "1");
+    assert_eq!(run(&mut one, "COMMIT").await, ["COMMIT"]);
+    // READ COMMITTED: the next statement sees it.
+    assert_eq!(run(&mut two, count).await[1], "3");
+    run(&mut two, "COMMIT").await;
+    run(&mut two, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+    assert_eq!(run(&mut two, count).await[1], "3");
+    assert_eq!(run(&mut one, "DELETE FROM t WHERE id = 1").await, ["DELETE 1"]);
+    assert_eq!(run(&mut two, count).await[1], "3");
+    assert_eq!(
+        run(&mut two, "DELETE FROM t WHERE id = 2").await,
+        ["40001 could not serialize access due to concurrent update"]
+    );
+    run(&mut two, "ROLLBACK").await;
+    run(&mut two, "BEGIN READ ONLY").await;
+    assert_eq!(
+        run(&mut two, "DELETE FROM t").await,
+        ["25006 cannot execute DELETE in a read-only transaction"]
+    );
+}
+
+#[tokio::test]
+async fn savepoints_undo_a_part() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let mut session = connect(&cluster).await;
+    make_table(&mut session).await;
+    run(&mut session, "BEGIN").await;
+    run(&mut session, "SAVEPOINT marker").await;
+    run(&mut session, "INSERT INTO t VALUES (1, 'a')").await;
+    run(&mut session, "SAVEPOINT a").await;
+    run(&mut session, "INSERT INTO t VALUES (2, 'b')").await;
+    assert!(run(&mut session, "SELECT nonsense").await[0].starts_with("42703"));
+    assert_eq!(run(&mut session, "ROLLBACK TO a").await, ["ROLLBACK"]);
+    assert_eq!(run(&mut session, "SELECT count(*) FROM t").await[1], "1");
+    run(&mut session, "ROLLBACK TO marker").await;
+    assert_eq!(run(&mut session, "SELECT count(*) FROM t").await[1], "0");
+    run(&mut session, "INSERT INTO t VALUES (3, 'c')").await;
+    assert_eq!(run(&mut session, "RELEASE marker").await, ["RELEASE"]);
+    assert_eq!(run(&mut session, "ROLLBACK TO a").await, ["3B001 savepoint \"a\" does not exist"]);
+    assert_eq!(run(&mut session, "COMMIT").await, ["ROLLBACK"]);
+}
+
+#[tokio::test]
+async fn a_portal_goes_on_where_it_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let mut session = connect(&cluster).await;
+    make_table(&mut session).await;
+    let mut lines = Lines::default();
+    session.parse("s", "INSERT INTO t VALUES ($1, $2)", &[]).await.unwrap();
+    assert_eq!(session.describe_statement("s").await.unwrap().parameters, [type_oids::INT4, type_oids::TEXT]);
+    for id in 1..=3i32 {
+        let (bytes, binary) = (id.to_be_bytes(), [Format::Binary, Format::Text]);
+        session.bind("", "s", &binary, &[Some(&bytes), Some(b"x")], &[]).await.unwrap();
+        session.execute("", None, &mut lines).await.unwrap();
+    }
+    session.sync(&mut lines).await.unwrap();
+    session.parse("", "SELECT id FROM t ORDER BY id", &[]).await.unwrap();
+    session.bind("", "", &[], &[], &[Format::Binary]).await.unwrap();
+    session.execute("", Some(2), &mut lines).await.unwrap();
+    session.execute("", Some(2), &mut lines).await.unwrap();
+    session.sync(&mut lines).await.unwrap();
+    let inserts = ["INSERT 0 1"; 3];
+    let rows = ["[0, 0, 0, 1]", "[0, 0, 0, 2]", "suspended", "[0, 0, 0, 3]", "SELECT 1"];
+    assert_eq!(lines.lines, [&inserts[..], &rows[..]].concat());
+    let error = session.execute("", None, &mut lines).await.unwrap_err();
+    assert_eq!(told(&error), "34000 portal \"\" does not exist");
+}
+
+#[tokio::test]
+async fn long_statements_leave_the_thread_and_can_be_canceled() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let mut session = connect(&cluster).await;
+    make_table(&mut session).await;
+    let insert = "INSERT INTO t SELECT g, 'x' FROM generate_series(1, 3000) g";
+    assert_eq!(run(&mut session, insert).await, ["INSERT 0 3000"]);
+    assert_eq!(run(&mut session, "SELECT id FROM t").await.len(), 3002);
+    let backend = session.backend().clone();
+    let canceler = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        backend.signal(Signal::Cancel);
+    });
+    let endless = "SELECT count(*) FROM t a, t b, t c";
+    let stopped = ["[count]", "57014 canceling statement due to user request"];
+    assert_eq!(run(&mut session, endless).await, stopped);
+    canceler.join().unwrap();
+    run(&mut session, "SET statement_timeout = 100").await;
+    let stopped = ["[count]", "57014 canceling statement due to statement timeout"];
+    assert_eq!(run(&mut session, endless).await, stopped);
+    assert_eq!(run(&mut session, "SELECT 1").await[1], "1");
+}
+
+#[tokio::test]
+async fn the_write_lock_is_awaited_with_a_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let (mut one, mut two) = (connect(&cluster).await, connect(&cluster).await);
+    make_table(&mut one).await;
+    run(&mut one, "BEGIN").await;
+    run(&mut one, "INSERT INTO t VALUES (1, 'a')").await;
+    run(&mut two, "SET lock_timeout = 50").await;
+    let refused = "55P03 canceling statement due to lock timeout";
+    assert_eq!(run(&mut two, "INSERT INTO t VALUES (2, 'b')").await, [refused]);
+    run(&mut two, "SET lock_timeout = 0").await;
+    let (written, committed) = tokio::join!(run(&mut two, "INSERT INTO t VALUES (2, 'b')"), async {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        run(&mut one, "COMMIT").await
+    });
+    assert_eq!((written, committed), (vec!["INSERT 0 1".to_owned()], vec!["COMMIT".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let cluster = open(directory.path());
+        let mut session = connect(&cluster).await;
+        make_table(&mut session).await;
+        run(&mut session, "INSERT INTO t VALUES (1, 'kept')").await;
+        run(&mut session, "BEGIN; INSERT INTO t VALUES (2, 'lost')").await;
+        drop(session);
+        cluster.close().unwrap();
+    }
+    let cluster = open(directory.path());
+    let mut session = connect(&cluster).await;
+    assert_eq!(run(&mut session, "TABLE t").await, ["[id,name]", "1|kept", "SELECT 1"]);
+}
+
+#[tokio::test]
+async fn cursors_and_notifications() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let (mut one, mut two) = (connect(&cluster).await, connect(&cluster).await);
+    run(&mut one, "BEGIN").await;
+    run(&mut one, "DECLARE c SCROLL CURSOR FOR SELECT g FROM generate_series(1, 3) g").await;
+    assert_eq!(run(&mut one, "FETCH 2 FROM c").await, ["[g]", "1", "2", "FETCH 2"]);
+    assert_eq!(run(&mut one, "FETCH PRIOR FROM c").await, ["[g]", "1", "FETCH 1"]);
+    assert_eq!(run(&mut one, "MOVE ALL FROM c").await, ["MOVE 2"]);
+    assert_eq!(run(&mut one, "FETCH LAST FROM c").await, ["[g]", "3", "FETCH 1"]);
+    run(&mut one, "COMMIT").await;
+    assert_eq!(run(&mut one, "FETCH c").await, ["34000 cursor \"c\" does not exist"]);
+    run(&mut one, "LISTEN jobs").await;
+    run(&mut two, "BEGIN; NOTIFY jobs, 'now'").await;
+    assert!(!one.has_notifications());
+    run(&mut two, "COMMIT").await;
+    assert!(one.has_notifications());
+    assert_eq!(run(&mut one, "SELECT 1").await.last().unwrap(), "jobs: now");
+    run(&mut one, "PREPARE p(int4) AS SELECT $1 + 1").await;
+    assert_eq!(run(&mut one, "EXECUTE p('41')").await[1], "42");
+}
+
+/// What a session does can be done by a task of a runtime with many threads.
+#[test]
+fn sessions_move_between_threads() {
+    fn sends<T: Send>(_: T) {}
+    #[allow(dead_code, reason = "compiling it is the test")]
+    fn check(session: &mut Session, lines: &mut Lines, cluster: &Arc<Cluster>) {
+        sends(Session::connect(cluster, request(None, None)));
+        sends(session.simple_query("", lines));
+        sends(session.execute("", None, lines));
+        sends(session.sync(lines));
+    }
 }
