@@ -1,0 +1,113 @@
+//! Launching: a worker's body is run in a process of its own, or as a task inside the server. Either way the supervisor
+//! hears three things of it: that it started, or could not, and how it ended.
+
+pub(crate) mod process;
+mod task;
+
+use std::sync::Arc;
+
+use sql::cluster::Cluster;
+use sql::settings::id;
+use sql::{Report, Result, SqlError};
+use tokio::sync::mpsc;
+
+use crate::host::{Log, SignalWorker};
+use crate::next::Exit;
+use crate::slots::Handle;
+use crate::{Libraries, Registration, Worker};
+
+/// What the supervisor hears of a worker.
+pub(crate) enum Note {
+    /// It runs: its pid, and how to reach it.
+    Started { pid: i32, signal: SignalWorker },
+    /// It could not be run: why.
+    Failed(String),
+    /// It ended: what that means, and how the log says it (`exited with exit code 1`).
+    Ended { exit: Exit, how: String },
+}
+
+/// Where bodies run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Isolation {
+    Process,
+    Task,
+}
+
+/// Runs bodies.
+pub(crate) struct Launcher {
+    cluster: Arc<Cluster>,
+    libraries: Arc<Libraries>,
+    log: Log,
+    notes: mpsc::Sender<(Handle, Note)>,
+}
+
+impl Launcher {
+    pub(crate) fn new(
+        cluster: Arc<Cluster>,
+        libraries: Arc<Libraries>,
+        log: Log,
+        notes: mpsc::Sender<(Handle, Note)>,
+    ) -> Self {
+        Self { cluster, libraries, log, notes }
+    }
+
+    /// Has a worker run. Returns at once; the rest comes as notes.
+    pub(crate) fn launch(&self, handle: Handle, registration: Arc<Registration>) {
+        let notes = self.notes.clone();
+        let cluster = self.cluster.clone();
+        let log = self.log.clone();
+        match self.isolation() {
+            Isolation::Process => {
+                tokio::spawn(process::run(cluster, registration, log, handle, notes));
+            }
+            Isolation::Task => {
+                tokio::spawn(task::run(cluster, self.libraries.clone(), registration, log, handle, notes));
+            }
+        }
+    }
+
+    fn isolation(&self) -> Isolation {
+        match self.cluster.settings.text(id::WORKER_ISOLATION).as_str() {
+            "task" => Isolation::Task,
+            _ => Isolation::Process,
+        }
+    }
+}
+
+/// A new body for a record (`LookupBackgroundWorkerFunction`).
+///
+/// # Errors
+/// `58P01` for a missing library, `42883` for a missing function.
+pub(crate) fn body(libraries: &Libraries, registration: &Registration) -> Result<Box<dyn Worker>> {
+    let library = &registration.library;
+    let found = libraries.get(library).ok_or_else(|| missing_library(library))?;
+    found.worker(&registration.function).ok_or_else(|| {
+        sql::error!(
+            UNDEFINED_FUNCTION,
+            "could not find function \"{}\" in file \"{library}\"",
+            registration.function
+        )
+    })
+}
+
+/// The error for a library that is not there.
+pub fn missing_library(name: &str) -> SqlError {
+    sql::error!(UNDEFINED_FILE, "could not access file \"{name}\": No such file or directory")
+}
+
+/// What remains to be said of a body that returned: its error goes to the log.
+pub(crate) fn outcome(result: &Result<()>) -> (Exit, Option<&Report>) {
+    match result {
+        Ok(()) => (Exit::Done, None),
+        Err(error) => (Exit::Failed, Some(&error.0)),
+    }
+}
+
+/// The exit code of a body's end.
+pub(crate) fn exit_code(exit: Exit) -> u8 {
+    match exit {
+        Exit::Done => 0,
+        Exit::Failed => 1,
+        Exit::Crashed => 2,
+    }
+}

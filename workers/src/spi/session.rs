@@ -1,0 +1,272 @@
+//! SPI on a session: the server's side of every [`SpiRequest`], for workers of both kinds.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sql::parse::ParsedStatement;
+use sql::session::{CommandTag, Completion, Destination, Format, OutputRow, RowShape, Session};
+use sql::{Oid, Report, Result, SqlError, SqlState};
+
+use super::{Access, SpiArgument, SpiCode, SpiColumn, SpiCommand, SpiRequest, SpiResult, SpiTable};
+
+/// The portal that SPI commands run in.
+const PORTAL: &str = "<spi>";
+
+/// A session used through SPI. Notices that its commands raise are kept for the log.
+pub(crate) struct SpiSession {
+    pub(crate) session: Session,
+    pub(crate) notices: Vec<Report>,
+}
+
+impl SpiSession {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session, notices: Vec::new() }
+    }
+
+    /// Carries out one request.
+    pub(crate) async fn call(&mut self, request: SpiRequest) -> Result<SpiResult> {
+        match request {
+            SpiRequest::Begin => self.control("BEGIN", SpiCode::OkConnect).await,
+            SpiRequest::Commit => self.control("COMMIT", SpiCode::OkFinish).await,
+            SpiRequest::Rollback => self.control("ROLLBACK", SpiCode::OkFinish).await,
+            SpiRequest::Execute(command) => self.execute(command).await,
+            SpiRequest::Prepare(plan, text, types) => self.prepare(&plan, &text, &types).await,
+            SpiRequest::ExecutePlan(command) => self.execute_plan(command).await,
+            SpiRequest::FreePlan(plan) => {
+                self.session.close_statement(&plan);
+                Ok(SpiResult::of(SpiCode::OkUtility))
+            }
+            SpiRequest::CursorOpen(name, command) => self.cursor_open(&name, command).await,
+            SpiRequest::CursorFetch(name, count) => {
+                let direction = if count < 0 { "BACKWARD" } else { "FORWARD" };
+                let fetch = format!("FETCH {direction} {} FROM {}", count.unsigned_abs(), quoted(&name));
+                self.control(&fetch, SpiCode::OkFetch).await
+            }
+            SpiRequest::CursorClose(name) => {
+                self.control(&format!("CLOSE {}", quoted(&name)), SpiCode::OkUtility).await
+            }
+            SpiRequest::BeginSubtransaction(name) => {
+                self.control(&format!("SAVEPOINT {}", quoted(&name)), SpiCode::OkUtility).await
+            }
+            SpiRequest::ReleaseSubtransaction(name) => {
+                self.control(&format!("RELEASE SAVEPOINT {}", quoted(&name)), SpiCode::OkUtility).await
+            }
+            SpiRequest::RollbackSubtransaction(name) => {
+                let undo = format!("ROLLBACK TO SAVEPOINT {0}; RELEASE SAVEPOINT {0}", quoted(&name));
+                self.control(&undo, SpiCode::OkUtility).await
+            }
+        }
+    }
+
+    /// Runs a statement of our own that a worker may not run itself.
+    async fn control(&mut self, text: &str, code: SpiCode) -> Result<SpiResult> {
+        let mut collect = Collect::new(&mut self.notices, u64::MAX);
+        self.session.simple_query(text, &mut collect).await?;
+        Ok(SpiResult { code, ..collect.into_result() })
+    }
+
+    /// `SPI_execute`: each statement of the text in turn; the result is the last one's.
+    async fn execute(&mut self, command: SpiCommand) -> Result<SpiResult> {
+        if command.rows_max < 0 || command.text.contains('\0') {
+            return Ok(SpiResult::of(SpiCode::ErrorArgument));
+        }
+        let statements = sql::parse::parse(&command.text)?;
+        let mut result = SpiResult::of(SpiCode::OkRewritten);
+        for statement in &statements {
+            if let Some(refused) = refusal(statement, command.access)? {
+                return Ok(SpiResult::of(refused));
+            }
+            let types: Vec<Oid> = command.arguments.iter().map(|argument| Oid(argument.type_oid)).collect();
+            self.session.parse(PORTAL, &statement.text, &types).await?;
+            result = self.run(PORTAL, &command.arguments, command.rows_max).await?;
+        }
+        Ok(result)
+    }
+
+    async fn prepare(&mut self, plan: &str, text: &str, types: &[u32]) -> Result<SpiResult> {
+        let types: Vec<Oid> = types.iter().copied().map(Oid).collect();
+        self.session.parse(plan, text, &types).await?;
+        Ok(SpiResult::of(SpiCode::OkUtility))
+    }
+
+    async fn execute_plan(&mut self, command: SpiCommand) -> Result<SpiResult> {
+        if command.rows_max < 0 {
+            return Ok(SpiResult::of(SpiCode::ErrorArgument));
+        }
+        self.run(&command.text, &command.arguments, command.rows_max).await
+    }
+
+    /// Binds and runs a prepared statement.
+    async fn run(&mut self, statement: &str, arguments: &[SpiArgument], rows_max: i64) -> Result<SpiResult> {
+        let values: Vec<Option<&[u8]>> =
+            arguments.iter().map(|argument| argument.value.as_deref().map(str::as_bytes)).collect();
+        let description = self.session.describe_statement(statement).await?;
+        self.session.bind(PORTAL, statement, &[], &values, &[]).await?;
+        let limit = u64::try_from(rows_max).ok().filter(|limit| *limit > 0);
+        let mut collect = Collect::new(&mut self.notices, limit.unwrap_or(u64::MAX));
+        if let Some(columns) = &description.columns {
+            collect.begin(columns.iter().map(|column| (column.name.clone(), column.ty.oid)));
+        }
+        let run = self.session.execute(PORTAL, limit, &mut collect).await;
+        let result = collect.into_result();
+        self.session.close_portal(PORTAL);
+        run.map(|()| result)
+    }
+
+    async fn cursor_open(&mut self, name: &str, command: SpiCommand) -> Result<SpiResult> {
+        let statements = sql::parse::parse(&command.text)?;
+        let [statement] = statements.as_slice() else {
+            return Err(sql::error!(INVALID_CURSOR_DEFINITION, "cannot open multi-query plan as cursor"));
+        };
+        if !statement.returns_rows() {
+            let tag = statement.tag();
+            return Err(sql::error!(INVALID_CURSOR_DEFINITION, "cannot open {tag} query as cursor"));
+        }
+        let types: Vec<Oid> = command.arguments.iter().map(|argument| Oid(argument.type_oid)).collect();
+        self.session.parse(PORTAL, &statement.text, &types).await?;
+        let values: Vec<Option<&[u8]>> =
+            command.arguments.iter().map(|argument| argument.value.as_deref().map(str::as_bytes)).collect();
+        self.session.bind(name, PORTAL, &[], &values, &[]).await?;
+        Ok(SpiResult::of(SpiCode::OkCursor))
+    }
+}
+
+/// Why a statement may not be run through SPI, if so.
+///
+/// # Errors
+/// `0A000` for a write under read-only access.
+fn refusal(statement: &ParsedStatement, access: Access) -> Result<Option<SpiCode>> {
+    let tag = statement.tag();
+    if statement.is_transaction_control() {
+        return Ok(Some(SpiCode::ErrorTransaction));
+    }
+    if statement.copies_with_client() {
+        return Ok(Some(SpiCode::ErrorCopy));
+    }
+    if access == Access::ReadOnly && tag != "SELECT" {
+        return Err(sql::error!(FEATURE_NOT_SUPPORTED, "{tag} is not allowed in a non-volatile function"));
+    }
+    if matches!(tag, "VACUUM" | "CREATE DATABASE" | "DROP DATABASE") {
+        return Err(SqlError::new(
+            SqlState::ACTIVE_SQL_TRANSACTION,
+            format!("{tag} cannot be executed from a function"),
+        ));
+    }
+    Ok(None)
+}
+
+/// A name as a quoted identifier.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Collects a command's rows in memory.
+struct Collect<'a> {
+    notices: &'a mut Vec<Report>,
+    rows_max: u64,
+    table: Option<SpiTable>,
+    tag: Option<CommandTag>,
+}
+
+impl<'a> Collect<'a> {
+    fn new(notices: &'a mut Vec<Report>, rows_max: u64) -> Self {
+        Self { notices, rows_max, table: None, tag: None }
+    }
+
+    fn begin(&mut self, columns: impl Iterator<Item = (String, Oid)>) {
+        let columns = columns.map(|(name, oid)| SpiColumn { name, type_oid: oid.0 }).collect();
+        self.table = Some(SpiTable { columns, rows: Vec::new() });
+    }
+
+    fn into_result(self) -> SpiResult {
+        let rows = self.table.as_ref().map_or(0, |table| table.rows.len() as u64);
+        // A command stopped by its row limit has no tag: it can only be a query or a RETURNING.
+        let (command, processed) = match &self.tag {
+            Some(tag) => (tag.command.as_str(), tag.rows.unwrap_or(0)),
+            None => ("SELECT", rows),
+        };
+        let returning = self.table.is_some();
+        let code = code_of(command, returning);
+        let processed = if code == SpiCode::OkUtility && command != "CREATE TABLE AS" && command != "SELECT" {
+            0
+        } else {
+            processed
+        };
+        SpiResult { code, processed: processed.min(self.rows_max), table: self.table }
+    }
+}
+
+/// The code for a command tag, with or without rows.
+fn code_of(command: &str, returning: bool) -> SpiCode {
+    match (command.split(' ').next().unwrap_or_default(), returning) {
+        ("SELECT" | "VALUES" | "SHOW" | "EXPLAIN", true) => SpiCode::OkSelect,
+        ("SELECT", false) => SpiCode::OkSelInto,
+        ("INSERT", false) => SpiCode::OkInsert,
+        ("INSERT", true) => SpiCode::OkInsertReturning,
+        ("UPDATE", false) => SpiCode::OkUpdate,
+        ("UPDATE", true) => SpiCode::OkUpdateReturning,
+        ("DELETE", false) => SpiCode::OkDelete,
+        ("DELETE", true) => SpiCode::OkDeleteReturning,
+        ("MERGE", _) => SpiCode::OkMerge,
+        _ => SpiCode::OkUtility,
+    }
+}
+
+#[async_trait]
+impl Destination for Collect<'_> {
+    fn columns(&mut self, shape: &RowShape<'_>) -> Result<()> {
+        self.begin(shape.columns.iter().map(|column| (column.name.clone(), column.ty.oid)));
+        Ok(())
+    }
+
+    fn row(&mut self, row: &OutputRow<'_>) -> Result<bool> {
+        let mut values = Vec::with_capacity(row.values.len());
+        for (value, column) in row.values.iter().zip(row.shape.columns) {
+            values.push(if value.is_null() {
+                None
+            } else {
+                let mut text = String::new();
+                sql::types::output(column.ty.oid, *value, &row.types, &mut text)?;
+                Some(text)
+            });
+        }
+        self.table.get_or_insert_default().rows.push(values);
+        Ok(false)
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn complete(&mut self, completion: &Completion) {
+        if let Completion::Complete(tag) = completion {
+            self.tag = Some(tag.clone());
+        }
+    }
+
+    fn notice(&mut self, report: &Report) {
+        self.notices.push(report.clone());
+    }
+
+    fn parameter(&mut self, _name: &str, _value: &str) {}
+
+    /// A worker does not listen: nothing would consume its notifications.
+    fn notification(&mut self, _pid: i32, _channel: &str, _payload: &str) {}
+
+    async fn copy_in(&mut self, _columns: usize, _format: Format) -> Result<()> {
+        Err(SqlError::internal("COPY reached a worker"))
+    }
+
+    async fn copy_data(&mut self) -> Result<Option<Bytes>> {
+        Err(SqlError::internal("COPY reached a worker"))
+    }
+
+    fn copy_out(&mut self, _columns: usize, _format: Format) -> Result<()> {
+        Err(SqlError::internal("COPY reached a worker"))
+    }
+
+    fn copy_row(&mut self, _data: &[u8]) -> Result<bool> {
+        Err(SqlError::internal("COPY reached a worker"))
+    }
+
+    fn copy_done(&mut self) {}
+}
