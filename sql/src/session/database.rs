@@ -97,7 +97,7 @@ impl Session {
         Ok(())
     }
 
-    async fn copy_files(&self, source: Oid, template: String, target: Oid, pid: i32) -> Result<()> {
+    async fn copy_files(&mut self, source: Oid, template: String, target: Oid, pid: i32) -> Result<()> {
         self.on_another_thread(move |cluster| {
             cluster.check_unused("source database", source, &template, pid, false)?;
             cluster.copy_database_file(source, target)
@@ -106,7 +106,7 @@ impl Session {
     }
 
     /// Does what waits for the disk or for other sessions.
-    async fn on_another_thread(&self, work: impl FnOnce(&Arc<Cluster>) -> Result<()> + Send + 'static) -> Result<()> {
+    async fn on_another_thread(&mut self, work: impl FnOnce(&Arc<Cluster>) -> Result<()> + Send + 'static) -> Result<()> {
         let cluster = self.shared.cluster.clone();
         let done = tokio::task::spawn_blocking(move || work(&cluster)).await;
         done.map_err(|_| SqlError::internal("a command has panicked"))?
@@ -168,7 +168,7 @@ impl Session {
         self.adopt_catalog(edit)
     }
 
-    async fn check_rename(&self, row: &Database, new_name: &str) -> Result<()> {
+    async fn check_rename(&mut self, row: &Database, new_name: &str) -> Result<()> {
         if self.present_catalog().database_named(new_name).is_some() {
             return Err(error!(DUPLICATE_DATABASE, "database \"{new_name}\" already exists"));
         }

@@ -82,9 +82,7 @@ impl Session {
     /// Commits a transaction that ends with its message.
     pub(super) async fn end_implicit(&mut self) -> Result<()> {
         self.among_others = false;
-        match &self.transaction {
-            Some(transaction) if !transaction.explicit => self.commit().await,
-            _ => Ok(()),
-        }
+        let implicit = self.transaction.as_ref().is_some_and(|transaction| !transaction.explicit);
+        if implicit { self.commit().await } else { Ok(()) }
     }
 }

@@ -360,7 +360,7 @@ impl Session {
     }
 
     /// Does what is left to be done and waits for it.
-    async fn run_at_end(&self, actions: Vec<AtEnd>) {
+    async fn run_at_end(&mut self, actions: Vec<AtEnd>) {
         if actions.is_empty() {
             return;
         }
