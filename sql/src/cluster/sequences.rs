@@ -20,7 +20,7 @@ use crate::catalog::Sequence;
 use crate::{Oid, Result, SqlError, error};
 
 /// How many values the file runs ahead (`SEQ_LOG_VALS`).
-pub const VALUES_AHEAD: u32 = 32;
+const VALUES_AHEAD: u32 = 32;
 
 /// Where a sequence stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

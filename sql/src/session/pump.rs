@@ -327,22 +327,6 @@ impl Session {
         Ok(Emitted { sent, changed: None, rest })
     }
 
-    /// The rest of a portal's rows, computed to the end.
-    pub(super) async fn drain(&mut self, rest: Rest, context: &Arc<StatementContext>) -> Result<VecDeque<Row>> {
-        let Live { cursor, work } = match rest {
-            Rest::Done => return Ok(VecDeque::new()),
-            Rest::Rows(rows) => return Ok(rows),
-            Rest::Live(live) => *live,
-        };
-        let mut rows = VecDeque::new();
-        let start = Start::going_on(cursor);
-        let before = std::mem::replace(&mut self.transaction().work, Work::None);
-        let result = self.pump_elsewhere(start, work, context, None, &mut Sink::Memory(&mut rows)).await;
-        self.transaction().work = before;
-        result?;
-        Ok(rows)
-    }
-
     /// Runs a plan that changes tables.
     pub(super) async fn run_modify(
         &mut self,
