@@ -39,6 +39,12 @@ pub struct Arguments {
     /// Prints all settings with their meaning, then exits.
     #[arg(long)]
     pub describe_config: bool,
+    /// Follows the conventions of the official postgres image: environment, start-up scripts, all interfaces.
+    #[arg(long)]
+    pub container: bool,
+    /// Tells by its exit code whether the server on this port takes connections, as pg_isready does.
+    #[arg(long)]
+    pub is_ready: bool,
     /// Prints this help.
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,

@@ -23,7 +23,7 @@ use crate::listener::os_text;
 /// The directory of a server that is told none.
 pub const DEFAULT_DIRECTORY: &str = "postilion-data";
 pub(crate) const HBA_FILE_NAME: &str = "pg_hba.conf";
-const VERSION_FILE_NAME: &str = "PG_VERSION";
+pub(crate) const VERSION_FILE_NAME: &str = "PG_VERSION";
 const VERSION: &str = "15\n";
 const PID_FILE_NAME: &str = "postmaster.pid";
 const STATE_FILE_NAME: &str = "postilion.state";
@@ -111,6 +111,19 @@ impl DataDirectory {
             file.sync_all()
         };
         write(&mut self.pid_file).map_err(|error| failed("write", Path::new(PID_FILE_NAME), &error))
+    }
+
+    /// Adds a rule to the `pg_hba.conf` of a new directory.
+    ///
+    /// # Errors
+    /// FATAL `58030`.
+    pub(crate) fn add_hba_rule(&self, rule: &str) -> Result<()> {
+        write_file(&self.path.join(HBA_FILE_NAME), &format!("{}{rule}", hba::SAMPLE))
+    }
+
+    /// Makes sure that no server uses the directory as it is: its making has failed.
+    pub(crate) fn give_up(&self) {
+        let _ = fs::remove_file(self.path.join(VERSION_FILE_NAME));
     }
 
     /// How the last server ended, by its state file.

@@ -2,12 +2,14 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `main.rs`, `arguments.rs` | the binary and its command line |
+//! | `main.rs`, `command.rs`, `arguments.rs` | the binary and its command line |
 //! | `lib.rs` | [`Builder`] and [`Server`]: open, run, shut down; also for programs that embed Postilion |
 //! | `directory.rs` | the data directory, its files, its lock |
 //! | `postmaster.rs` | the server's life as a state machine |
 //! | `listener.rs`, `reactor.rs`, `tls.rs` | sockets; the threads that connections live on; encryption |
 //! | `hba.rs`, `server.rs` | who may come in; what all connections share |
+//! | `background.rs` | background workers, beside the connections |
+//! | `container.rs` | the conventions of the official postgres image |
 //! | `conversation/` | the wire protocol |
 //! | `log/` | the log |
 //!
@@ -22,6 +24,9 @@
 //! ```
 
 pub mod arguments;
+mod background;
+mod command;
+mod container;
 mod conversation;
 pub mod directory;
 mod hba;
@@ -31,6 +36,8 @@ mod postmaster;
 mod reactor;
 mod server;
 mod tls;
+
+pub use ::{sql, workers};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +50,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::directory::{DataDirectory, LastEnd};
 use crate::listener::Listeners;
+pub use crate::background::{background_workers, libraries};
+pub use crate::command::main_with;
+pub use crate::container::FirstStart;
 pub use crate::log::Logger;
 pub use crate::postmaster::{
     BackgroundWork, PostmasterAction, PostmasterEvent, PostmasterState, ShutdownMode, StartPoint,
@@ -59,6 +69,8 @@ pub struct Builder {
     directory: PathBuf,
     settings: Vec<(String, String)>,
     work: Option<BackgroundWorkFactory>,
+    first_start: Option<FirstStart>,
+    buries_orphans: bool,
     /// Whether panics and `tracing` events of the whole process go to this server's log.
     owns_process: bool,
 }
@@ -68,6 +80,8 @@ pub struct Server {
     shared: Arc<Shared>,
     directory: DataDirectory,
     work: Option<Box<dyn BackgroundWork>>,
+    first_start: Option<FirstStart>,
+    buries_orphans: bool,
     requests: UnboundedReceiver<Request>,
     control: Control,
     state: PostmasterState,
@@ -111,6 +125,20 @@ impl Builder {
         self
     }
 
+    /// Says what a new data directory is to be, beyond the usual.
+    #[must_use]
+    pub fn first_start(mut self, first_start: FirstStart) -> Self {
+        self.first_start = Some(first_start);
+        self
+    }
+
+    /// The process is the first of its container: it waits for processes whose parent has died.
+    #[must_use]
+    pub fn bury_orphans(mut self) -> Self {
+        self.buries_orphans = true;
+        self
+    }
+
     /// The process is this server's: panics and `tracing` events go to its log.
     #[must_use]
     pub fn own_process(mut self) -> Self {
@@ -130,6 +158,10 @@ impl Builder {
             error
         };
         let directory = DataDirectory::open(&self.directory).map_err(logged)?;
+        let first_start = self.first_start.filter(|_| directory.is_new);
+        if let Some(first_start) = &first_start {
+            directory.add_hba_rule(&first_start.authentication_rule()).map_err(logged)?;
+        }
         load_settings(&settings, &directory, &self.settings, &log).map_err(logged)?;
         if self.owns_process {
             log.install();
@@ -151,6 +183,8 @@ impl Builder {
             shared: Arc::new(shared),
             directory,
             work,
+            first_start,
+            buries_orphans: self.buries_orphans,
             requests,
             control: Control(sender),
             state: PostmasterState::Init,
@@ -161,7 +195,14 @@ impl Builder {
 impl Server {
     /// A server in this data directory.
     pub fn builder(directory: impl Into<PathBuf>) -> Builder {
-        Builder { directory: directory.into(), settings: Vec::new(), work: None, owns_process: false }
+        Builder {
+            directory: directory.into(),
+            settings: Vec::new(),
+            work: None,
+            first_start: None,
+            buries_orphans: false,
+            owns_process: false,
+        }
     }
 
     /// A handle to ask things of the server while it runs.
@@ -188,8 +229,14 @@ impl Server {
     }
 
     async fn live(&mut self) -> Result<()> {
-        self.happen(PostmasterEvent::Opened).await?;
+        if let Some(first_start) = self.first_start.take() {
+            self.fill(&first_start).await?;
+        }
         let listeners = Listeners::open(&self.shared.settings, &self.shared.log)?;
+        if self.buries_orphans {
+            tokio::task::spawn_local(container::bury_orphans());
+        }
+        self.happen(PostmasterEvent::Opened).await?;
         let reactors = Reactors::start(&self.shared)?;
         let (socket_directory, address) = listeners.first();
         let port = self.shared.settings.integer(id::PORT);
@@ -210,6 +257,18 @@ impl Server {
         drop(listeners);
         reactors.finish().await;
         Ok(())
+    }
+
+    /// Fills a new data directory, before any client can come. Scripts may launch workers.
+    async fn fill(&mut self, first_start: &FirstStart) -> Result<()> {
+        if let Some(work) = &mut self.work {
+            work.reached(StartPoint::RecoveryFinished);
+        }
+        let filled = first_start.run(&self.shared.cluster, &self.shared.log).await;
+        if filled.is_err() {
+            self.directory.give_up();
+        }
+        filled.map_err(|error| error.severity(Severity::Fatal))
     }
 
     /// Waits for something to happen. Reloads are done here: they do not change the state.

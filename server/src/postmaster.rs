@@ -44,7 +44,7 @@ pub trait BackgroundWork {
     fn reached(&mut self, point: StartPoint);
     /// The settings have changed.
     fn reload(&mut self);
-    /// A shutdown has been asked for. Smart: start nothing new. Fast and immediate: end all.
+    /// A shutdown has been asked for. Smart: go on until the last client has left. Fast and immediate: end all.
     fn shut_down(&mut self, mode: ShutdownMode);
     /// Waits until all work has ended after a fast or immediate [`Self::shut_down`].
     async fn finished(&mut self);

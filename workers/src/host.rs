@@ -2,6 +2,7 @@
 //! boundary the body is on.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -10,6 +11,7 @@ use sql::cluster::Cluster;
 use sql::session::{ConnectRequest, Session};
 use sql::{Report, Result, SqlError, SqlState};
 
+use crate::loader::show;
 use crate::port::{HostReply, HostRequest, Port};
 use crate::spi::{SpiRequest, SpiSession};
 use crate::{Access, Registration};
@@ -23,10 +25,12 @@ pub(crate) type SignalWorker = Arc<dyn Fn(Signal) + Send + Sync>;
 /// Who speaks in a log line.
 #[derive(Clone, Default)]
 pub struct Origin {
-    /// The worker's pid.
+    /// The worker's pid; zero for the server itself.
     pub pid: i32,
     /// Its type (`%b`).
     pub kind: String,
+    /// How many lines it has written (`%l`).
+    pub lines: Arc<AtomicU64>,
     /// Its row in the backend table, once it has connected.
     pub backend: Option<Arc<Backend>>,
 }
@@ -68,7 +72,7 @@ impl WorkerHost {
         pid: i32,
         signal: SignalWorker,
     ) -> Self {
-        let origin = Origin { pid, kind: registration.kind.clone(), backend: None };
+        let origin = Origin { pid, kind: registration.kind.clone(), ..Origin::default() };
         Self { cluster, registration, log, origin, signal, spi: None, line: Lifeline::default() }
     }
 
@@ -125,8 +129,7 @@ impl WorkerHost {
     }
 
     fn setting(&self, name: &str) -> Option<String> {
-        let settings = self.cluster.settings.snapshot();
-        settings.find(name).map(|id| settings.definition(id).show(settings.value(id)))
+        show(&self.cluster.settings, name)
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::host::{Log, SignalWorker};
 use crate::next::Exit;
 use crate::slots::Handle;
-use crate::{Libraries, Registration, Worker};
+use crate::{Libraries, Loader, Registration, Worker};
 
 /// What the supervisor hears of a worker.
 pub(crate) enum Note {
@@ -36,7 +36,7 @@ enum Isolation {
 /// Runs bodies.
 pub(crate) struct Launcher {
     cluster: Arc<Cluster>,
-    libraries: Arc<Libraries>,
+    loader: Arc<Loader>,
     log: Log,
     notes: mpsc::Sender<(Handle, Note)>,
 }
@@ -44,11 +44,11 @@ pub(crate) struct Launcher {
 impl Launcher {
     pub(crate) fn new(
         cluster: Arc<Cluster>,
-        libraries: Arc<Libraries>,
+        loader: Arc<Loader>,
         log: Log,
         notes: mpsc::Sender<(Handle, Note)>,
     ) -> Self {
-        Self { cluster, libraries, log, notes }
+        Self { cluster, loader, log, notes }
     }
 
     /// Has a worker run. Returns at once; the rest comes as notes.
@@ -56,12 +56,13 @@ impl Launcher {
         let notes = self.notes.clone();
         let cluster = self.cluster.clone();
         let log = self.log.clone();
+        self.loader.load(&registration.library);
         match self.isolation() {
             Isolation::Process => {
                 tokio::spawn(process::run(cluster, registration, log, handle, notes));
             }
             Isolation::Task => {
-                tokio::spawn(task::run(cluster, self.libraries.clone(), registration, log, handle, notes));
+                tokio::spawn(task::run(cluster, self.loader.clone(), registration, log, handle, notes));
             }
         }
     }

@@ -5,7 +5,7 @@
 //! a host that runs the [`Worker`]'s body in a process of its own or as a task → its exit → unregistered, or started
 //! again after its interval.
 //!
-//! What stands where: `registration` the record; `slots` the array that sessions and supervisor share; `next` the rules;
+//! What stands where: `registration` the record; `loader` runs init hooks; `slots` the array that sessions and supervisor share; `next` the rules;
 //! `supervisor` the loop; `launch` processes and tasks; `port` the messages between body and server; `host` the
 //! server's side of them; `worker` and `spi` what one writes a worker with; `libraries` those that come with Postilion.
 
@@ -14,6 +14,7 @@ mod host;
 mod launch;
 mod libraries;
 mod library;
+mod loader;
 pub mod next;
 mod port;
 mod registration;
@@ -27,6 +28,7 @@ pub use child::{is_worker_process, run_worker_process};
 pub use host::{Log, Origin};
 pub use launch::missing_library;
 pub use library::{Init, Libraries, Library};
+pub use loader::Loader;
 pub use registration::*;
 pub use spi::{
     Access as SpiAccess, FromSpi, Spi, SpiArgument, SpiCode, SpiColumn, SpiCommand, SpiRequest, SpiResult,

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sql::backend::Signal;
@@ -17,7 +18,7 @@ use crate::host::{Log, Origin, SignalWorker};
 use crate::launch::{Launcher, Note};
 use crate::next::{self, Action, Event, Exit, Rules, State};
 use crate::slots::{Handle, Slots, Tenant};
-use crate::{Libraries, StartTime};
+use crate::{Loader, StartTime};
 
 /// How long the loop sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
@@ -38,17 +39,28 @@ pub enum Phase {
 pub struct Supervisor {
     phase: watch::Sender<Phase>,
     slots: Arc<Slots>,
+    reload: Arc<AtomicBool>,
     done: tokio::task::JoinHandle<()>,
 }
 
 impl Supervisor {
     /// Starts the loop on the current runtime. Static workers have been registered in `slots` before.
-    pub fn start(cluster: Arc<Cluster>, slots: Arc<Slots>, libraries: Arc<Libraries>, log: Log) -> Self {
+    pub fn start(cluster: Arc<Cluster>, slots: Arc<Slots>, loader: Arc<Loader>, log: Log) -> Self {
         let (phase, reached) = watch::channel(Phase::Reached(None));
         let (notes, inbox) = mpsc::channel(NOTES_MAX);
-        let launcher = Launcher::new(cluster, libraries, log.clone(), notes);
-        let state = Loop { slots: slots.clone(), launcher, log, live: HashMap::new(), inbox, reached };
-        Self { phase, slots, done: tokio::spawn(state.run()) }
+        let launcher = Launcher::new(cluster.clone(), loader, log.clone(), notes);
+        let reload = Arc::new(AtomicBool::new(false));
+        let state = Loop {
+            cluster,
+            slots: slots.clone(),
+            launcher,
+            log,
+            live: HashMap::new(),
+            inbox,
+            reached,
+            reload: reload.clone(),
+        };
+        Self { phase, slots, reload, done: tokio::spawn(state.run()) }
     }
 
     /// Tells the supervisor how far the server has come.
@@ -57,11 +69,10 @@ impl Supervisor {
         self.slots.wake.notify_one();
     }
 
-    /// Sends a reload to every running worker.
-    pub fn reload(&self, cluster: &Cluster) {
-        for backend in cluster.backends.all() {
-            backend.signal(Signal::Reload);
-        }
+    /// Sends a reload to the running workers that have no row in the backend table, where the server reaches the others.
+    pub fn reload(&self) {
+        self.reload.store(true, Ordering::SeqCst);
+        self.slots.wake.notify_one();
     }
 
     /// Asks all workers to end and waits until they have.
@@ -76,12 +87,14 @@ impl Supervisor {
 }
 
 struct Loop {
+    cluster: Arc<Cluster>,
     slots: Arc<Slots>,
     launcher: Launcher,
     log: Log,
     live: HashMap<Handle, Live>,
     inbox: mpsc::Receiver<(Handle, Note)>,
     reached: watch::Receiver<Phase>,
+    reload: Arc<AtomicBool>,
 }
 
 /// What the loop keeps of a running worker.
@@ -100,6 +113,7 @@ impl Loop {
                     return;
                 }
             }
+            self.take_reload();
             self.take_terminate_requests();
             let launched = self.launch_one(phase);
             let sleep = if launched { Duration::ZERO } else { self.sleep_time(phase) };
@@ -135,6 +149,17 @@ impl Loop {
                 )
             {
                 self.feed(handle, &tenant, Event::Terminate);
+            }
+        }
+    }
+
+    fn take_reload(&self) {
+        if !self.reload.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        for live in self.live.values() {
+            if self.cluster.backends.get(live.pid).is_none() {
+                (live.signal)(Signal::Reload);
             }
         }
     }
@@ -236,7 +261,7 @@ impl Loop {
 
     /// Writes a line as the server itself.
     fn report(&self, pid: i32, _tenant: &Tenant, severity: Severity, message: String) {
-        let origin = Origin { pid, kind: "postmaster".to_owned(), backend: None };
+        let origin = Origin { pid, kind: "postmaster".to_owned(), ..Origin::default() };
         (self.log)(&origin, &Report::new(severity, SqlState::SUCCESSFUL_COMPLETION, message));
     }
 }

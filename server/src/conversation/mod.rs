@@ -81,7 +81,7 @@ struct Conversation {
 pub(crate) async fn converse(shared: Arc<Shared>, stream: Stream) {
     let mut origin = Origin {
         is_session: true,
-        backend_type: "client backend",
+        backend_type: "client backend".into(),
         started: Some(SystemTime::now()),
         client: stream.client(),
         activity: "authentication".into(),

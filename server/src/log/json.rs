@@ -42,7 +42,7 @@ pub(super) fn write(line: &Line<'_>, out: &mut String) {
         object.raw("cursor_position", position);
     }
     object.some("application_name", Some(origin.application_name.as_str()).filter(|name| !name.is_empty()));
-    object.text("backend_type", origin.backend_type);
+    object.text("backend_type", &origin.backend_type);
     object.raw("query_id", 0);
     object.finish();
 }

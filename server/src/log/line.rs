@@ -90,7 +90,7 @@ fn expand(line: &Line<'_>, escape: char) -> String {
         'd' => known(&origin.database),
         'r' => host(true),
         'h' => host(false),
-        'b' => origin.backend_type.into(),
+        'b' => origin.backend_type.clone().into_owned(),
         'p' => origin.pid().to_string(),
         't' => moment(line.now, &line.zone, false),
         'm' => moment(line.now, &line.zone, true),

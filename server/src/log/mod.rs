@@ -9,6 +9,7 @@ mod events;
 mod json;
 mod line;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -38,12 +39,13 @@ pub(crate) struct Origin {
     pub(crate) client: Option<(IpAddr, u16)>,
     /// Whether this is a session at all, rather than the server itself.
     pub(crate) is_session: bool,
-    pub(crate) backend_type: &'static str,
+    pub(crate) backend_type: Cow<'static, str>,
     /// When the session started.
     pub(crate) started: Option<SystemTime>,
     /// The tag of what runs (`SELECT`, `idle`, `authentication`).
     pub(crate) activity: String,
-    pub(crate) lines: AtomicU64,
+    /// How many lines it has written.
+    pub(crate) lines: Arc<AtomicU64>,
 }
 
 /// One line to be written.
@@ -123,7 +125,7 @@ impl Logger {
 
     /// Logs a report of the server itself.
     pub fn server(&self, report: &Report) {
-        let origin = Origin { backend_type: "postmaster", ..Origin::default() };
+        let origin = Origin { backend_type: "postmaster".into(), ..Origin::default() };
         self.write(report, &origin, None, self.lines.fetch_add(1, Ordering::Relaxed) + 1);
     }
 

@@ -14,12 +14,12 @@ use crate::launch::{Note, body, exit_code, outcome};
 use crate::next::Exit;
 use crate::slots::Handle;
 use crate::worker::WorkerSignals;
-use crate::{Libraries, Registration, WorkerContext};
+use crate::{Loader, Registration, WorkerContext};
 
 /// Runs one worker from its start to its end.
 pub(super) async fn run(
     cluster: Arc<Cluster>,
-    libraries: Arc<Libraries>,
+    loader: Arc<Loader>,
     registration: Arc<Registration>,
     log: Log,
     handle: Handle,
@@ -38,7 +38,7 @@ pub(super) async fn run(
     let host = WorkerHost::new(cluster, registration.clone(), log.clone(), pid, signal);
     let origin = host.origin();
     let life = async {
-        let mut body = body(&libraries, &registration)?;
+        let mut body = body(loader.libraries(), &registration)?;
         body.main(&mut WorkerContext::new(registration.clone(), signals, Box::new(host))).await
     };
     let exit = match AssertUnwindSafe(life).catch_unwind().await {
