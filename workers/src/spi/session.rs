@@ -18,7 +18,10 @@ pub(crate) struct SpiSession {
 }
 
 impl SpiSession {
-    pub(crate) fn new(session: Session) -> Self {
+    /// Statements run through SPI have no statement timeout, and only the worker itself says what it is doing.
+    pub(crate) fn new(mut session: Session) -> Self {
+        session.set_statement_timeout_enabled(false);
+        session.set_activity_reported(false);
         Self { session, notices: Vec::new() }
     }
 
