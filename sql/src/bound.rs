@@ -164,6 +164,24 @@ pub enum ExprKind {
         /// The subscripts.
         subscripts: Vec<Subscript>,
     },
+    /// `base` with what `subscripts` name replaced: `UPDATE … SET a[1] = value`.
+    AssignSubscript {
+        /// The value before; NULL counts as empty.
+        base: Box<Expr>,
+        /// What is replaced.
+        subscripts: Vec<Subscript>,
+        /// What it is replaced by: an element, or an array for a slice.
+        value: Box<Expr>,
+    },
+    /// A composite value with one field replaced: `UPDATE … SET c.f = value`.
+    AssignField {
+        /// The value before; NULL counts as a row of NULLs.
+        base: Box<Expr>,
+        /// The field's position.
+        field: usize,
+        /// The field's new value.
+        value: Box<Expr>,
+    },
     /// `(row).field`, by position from 0.
     Field {
         /// The composite value.
