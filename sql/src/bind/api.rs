@@ -1,12 +1,14 @@
 //! What other parts of the server bind: stored expressions, view queries, type names, assignments.
 
+use std::sync::Arc;
+
 use sqlparser::ast;
 
 use super::coerce::Context;
 use super::position::At;
 use super::scope::Clause;
 use super::{BindContext, Binder};
-use crate::bound::{Expr, Query, RangeId, TypeMod};
+use crate::bound::{BoundStatement, Expr, OutputColumn, Query, QueryBody, RangeId, Statement, TypeMod};
 use crate::{Oid, Result, error};
 
 /// The number of the relation in an expression bound by [`bind_expression`].
@@ -102,4 +104,48 @@ pub fn assign(expr: Expr, target: TypeMod, column: &str, context: &BindContext<'
     let mut binder = Binder::new(context);
     let typed = binder.with_expr_collation(expr, At::NOWHERE);
     Ok(binder.assign_value(typed, target, column)?.expr)
+}
+
+/// Binds a row of expressions, each converted to its type by an assignment cast: the arguments of EXECUTE.
+///
+/// # Errors
+/// As [`super::bind`]; `42804` when there is no such conversion.
+pub fn bind_values(values: &[(&ast::Expr, Oid)], context: &BindContext<'_>) -> Result<BoundStatement> {
+    let mut binder = Binder::new(context);
+    binder.push_scope();
+    let (mut row, mut columns) = (Vec::new(), Vec::new());
+    for (number, (value, ty)) in values.iter().enumerate() {
+        let typed = binder.expr(value)?;
+        let (source, at, target) = (typed.type_oid(), typed.at, TypeMod::plain(*ty));
+        let typed = binder.coerce_to_target(typed, target, Context::Assignment)?.ok_or_else(|| {
+            error!(
+                DATATYPE_MISMATCH,
+                "parameter ${} of type {} cannot be coerced to the expected type {}",
+                number + 1,
+                binder.format_type(source),
+                binder.format_type(*ty)
+            )
+            .hint("You will need to rewrite or cast the expression.")
+            .at(binder.position(at))
+        })?;
+        columns.push(OutputColumn {
+            name: format!("column{}", number + 1),
+            ty: typed.expr.ty,
+            collation: typed.expr.collation,
+            origin: None,
+        });
+        row.push(typed.expr);
+    }
+    let parameters = binder.parameters.finish(&binder)?;
+    let query = Query {
+        ctes: Vec::new(),
+        body: QueryBody::Values(vec![row]),
+        order_by: Vec::new(),
+        limit: None,
+        offset: None,
+        with_ties: false,
+        locks: Vec::new(),
+        columns,
+    };
+    Ok(BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters })
 }

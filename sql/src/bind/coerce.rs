@@ -115,32 +115,6 @@ impl Binder<'_> {
         self.can_coerce(&[source], &[target], context)
     }
 
-    /// Whether a value of one type can be taken as one of the other without change.
-    pub(super) fn binary_coercible(&self, source: Oid, target: Oid) -> bool {
-        if source == target || matches!(target, types::ANY | types::ANYELEMENT | types::ANYCOMPATIBLE) {
-            return true;
-        }
-        let source = self.base_type(source).oid;
-        if source == target {
-            return true;
-        }
-        match target {
-            types::ANYARRAY | types::ANYCOMPATIBLEARRAY if self.element_type(source).is_some() => return true,
-            types::ANYNONARRAY | types::ANYCOMPATIBLENONARRAY if self.element_type(source).is_none() => return true,
-            types::ANYENUM if self.is_enum(source) => return true,
-            types::ANYRANGE | types::ANYCOMPATIBLERANGE if self.range_subtype(source).is_some() => return true,
-            types::ANYMULTIRANGE | types::ANYCOMPATIBLEMULTIRANGE if self.multirange_range(source).is_some() => {
-                return true;
-            }
-            types::RECORD if self.is_composite(source) => return true,
-            types::_RECORD if self.element_type(source).is_some_and(|element| self.is_composite(element)) => {
-                return true;
-            }
-            _ => {}
-        }
-        self.catalog().cast(source, target).is_some_and(|cast| cast.castmethod == 'b' && cast.castcontext == 'i')
-    }
-
     /// Converts to a type and modifier when the context allows it.
     pub(super) fn coerce_to_target(
         &mut self,

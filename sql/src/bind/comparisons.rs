@@ -10,7 +10,7 @@ use super::expressions::is_row;
 use super::operators::{OperatorName, binary_name};
 use super::position::{self, At};
 use super::{Binder, Typed};
-use crate::bound::{Call, Expr, ExprKind, RowComparison, TypeMod};
+use crate::bound::{Expr, ExprKind, RowComparison, TypeMod};
 use crate::oid::types;
 use crate::{Oid, Result, error};
 
@@ -365,12 +365,4 @@ fn contains_column(expr: &Expr) -> bool {
 
 fn is_null_literal(tree: &Tree) -> bool {
     matches!(tree, Tree::Value(ast::ValueWithSpan { value: ast::Value::Null, .. }))
-}
-
-/// The collation by which a comparison's call compares.
-pub(super) fn call_of(typed: Typed) -> Option<Call> {
-    match typed.expr.kind {
-        ExprKind::Call(call) => Some(call),
-        _ => None,
-    }
 }

@@ -165,7 +165,6 @@ impl Binder<'_> {
                         ty: TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod },
                         collation: attribute.attcollation,
                     },
-                    origin: Some(origin),
                     dropped: attribute.attisdropped,
                 }
             })
@@ -200,8 +199,7 @@ impl Binder<'_> {
                 "table \"{}\" has {available} columns available but {} columns specified",
                 item.name,
                 alias.columns.len()
-            )
-            .at(self.position_of(alias.name.span.start)));
+            ));
         }
         let visible = item.columns.iter_mut().filter(|column| !column.dropped);
         for (column, definition) in visible.zip(&alias.columns) {
@@ -228,7 +226,6 @@ impl Binder<'_> {
                         ty: output.ty,
                         collation: output.collation,
                     },
-                    origin: output.origin,
                     dropped: false,
                 }
             })
@@ -454,7 +451,8 @@ impl Binder<'_> {
         let definitions = alias.map_or(&[][..], |alias| &alias.columns);
         let typed_definitions = definitions.iter().any(|definition| definition.data_type.is_some());
         for (name, call) in calls {
-            let column_name = if single { alias_name.clone().unwrap_or_else(|| name.clone()) } else { name.clone() };
+            let alias_column = alias_name.clone().filter(|_| single);
+            let column_name = self.result_name(&call).or(alias_column).unwrap_or_else(|| name.clone());
             item_name.get_or_insert(name);
             let shape = self.function_shape(&call, definitions, typed_definitions)?;
             let columns = match shape {
@@ -499,6 +497,19 @@ impl Binder<'_> {
         }
         self.rename_record(range, &names);
         Ok((FromItem::Functions { range, calls: functions, ordinality, lateral }, vec![names]))
+    }
+
+    /// The name of a function's only OUT parameter.
+    fn result_name(&self, call: &Typed) -> Option<String> {
+        let (ExprKind::Call(call) | ExprKind::SetReturning(call)) = &call.expr.kind else { return None };
+        let row = self.catalog().function(call.function)?;
+        let names = row.proargnames.as_ref()?;
+        let mut outs = row.proargmodes.as_ref()?.iter().enumerate().filter(|(_, mode)| matches!(mode, 'o' | 'b' | 't'));
+        let (index, _) = outs.next()?;
+        if outs.next().is_some() {
+            return None;
+        }
+        names.get(index).filter(|name| !name.is_empty()).cloned()
     }
 
     /// The columns that a function with a composite result gives; nothing for a scalar one.

@@ -449,11 +449,11 @@ impl Binder<'_> {
     /// # Errors
     /// `0A000` naming the clause.
     fn allow_set(&mut self, at: At) -> Result<()> {
-        self.set_count_up();
+        self.scope().sets_bound += 1;
+        self.scope().last_set = at;
         match self.scope_ref().clause {
             Clause::FromFunction
             | Clause::SelectTarget
-            | Clause::InsertTarget
             | Clause::GroupBy
             | Clause::OrderBy
             | Clause::DistinctOn
@@ -465,10 +465,6 @@ impl Binder<'_> {
             )
             .at(self.position(at))),
         }
-    }
-
-    fn set_count_up(&mut self) {
-        self.sets_bound += 1;
     }
 
     /// `DISTINCT`, `FILTER` and so on belong to aggregates.

@@ -4,7 +4,6 @@
 
 use sqlparser::ast::{self, SetExpr};
 
-use super::coerce::Context;
 use super::position::At;
 use super::query::is_default;
 use super::scope::{Clause, NamespaceItem, ScopeColumn, ident_name, name_location, name_parts};
@@ -177,7 +176,7 @@ impl Binder<'_> {
                 }
             })
             .collect();
-        let query = self.convert_columns(placed.query, &wanted)?;
+        let query = self.convert_columns(placed.query, &wanted, &placed.places)?;
         let range = self.new_range();
         let values = query
             .columns
@@ -359,7 +358,6 @@ impl Binder<'_> {
                         ty: TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod },
                         collation: attribute.attcollation,
                     },
-                    origin: None,
                     dropped: false,
                 })
             })
@@ -534,6 +532,3 @@ fn plain_query(body: QueryBody, columns: Vec<OutputColumn>) -> Query {
         columns,
     }
 }
-
-/// How a value for a column is converted.
-pub(super) const ASSIGNMENT: Context = Context::Assignment;

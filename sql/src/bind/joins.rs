@@ -124,7 +124,6 @@ impl Binder<'_> {
             merged.push(ScopeColumn {
                 name: name.clone(),
                 expr: self.merged_column(kind, left, right)?.expr,
-                origin: None,
                 dropped: false,
             });
         }

@@ -19,6 +19,7 @@
 //! | `clauses`, `grouping` | GROUP BY, ORDER BY, DISTINCT, WINDOW, LIMIT | `parse_clause.c` |
 //! | `query`, `set_operations`, `with` | queries | `analyze.c`, `parse_cte.c` |
 //! | `targets` | select lists, their names, assignments | `parse_target.c` |
+//! | `walk`, `api` | visiting bound trees; what other parts of the server bind | |
 //! | `insert`, `update`, `merge`, `views` | data modification | `analyze.c`, `parse_merge.c`, `rewriteHandler.c` |
 
 mod aggregates;
@@ -54,6 +55,9 @@ mod views;
 mod walk;
 mod with;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -66,7 +70,7 @@ use crate::oid::types;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, error};
 
-pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, resolve_type};
+pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, bind_values, resolve_type};
 use collations::Strength;
 use position::At;
 use scope::{Clause, RecordField, Scope};
@@ -153,8 +157,6 @@ struct Binder<'a> {
     /// The fields of columns that are anonymous records.
     column_shapes: HashMap<(RangeId, usize), Vec<RecordField>>,
     depth: usize,
-    /// How many calls of set-returning functions have been bound.
-    sets_bound: usize,
     /// `VALUE` in a domain's check: the domain's base type.
     domain_value: Option<TypeMod>,
 }
@@ -181,7 +183,6 @@ impl<'a> Binder<'a> {
             column_shapes: HashMap::new(),
             depth: 0,
             domain_value: None,
-            sets_bound: 0,
         }
     }
 

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 use crate::parse;
 
 /// The leftmost place of an expression.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct At {
     /// Where its first operand or name stands; line zero: nowhere.
     pub(super) location: Location,
@@ -69,6 +69,22 @@ pub(super) fn of_operator(text: &str, symbol: &str, left: Option<At>, right: At)
 /// The position of the last token before `place` whose text is `word`.
 pub(super) fn of_word_before(text: &str, word: &str, place: At) -> Option<usize> {
     of_operator(text, word, None, place)
+}
+
+/// The position of the `::` that follows an expression with `before` casts of its own.
+pub(super) fn of_cast(text: &str, operand: At, before: usize) -> Option<usize> {
+    let tokens = tokens(text);
+    let start = tokens.iter().position(|token| token.span.start == operand.location)?;
+    let mut depth = 0_i32;
+    let mut outside = tokens[start..].iter().filter(|token| {
+        match token.token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => depth = (depth - 1).max(0),
+            _ => {}
+        }
+        depth == 0 && token.token == Token::DoubleColon
+    });
+    parse::position(text, outside.nth(before)?.span.start)
 }
 
 fn previous_operator(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {

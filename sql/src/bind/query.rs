@@ -11,7 +11,6 @@ use super::{Binder, Typed};
 use crate::bound::{
     Distinct, Expr, GroupBy, OutputColumn, Query, QueryBody, Select, SortKey, Statement, TypeMod,
 };
-use crate::oid::types;
 use crate::{Result, SqlError, error};
 
 /// The first visible target of a query, looked for in its first arm.
@@ -402,6 +401,3 @@ pub(super) fn mentions(tree: &ast::Query, name: &str) -> bool {
     };
     ast::visit_relations(tree, visit).is_break()
 }
-
-/// The type of rows that nothing is known of.
-pub(super) const RECORD: TypeMod = TypeMod::plain(types::RECORD);

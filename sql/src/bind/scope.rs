@@ -12,7 +12,7 @@ use super::position::At;
 use super::{Binder, Typed};
 use crate::bound::{CteId, Expr, ExprKind, OutputColumn, RangeId, SelectId, TypeMod, Window};
 use crate::catalog::Class;
-use crate::oid::{namespaces, types};
+use crate::oid::types;
 use crate::{Oid, Result, SqlError, error};
 
 /// What a part of a statement is, for rules and messages about what may stand in it.
@@ -29,9 +29,7 @@ pub(super) enum Clause {
     WindowOrder,
     WindowFrame,
     SelectTarget,
-    InsertTarget,
     UpdateSource,
-    UpdateTarget,
     MergeWhen,
     GroupBy,
     OrderBy,
@@ -45,7 +43,6 @@ pub(super) enum Clause {
     DomainCheck,
     ColumnDefault,
     IndexExpression,
-    Policy,
 }
 
 impl Clause {
@@ -63,8 +60,7 @@ impl Clause {
             Self::WindowOrder => "window ORDER BY",
             Self::WindowFrame => "window frame",
             Self::SelectTarget => "SELECT",
-            Self::InsertTarget => "INSERT",
-            Self::UpdateSource | Self::UpdateTarget => "UPDATE",
+            Self::UpdateSource => "UPDATE",
             Self::MergeWhen => "MERGE WHEN",
             Self::GroupBy => "GROUP BY",
             Self::OrderBy => "ORDER BY",
@@ -76,7 +72,6 @@ impl Clause {
             Self::CheckConstraint | Self::DomainCheck => "check constraints",
             Self::ColumnDefault => "DEFAULT expressions",
             Self::IndexExpression => "index expressions",
-            Self::Policy => "policy expressions",
         }
     }
 }
@@ -92,6 +87,10 @@ pub(super) struct Scope {
     pub(super) has_aggregates: bool,
     pub(super) has_windows: bool,
     pub(super) has_set_returning: bool,
+    /// How many calls of set-returning functions have been bound at this level.
+    pub(super) sets_bound: usize,
+    /// Where the last of them stands.
+    pub(super) last_set: At,
     pub(super) windows: Vec<Window>,
     pub(super) window_names: Vec<(String, usize)>,
     /// The columns of this level that expressions have named, in order, outside aggregates of this level.
@@ -161,7 +160,6 @@ pub(super) struct NamespaceItem {
 pub(super) struct ScopeColumn {
     pub(super) name: String,
     pub(super) expr: Expr,
-    pub(super) origin: Option<(Oid, i16)>,
     /// Dropped: keeps its place and cannot be named.
     pub(super) dropped: bool,
 }
@@ -192,6 +190,8 @@ impl Scope {
             has_aggregates: false,
             has_windows: false,
             has_set_returning: false,
+            sets_bound: 0,
+            last_set: At::NOWHERE,
             windows: Vec::new(),
             window_names: Vec::new(),
             references: Vec::new(),
@@ -257,7 +257,7 @@ pub(super) fn is_system_column(name: &str) -> bool {
 /// What a search for a name in FROM found.
 enum FoundItem {
     Item(usize, usize),
-    NotLateral(String),
+    NotLateral,
     Nothing,
 }
 
@@ -317,11 +317,6 @@ impl Binder<'_> {
             error!(UNDEFINED_TABLE, "relation \"{}\" does not exist", name_parts(name).join("."))
                 .at(self.position_of(name_location(name)))
         })
-    }
-
-    /// Whether a schema is the temporary one or one that is searched in any case.
-    pub(super) fn is_system_namespace(oid: Oid) -> bool {
-        oid == namespaces::PG_CATALOG
     }
 
     /// Binds a name without a qualifier: a column, or a whole row.
@@ -430,7 +425,7 @@ impl Binder<'_> {
                 }
             }
         };
-        let mut not_lateral = None;
+        let mut not_lateral = false;
         for level in (0..self.scopes.len()).rev() {
             let scope = &self.scopes[level];
             let mut found = None;
@@ -439,7 +434,7 @@ impl Binder<'_> {
                     continue;
                 }
                 if item.lateral_only && !scope.lateral_active {
-                    not_lateral = Some(item.name.clone());
+                    not_lateral = true;
                     continue;
                 }
                 if found.is_some() {
@@ -455,7 +450,7 @@ impl Binder<'_> {
                 return Ok(FoundItem::Item(level, index));
             }
         }
-        Ok(not_lateral.map_or(FoundItem::Nothing, FoundItem::NotLateral))
+        Ok(if not_lateral { FoundItem::NotLateral } else { FoundItem::Nothing })
     }
 
     /// The FROM item that qualifies a name, as level and index.
@@ -477,7 +472,7 @@ impl Binder<'_> {
         };
         match self.find_item(schema, name, at)? {
             FoundItem::Item(level, index) => Ok((level, index)),
-            FoundItem::NotLateral(_) => Err(self.unreachable_item(name, at)),
+            FoundItem::NotLateral => Err(self.unreachable_item(name, at)),
             FoundItem::Nothing => Err(self.missing_item(&qualifier.join("."), name, at)),
         }
     }
@@ -601,7 +596,7 @@ impl Binder<'_> {
     fn similar_column(&self, qualifier: Option<&str>, name: &str) -> Option<Similar> {
         let mut best: Vec<(usize, String)> = Vec::new();
         let mut unreachable = None;
-        let limit = name.chars().count().div_ceil(2);
+        let limit = name.len() / 2;
         for scope in self.scopes.iter().rev() {
             for item in scope.items.iter().filter(|item| item.range.is_some()) {
                 let visible = item.relation_visible && (!item.lateral_only || scope.lateral_active);

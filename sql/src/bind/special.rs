@@ -180,7 +180,7 @@ impl Binder<'_> {
     ) -> Result<Option<Typed>> {
         match name {
             "coalesce" | "greatest" | "least" => {
-                let sets = self.sets_bound;
+                let sets = self.scope_ref().sets_bound;
                 let arguments = self.arguments(&list.args)?.values;
                 let construct = name.to_ascii_uppercase();
                 let (arguments, mut shell) = self.unified(arguments, &construct)?;
@@ -198,7 +198,9 @@ impl Binder<'_> {
             "nullif" => {
                 let mut arguments = self.arguments(&list.args)?.values.into_iter();
                 match (arguments.next(), arguments.next(), arguments.next()) {
-                    (Some(left), Some(right), None) => self.null_if(left, right, at).map(Some),
+                    (Some(left), Some(right), None) => {
+                        self.null_if(left, right, at).map(Some).map_err(|error| error.at(self.position(at)))
+                    },
                     _ => Err(error!(SYNTAX_ERROR, "syntax error at or near \")\"")),
                 }
             }

@@ -32,7 +32,7 @@ impl Binder<'_> {
             .catalog()
             .view_definition(class.oid)
             .ok_or_else(|| SqlError::internal(format!("view {} has no definition", class.relname)))?;
-        let tree = parse::parse_query(&text)?;
+        let tree = parse::parse_query(text.trim_end().trim_end_matches(';'))?;
         let mut query = self.in_stored_text(&text, |binder| binder.query(&tree, true))?;
         // The view's columns keep the names that it was made with.
         let attributes = self.catalog().attributes(class.oid);
@@ -180,7 +180,6 @@ impl Binder<'_> {
             .map(|(expr, attribute)| ScopeColumn {
                 name: attribute.attname.clone(),
                 expr,
-                origin: Some((class.oid, attribute.attnum)),
                 dropped: false,
             })
             .collect();

@@ -16,7 +16,7 @@ use storage::{Database as Store, Value};
 
 use super::database::options;
 use super::storage_error;
-use crate::catalog::{Catalog, Sequence};
+use crate::catalog::Sequence;
 use crate::{Oid, Result, SqlError, error};
 
 /// How many values the file runs ahead (`SEQ_LOG_VALS`).
@@ -57,10 +57,10 @@ impl Sequences {
     ///
     /// # Errors
     /// `2200H` when the sequence has reached its limit; `42P01` when it is none.
-    pub fn next(&self, sequence: &Sequence) -> Result<(i64, u64)> {
+    pub fn next(&self, sequence: &Sequence, name: &str) -> Result<(i64, u64)> {
         let mut state = self.state.lock();
         let present = state.progress(&self.path, sequence)?;
-        let value = if present.is_called { step(sequence, present.last_value)? } else { present.last_value };
+        let value = if present.is_called { step(sequence, name, present.last_value)? } else { present.last_value };
         let mut progress = Progress { last_value: value, is_called: true, ..present };
         if present.ahead == 0 || !present.is_called {
             progress.ahead = VALUES_AHEAD;
@@ -76,11 +76,11 @@ impl Sequences {
     ///
     /// # Errors
     /// `22003` when the value is out of the sequence's bounds.
-    pub fn set(&self, sequence: &Sequence, value: i64, is_called: bool) -> Result<u64> {
+    pub fn set(&self, sequence: &Sequence, name: &str, value: i64, is_called: bool) -> Result<u64> {
         if value < sequence.seqmin || value > sequence.seqmax {
             return Err(error!(
                 NUMERIC_VALUE_OUT_OF_RANGE,
-                "setval: value {value} is out of bounds for sequence ({}..{})", sequence.seqmin, sequence.seqmax
+                "setval: value {value} is out of bounds for sequence \"{name}\" ({}..{})", sequence.seqmin, sequence.seqmax
             ));
         }
         let mut state = self.state.lock();
@@ -96,6 +96,22 @@ impl Sequences {
     pub fn read(&self, sequence: &Sequence) -> Result<(i64, bool)> {
         let progress = self.state.lock().progress(&self.path, sequence)?;
         Ok((progress.last_value, progress.is_called))
+    }
+
+    /// A sequence has been dropped.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub fn forget(&self, sequence: Oid) -> Result<()> {
+        self.state.lock().remove(&self.path, sequence)
+    }
+
+    /// A sequence has a new definition, START among it: it begins anew.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub fn reset(&self, sequence: Oid) -> Result<()> {
+        self.state.lock().remove(&self.path, sequence)
     }
 
     /// Waits until the file is on disk up to this commit.
@@ -149,8 +165,19 @@ impl State {
         Ok(Progress { last_value, is_called, ahead: 0, commit: 0 })
     }
 
+    fn remove(&mut self, path: &PathBuf, sequence: Oid) -> Result<()> {
+        self.progress.remove(&sequence);
+        let store = self.store(path)?;
+        let _lock = store.try_write_lock();
+        let mut connection = store.connection().map_err(storage_error)?;
+        connection.begin_write().map_err(storage_error)?;
+        let row = [i64::from(sequence.0).into()];
+        connection.execute("DELETE FROM sequences WHERE oid = ?1", &row).map_err(storage_error)?;
+        connection.commit().map_err(storage_error)
+    }
+
     fn write(&mut self, path: &PathBuf, sequence: &Sequence, value: i64, is_called: bool) -> Result<u64> {
-        write_rows(&*self.store(path)?, &[(sequence.seqrelid, value, is_called)])
+        write_rows(&self.store(path)?, &[(sequence.seqrelid, value, is_called)])
     }
 }
 
@@ -169,7 +196,7 @@ fn write_rows(store: &Arc<Store>, rows: &[(Oid, i64, bool)]) -> Result<u64> {
 }
 
 /// The value after this one.
-fn step(sequence: &Sequence, value: i64) -> Result<i64> {
+fn step(sequence: &Sequence, name: &str, value: i64) -> Result<i64> {
     let next = value.checked_add(sequence.seqincrement);
     if let Some(next) = next.filter(|next| (sequence.seqmin..=sequence.seqmax).contains(next)) {
         return Ok(next);
@@ -179,15 +206,14 @@ fn step(sequence: &Sequence, value: i64) -> Result<i64> {
         return Ok(if up { sequence.seqmin } else { sequence.seqmax });
     }
     let (word, limit) = if up { ("maximum", sequence.seqmax) } else { ("minimum", sequence.seqmin) };
-    // The name is the caller's to add: it changes, the number does not.
-    Err(error!(SEQUENCE_GENERATOR_LIMIT_EXCEEDED, "nextval: reached {word} value of sequence ({limit})"))
+    Err(error!(SEQUENCE_GENERATOR_LIMIT_EXCEEDED, "nextval: reached {word} value of sequence \"{name}\" ({limit})"))
 }
 
 /// The value that the file claims to have been given out when `value` is: so many steps on, within the bounds.
 fn ahead_of(sequence: &Sequence, value: i64) -> i64 {
     let mut ahead = value;
     for _ in 0..VALUES_AHEAD {
-        match step(sequence, ahead) {
+        match step(sequence, "", ahead) {
             Ok(next) => ahead = next,
             Err(_) => break,
         }
@@ -218,11 +244,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let sequences = Sequences::new(directory.path().join("s.sqlite"));
         let once = sequence(1, 3, 1, false);
-        let drawn: Vec<_> = (0..3).map(|_| sequences.next(&once).unwrap().0).collect();
+        let drawn: Vec<_> = (0..3).map(|_| sequences.next(&once, "s").unwrap().0).collect();
         assert_eq!(drawn, [1, 2, 3]);
-        assert!(sequences.next(&once).is_err());
+        assert!(sequences.next(&once, "s").is_err());
         let round = sequence(1, 3, 1, true);
-        assert_eq!(sequences.next(&round).unwrap().0, 1);
+        assert_eq!(sequences.next(&round, "s").unwrap().0, 1);
     }
 
     #[test]
@@ -231,13 +257,13 @@ mod tests {
         let path = directory.path().join("s.sqlite");
         let plain = sequence(1, i64::MAX, 1, false);
         let crashed = Sequences::new(path.clone());
-        let last = (0..40).map(|_| crashed.next(&plain).unwrap().0).last().unwrap();
+        let last = (0..40).map(|_| crashed.next(&plain, "s").unwrap().0).last().unwrap();
         drop(crashed);
         let after = Sequences::new(path.clone());
-        let next = after.next(&plain).unwrap().0;
+        let next = after.next(&plain, "s").unwrap().0;
         assert!(next > last && next <= last + i64::from(VALUES_AHEAD) + 1);
         after.close().unwrap();
-        assert_eq!(Sequences::new(path).next(&plain).unwrap().0, next + 1);
+        assert_eq!(Sequences::new(path).next(&plain, "s").unwrap().0, next + 1);
     }
 
     #[test]
@@ -245,10 +271,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let sequences = Sequences::new(directory.path().join("s.sqlite"));
         let plain = sequence(1, 100, 1, false);
-        sequences.set(&plain, 50, false).unwrap();
-        assert_eq!(sequences.next(&plain).unwrap().0, 50);
-        assert_eq!(sequences.next(&plain).unwrap().0, 51);
-        let error = sequences.set(&plain, 101, true).unwrap_err();
-        assert_eq!(error.message(), "setval: value 101 is out of bounds for sequence (1..100)");
+        sequences.set(&plain, "s", 50, false).unwrap();
+        assert_eq!(sequences.next(&plain, "s").unwrap().0, 50);
+        assert_eq!(sequences.next(&plain, "s").unwrap().0, 51);
+        let error = sequences.set(&plain, "s", 101, true).unwrap_err();
+        assert_eq!(error.message(), "setval: value 101 is out of bounds for sequence \"s\" (1..100)");
     }
 }

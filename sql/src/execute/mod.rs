@@ -24,9 +24,12 @@ mod stored;
 pub(crate) mod table;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-use storage::{Connection, RowRef, Statement};
+use storage::{Connection, RowRef};
 
 use crate::bind::BindContext;
 use crate::bound::BoundStatement;
@@ -56,7 +59,7 @@ pub fn make_plan(statement: &BoundStatement, context: &BindContext<'_>) -> Resul
 
 /// A plan that only reads, on its way. It belongs to the connection on which it was opened; dropping it ends it.
 pub(crate) struct Cursor {
-    statement: Statement,
+    statement: storage::Statement,
     columns: usize,
 }
 

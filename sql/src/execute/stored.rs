@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::bind::{self, BindContext};
 use crate::bound::{Call, Expr, ExprKind, RangeId, TypeMod};
 use crate::catalog::{Attribute, Catalog};
 use crate::lower::{DomainChecks, HostFunction, StoredExpressions, Text};
@@ -37,8 +38,23 @@ impl CatalogExpressions<'_> {
     /// # Errors
     /// Those of the parser and the binder.
     pub(crate) fn bind(&self, text: &str, names: &Names, target: Option<TypeMod>) -> Result<Expr> {
-        let _ = (text, names, target, self.catalog, self.search_path, self.format);
-        Err(SqlError::unsupported("a stored expression"))
+        let context = BindContext {
+            catalog: self.catalog,
+            search_path: self.search_path,
+            format: self.format,
+            text,
+            parameters: &[],
+        };
+        let tree = crate::parse::parse_expression(text)?;
+        match names {
+            Names::None => bind::bind_expression(&tree, None, target, &context),
+            Names::DomainValue(ty) => bind::bind_domain_check(&tree, *ty, &context),
+            Names::Table(table, range) => {
+                let mut expr = bind::bind_expression(&tree, Some(*table), target, &context)?;
+                crate::lower::rename_range(&mut expr, bind::EXPRESSION_RANGE, *range);
+                Ok(expr)
+            }
+        }
     }
 }
 

@@ -218,30 +218,6 @@ fn parse_element(
     (quoted || out != "NULL").then_some(out)
 }
 
-/// The fields of a composite value's text form; `None` for NULL.
-pub(crate) fn parse_record(text: &str) -> Vec<Option<String>> {
-    let mut input = text.chars().peekable();
-    input.next();
-    let mut fields = Vec::new();
-    loop {
-        match input.peek() {
-            None | Some(')') if fields.is_empty() && text == "()" => return fields,
-            None => return fields,
-            Some(',' | ')') => fields.push(None),
-            Some(_) => {
-                let field = parse_element(&mut input, &[',', ')']);
-                fields.push(Some(field.unwrap_or_else(|| "NULL".to_owned())));
-            }
-        }
-        if input.next() != Some(',') {
-            return fields;
-        }
-        if input.peek().is_none() {
-            return fields;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,15 +230,5 @@ mod tests {
         assert_eq!(parse_array(&literal).leaves(), elements);
         assert_eq!(parse_array("[0:1]={1,NULL}").leaves(), [Some("1".to_owned()), None]);
         assert_eq!(parse_array("{}").leaves(), Vec::<Option<String>>::new());
-    }
-
-    #[test]
-    fn records_survive_their_text_form() {
-        let some = |s: &str| Some(s.to_owned());
-        assert_eq!(
-            parse_record("(1,,\"a,b\",\"say \"\"hi\"\"\",)"),
-            [some("1"), None, some("a,b"), some("say \"hi\""), None]
-        );
-        assert_eq!(parse_record("(NULL)"), [some("NULL")]);
     }
 }

@@ -4,15 +4,15 @@
 
 use jiff::tz::TimeZone;
 
-use crate::functions::arguments::{Rows, int4, integer, native, real, rows, scalar, text};
+use crate::functions::arguments::{Rows, int4, integer, known, native, real, rows, scalar, text};
 use crate::functions::datetime_fields::{Subject, extract, part, truncate};
-use crate::functions::{Body, Function, FunctionCall};
+use crate::functions::{Function, FunctionCall};
 use crate::session::StatementContext;
 use crate::types::date::{self, DAY, Day};
 use crate::types::interval::Interval;
 use crate::types::time::TimeTz;
 use crate::types::{time, timestamp};
-use crate::{Result, SqlError, Value, ValueRef, error};
+use crate::{Result, Value, ValueRef, error};
 
 fn zone(call: &FunctionCall<'_>) -> TimeZone {
     call.context.format.time_zone.clone()
@@ -431,10 +431,6 @@ pub const TIMESTAMPTZ_DATE: &[Function] = &comparisons!("timestamptz", "date", (
 pub const TIMESTAMPTZ_TIMESTAMP: &[Function] =
     &comparisons!("timestamptz", "timestamp", (Kind::TimestampTz, Kind::Timestamp));
 
-const fn aggregate(symbol: &'static str, name: &'static str) -> Function {
-    Function { symbol, body: Body::NativeWindow(name) }
-}
-
 /// Functions whose result is a moment now.
 pub const CLOCK: &[Function] = &[
     scalar("now", |call, _| Ok(call.context.format.transaction_time.into())),
@@ -492,8 +488,6 @@ pub const DATES: &[Function] = &[
     scalar("datetimetz_timestamptz", |_, a| date_at_timetz(integer(a[0])?, TimeTz::read(a[1])?)),
     scalar("timetzdate_pl(timetz,date)", |_, a| date_at_timetz(integer(a[1])?, TimeTz::read(a[0])?)),
     scalar("make_date", |_, a| Ok(make_date(a)?.into())),
-    aggregate("min(date)", "min"),
-    aggregate("max(date)", "max"),
 ];
 
 /// Timestamps.
@@ -548,10 +542,6 @@ pub const TIMESTAMPS: &[Function] = &[
     scalar("float8_timestamptz", |_, a| Ok(from_unix_seconds(real(a[0])?)?.into())),
     rows("generate_series_timestamp", |_, a| series(a, None)),
     rows("generate_series_timestamptz", |c, a| series(a, Some(zone(c)))),
-    aggregate("min(timestamp)", "min"),
-    aggregate("max(timestamp)", "max"),
-    aggregate("min(timestamptz)", "min"),
-    aggregate("max(timestamptz)", "max"),
 ];
 
 fn today(call: &FunctionCall<'_>) -> Result<i64> {
@@ -605,10 +595,6 @@ pub const TIMES: &[Function] = &[
     scalar("timetz_zone", timetz_zone),
     scalar("timetz_izone", |c, a| Ok(timetz_in(TimeTz::read(a[1])?, interval_zone(c, a[0])?).store())),
     scalar("make_time", |_, a| Ok(make_time(integer(a[0])?, integer(a[1])?, real(a[2])?)?.into())),
-    aggregate("min(time)", "min"),
-    aggregate("max(time)", "max"),
-    aggregate("min(timetz)", "min"),
-    aggregate("max(timetz)", "max"),
 ];
 
 fn finite_time(local: i64) -> Value {
@@ -655,6 +641,37 @@ pub const FIELDS: &[Function] = &[
     }),
     scalar("extract_interval", |c, a| extract(c, text(a[0])?, 0, Subject::Interval(Interval::read(a[1])?))),
     scalar("interval_part", |_, a| part(text(a[0])?, 0, Subject::Interval(Interval::read(a[1])?))),
+];
+
+/// A zone's offset as an interval, as the views of time zones show it.
+fn offset_interval(seconds: i32) -> Value {
+    Interval { microseconds: i64::from(seconds) * 1_000_000, ..Interval::default() }.store()
+}
+
+/// The rows of `pg_timezone_names`, with what holds at the start of the transaction.
+fn zone_names(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> {
+    let now = call.context.format.transaction_time;
+    let row = |name: &str| {
+        let zone = crate::types::date_names::zone(name)?;
+        let (offset, abbreviation, summer) = timestamp::zone_at(now, &zone);
+        Some(vec![name.into(), abbreviation.into(), offset_interval(offset), summer.into()])
+    };
+    Ok(known(jiff::tz::db().available().filter_map(|name| row(name.as_str())).collect()))
+}
+
+/// The rows of `pg_timezone_abbrevs`.
+fn zone_abbreviations(_: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> {
+    let names = crate::types::date_names::ZONE_ABBREVIATIONS.iter();
+    let row = |(name, offset, summer): &(&str, i32, bool)| {
+        vec![name.to_ascii_uppercase().into(), offset_interval(*offset), (*summer).into()]
+    };
+    Ok(known(names.map(row).collect()))
+}
+
+/// The time zones there are.
+pub const ZONES: &[Function] = &[
+    rows("pg_timezone_names", zone_names),
+    rows("pg_timezone_abbrevs", zone_abbreviations),
 ];
 
 /// OVERLAPS.

@@ -4,9 +4,8 @@
 
 use storage::{AggregateState, CallContext, HostError};
 
-use crate::functions::arguments::{int4, integer, real, scalar, text};
+use crate::functions::arguments::{int4, integer, native, real, scalar, text};
 use crate::functions::datetime::native_comparisons;
-use crate::functions::arguments::native;
 use crate::functions::datetime_fields::truncate_interval;
 use crate::functions::{Body, Function};
 use crate::types::interval::{Interval, out_of_range};
@@ -95,8 +94,6 @@ pub const FUNCTIONS: &[Function] = &[
     scalar("interval_justify_interval", |_, a| Ok(Interval::read(a[0])?.justify()?.store())),
     scalar("interval_trunc", |_, a| Ok(truncate_interval(text(a[0])?, Interval::read(a[1])?)?.store())),
     scalar("make_interval", |_, a| make(a)),
-    Function { symbol: "min(interval)", body: Body::NativeWindow("min") },
-    Function { symbol: "max(interval)", body: Body::NativeWindow("max") },
     Function { symbol: "sum(interval)", body: Body::Aggregate(|_| Sum::start(false)) },
     Function { symbol: "avg(interval)", body: Body::Aggregate(|_| Sum::start(true)) },
 ];

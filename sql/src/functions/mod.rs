@@ -13,24 +13,27 @@ mod array;
 mod bytes;
 mod cast;
 mod compare;
+mod date_patterns;
+mod datetime;
+mod datetime_fields;
 mod encoding;
 mod float;
 mod formatting;
 mod hash;
 mod integer;
+mod interval;
+mod json;
+mod jsonb;
 mod miscellaneous;
+mod number_patterns;
 mod numeric;
 mod pattern;
 mod regex;
 mod series;
 mod statistics;
 mod strings;
-mod window;
-
-mod datetime;
-mod datetime_fields;
-mod interval;
 pub mod system;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -109,31 +112,6 @@ impl FunctionCall<'_> {
 
 /// All families.
 pub const FAMILIES: &[&[Function]] = &[
-    aggregate::FUNCTIONS,
-    array::FUNCTIONS,
-    bytes::FUNCTIONS,
-    cast::FUNCTIONS,
-    compare::PLAIN,
-    compare::KEYED,
-    compare::TRIMMED,
-    compare::EXTREMES,
-    encoding::FUNCTIONS,
-    float::ARITHMETIC,
-    float::FUNCTIONS,
-    formatting::FUNCTIONS,
-    hash::FUNCTIONS,
-    integer::ARITHMETIC,
-    integer::OF_ONE_TYPE,
-    integer::OTHERS,
-    miscellaneous::FUNCTIONS,
-    numeric::FUNCTIONS,
-    pattern::FUNCTIONS,
-    regex::OPERATORS,
-    regex::FUNCTIONS,
-    series::FUNCTIONS,
-    statistics::FUNCTIONS,
-    strings::FUNCTIONS,
-    window::FUNCTIONS,
     datetime::CLOCK,
     datetime::DATES,
     datetime::DATE_COMPARISONS,
@@ -150,8 +128,14 @@ pub const FAMILIES: &[&[Function]] = &[
     datetime::TIMESTAMP_TIMESTAMPTZ,
     datetime::TIMETZ_COMPARISONS,
     datetime::TIME_COMPARISONS,
+    datetime::ZONES,
+    date_patterns::FUNCTIONS,
+    number_patterns::FUNCTIONS,
     interval::COMPARISONS,
     interval::FUNCTIONS,
+    json::FUNCTIONS,
+    jsonb::COMPARISONS,
+    jsonb::FUNCTIONS,
     system::control::FUNCTIONS,
     system::extensions::FUNCTIONS,
     system::information_schema::FUNCTIONS,
@@ -175,6 +159,33 @@ pub const FAMILIES: &[&[Function]] = &[
     system::settings::FUNCTIONS,
     system::sizes::FUNCTIONS,
     system::statistics::FUNCTIONS,
+    aggregate::EXTREMES,
+    aggregate::FUNCTIONS,
+    array::FUNCTIONS,
+    bytes::FUNCTIONS,
+    cast::FUNCTIONS,
+    compare::PLAIN,
+    compare::KEYED,
+    compare::TRIMMED,
+    compare::EXTREMES,
+    encoding::FUNCTIONS,
+    float::ARITHMETIC,
+    float::FUNCTIONS,
+    formatting::FUNCTIONS,
+    hash::FUNCTIONS,
+    integer::ARITHMETIC,
+    integer::OF_ONE_TYPE,
+    integer::OTHERS,
+    miscellaneous::FUNCTIONS,
+    numeric::FUNCTIONS,
+    pattern::FUNCTIONS,
+    regex::OPERATORS,
+    regex::FUNCTIONS,
+    series::FUNCTIONS,
+    statistics::SPREADS,
+    statistics::FUNCTIONS,
+    strings::FUNCTIONS,
+    window::FUNCTIONS,
 ];
 
 static BY_SYMBOL: LazyLock<HashMap<&'static str, &'static Function>> =
@@ -199,4 +210,21 @@ pub fn signature(procedure: &Procedure, catalog: &Catalog) -> String {
     let types: Vec<_> = procedure.proargtypes.iter().map(name).collect();
     format!("{}({})", procedure.proname, types.join(","))
 }
+
 pub use system::session::sql_value;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_symbol_has_one_body() {
+        let (mut seen, mut twice) = (std::collections::HashSet::new(), Vec::new());
+        for function in FAMILIES.iter().flat_map(|family| family.iter()) {
+            if !seen.insert(function.symbol) {
+                twice.push(function.symbol);
+            }
+        }
+        assert!(twice.is_empty(), "two bodies: {twice:?}");
+    }
+}

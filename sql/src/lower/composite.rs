@@ -191,16 +191,17 @@ fn array_element(arguments: &[ValueRef<'_>]) -> Result<Value> {
     if indexes.len() != array.dimensions.len() {
         return Ok(Value::Null);
     }
-    let mut place = 0usize;
-    for (dimension, index) in array.dimensions.iter().zip(indexes) {
-        let ValueRef::Integer(index) = *index else { return Ok(Value::Null) };
-        if index < i64::from(dimension.lower) || index > i64::from(dimension.upper()) {
-            return Ok(Value::Null);
+    let mut numbers = Vec::new();
+    for index in indexes {
+        match *index {
+            ValueRef::Integer(index) => match i32::try_from(index) {
+                Ok(index) => numbers.push(index),
+                Err(_) => return Ok(Value::Null),
+            },
+            _ => return Ok(Value::Null),
         }
-        let length = usize::try_from(dimension.length).unwrap_or(0);
-        place = place * length + usize::try_from(index - i64::from(dimension.lower)).unwrap_or(0);
     }
-    Ok(if place < array.elements.len() { array.elements.swap_remove(place) } else { Value::Null })
+    Ok(place_of(&array, &numbers).map_or(Value::Null, |place| array.elements.swap_remove(place)))
 }
 
 fn array_slice(arguments: &[ValueRef<'_>], form: crate::types::StorageForm) -> Result<Value> {
@@ -245,6 +246,97 @@ fn array_slice(arguments: &[ValueRef<'_>], form: crate::types::StorageForm) -> R
         })
         .collect();
     Ok(Array { dimensions, elements }.to_value(form))
+}
+
+/// `a[i] = value`, called as (array, value, i, …). An array of one dimension grows as far as it must.
+pub(super) fn assign_subscript(array: Oid, element: Oid) -> ScalarFunction {
+    function(
+        format!("assign_subscript#{array}"),
+        Arc::new(move |context, arguments| {
+            let mut target = match arguments[0] {
+                ValueRef::Null => Array::new(Vec::new()),
+                stored => Array::from_value(stored)?,
+            };
+            let mut indexes = Vec::new();
+            for index in &arguments[2..] {
+                let ValueRef::Integer(index) = *index else {
+                    return Err(error!(
+                        NULL_VALUE_NOT_ALLOWED,
+                        "array subscript in assignment must not be null"
+                    ));
+                };
+                indexes.push(i32::try_from(index).map_err(|_| subscript_out_of_range())?);
+            }
+            let value = arguments[1].to_owned();
+            if target.dimensions.is_empty() && indexes.len() == 1 {
+                target = Array::with_lower(vec![value], indexes[0]);
+            } else if target.dimensions.len() != indexes.len() {
+                return Err(error!(ARRAY_SUBSCRIPT_ERROR, "wrong number of array subscripts"));
+            } else if indexes.len() == 1 {
+                set_growing(&mut target, indexes[0], value)?;
+            } else {
+                let place = place_of(&target, &indexes).ok_or_else(subscript_out_of_range)?;
+                target.elements[place] = value;
+            }
+            Ok(target.to_value(storage_form(&context.catalog, element)))
+        }),
+    )
+}
+
+fn subscript_out_of_range() -> SqlError {
+    error!(ARRAY_SUBSCRIPT_ERROR, "array subscript out of range")
+}
+
+/// Sets an element of an array of one dimension, filling the gap with NULLs.
+fn set_growing(array: &mut Array, index: i32, value: Value) -> Result<()> {
+    let dimension = &mut array.dimensions[0];
+    let distance = i64::from(index) - i64::from(dimension.lower);
+    let length = i64::from(dimension.length);
+    let grown = if distance < 0 { length - distance } else { length.max(distance + 1) };
+    let grown_length = usize::try_from(grown).map_err(|_| subscript_out_of_range())?;
+    if grown_length > crate::types::array::ELEMENTS_MAX {
+        return Err(crate::types::array::too_large());
+    }
+    if distance < 0 {
+        let added = usize::try_from(-distance).map_err(|_| subscript_out_of_range())?;
+        array.elements.splice(0..0, std::iter::repeat_n(Value::Null, added));
+        dimension.lower = index;
+        array.elements[0] = value;
+    } else {
+        array.elements.resize(grown_length, Value::Null);
+        array.elements[usize::try_from(distance).map_err(|_| subscript_out_of_range())?] = value;
+    }
+    dimension.length = i32::try_from(grown).map_err(|_| subscript_out_of_range())?;
+    Ok(())
+}
+
+/// Where an element stands; nothing for subscripts outside the array.
+fn place_of(array: &Array, indexes: &[i32]) -> Option<usize> {
+    let mut place = 0usize;
+    for (dimension, index) in array.dimensions.iter().zip(indexes) {
+        if *index < dimension.lower || *index > dimension.upper() {
+            return None;
+        }
+        place = place * usize::try_from(dimension.length).ok()? + usize::try_from(index - dimension.lower).ok()?;
+    }
+    (place < array.elements.len()).then_some(place)
+}
+
+/// `c.f = value`, called as (row, value). `types` are the fields' types.
+pub(super) fn assign_field(row: Oid, field: usize, types: Vec<Oid>) -> ScalarFunction {
+    function(
+        format!("assign_field#{row}_{field}"),
+        Arc::new(move |context, arguments| {
+            let mut fields = match arguments[0] {
+                ValueRef::Null => types.iter().map(|ty| (*ty, Value::Null)).collect(),
+                stored => record::fields(stored)?,
+            };
+            if let Some((_, value)) = fields.get_mut(field) {
+                *value = arguments[1].to_owned();
+            }
+            Ok(record::to_value(&fields, &context.type_context()))
+        }),
+    )
 }
 
 /// A value going into a domain: the value, then the results of its checks.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use storage::{
-    AggregateFunction, AggregateState, CallContext, Collation, Connection, HostError, RowIterator, ScalarFunction,
+    AggregateFunction, AggregateState, CallContext, Connection, HostError, RowIterator, ScalarFunction,
     TableFunction, TableScan,
 };
 
@@ -45,21 +45,6 @@ impl HostFunction {
             Self::Table(f) => connection.ensure_table(f),
         }
     }
-}
-
-/// The collation of keyed text as the engine gets it.
-pub fn key_collation() -> Collation {
-    Collation { name: crate::types::KEY_COLLATION.into(), compare: compare_keys }
-}
-
-/// Compares what stands before the key separator.
-fn compare_keys(a: &str, b: &str) -> std::cmp::Ordering {
-    fn key(text: &str) -> &[u8] {
-        let bytes = text.as_bytes();
-        let end = bytes.iter().position(|b| *b == crate::types::KEY_SEPARATOR as u8);
-        &bytes[..end.unwrap_or(bytes.len())]
-    }
-    key(a).cmp(key(b))
 }
 
 /// The same aggregate with further arguments that are the same for every row: the engine takes DISTINCT with one

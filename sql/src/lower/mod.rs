@@ -31,6 +31,7 @@ use crate::catalog::Catalog;
 use crate::{Oid, Result};
 use emit::Emitter;
 pub(crate) use emit::{quoted, rowid_name};
+pub(crate) use walk::children_mut;
 
 /// A statement made ready for SQLite.
 pub struct Plan {
@@ -252,6 +253,18 @@ pub(crate) fn replace_columns(expr: &mut Expr, replacement: &dyn Fn(RangeId, usi
         {
             *expr = other;
         }
+    });
+}
+
+/// Gives a range table entry another number.
+pub(crate) fn rename_range(expr: &mut Expr, from: RangeId, to: RangeId) {
+    walk::every_expr_mut(expr, &mut |expr| match &mut expr.kind {
+        ExprKind::Column { range, .. } | ExprKind::SystemColumn { range, .. } | ExprKind::WholeRow(range)
+            if *range == from =>
+        {
+            *range = to;
+        }
+        _ => {}
     });
 }
 

@@ -4,7 +4,7 @@
 use crate::bound::*;
 
 /// Calls `visit` with each expression directly inside `expr`, subqueries' expressions excluded.
-pub(super) fn children_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn children_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
     match &mut expr.kind {
         ExprKind::Constant(_)
         | ExprKind::Parameter(_)
@@ -50,15 +50,16 @@ pub(super) fn children_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
         }
         ExprKind::Subscript { base, subscripts } => {
             visit(base);
-            for subscript in subscripts {
-                match subscript {
-                    Subscript::Index(index) => visit(index),
-                    Subscript::Slice(lower, upper) => {
-                        lower.iter_mut().for_each(&mut *visit);
-                        upper.iter_mut().for_each(&mut *visit);
-                    }
-                }
-            }
+            subscripts_mut(subscripts, visit);
+        }
+        ExprKind::AssignSubscript { base, subscripts, value } => {
+            visit(base);
+            subscripts_mut(subscripts, visit);
+            visit(value);
+        }
+        ExprKind::AssignField { base, value, .. } => {
+            visit(base);
+            visit(value);
         }
         ExprKind::ArrayCompare { scalar, array, .. } => {
             visit(scalar);
@@ -79,6 +80,18 @@ pub(super) fn children_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
         ExprKind::Window(call) => {
             call.arguments.iter_mut().for_each(&mut *visit);
             call.filter.iter_mut().for_each(visit);
+        }
+    }
+}
+
+fn subscripts_mut(subscripts: &mut [Subscript], visit: &mut dyn FnMut(&mut Expr)) {
+    for subscript in subscripts {
+        match subscript {
+            Subscript::Index(index) => visit(index),
+            Subscript::Slice(lower, upper) => {
+                lower.iter_mut().for_each(&mut *visit);
+                upper.iter_mut().for_each(&mut *visit);
+            }
         }
     }
 }

@@ -116,3 +116,84 @@ pub fn position(_text: &str, place: sqlparser::tokenizer::Location) -> Option<us
 
 #[cfg(test)]
 mod tests;
+
+/// The column's name, when an expression is nothing but one.
+pub fn plain_column(expression: &Expression) -> Option<String> {
+    match &expression.expr {
+        ast::Expr::Identifier(name) => Some(name.value.clone()),
+        _ => None,
+    }
+}
+
+impl ParsedStatement {
+    /// The command tag that PostgreSQL answers, without counts (`INSERT`, `SELECT`, `CREATE TABLE`).
+    pub fn tag(&self) -> &'static str {
+        match &self.node {
+            Node::Sql(tree) => crate::session::command_word(tree).trim_end_matches(" 0"),
+            Node::Utility(utility) => utility.tag(),
+        }
+    }
+
+    /// Whether it gives rows: queries, and commands like SHOW.
+    pub fn returns_rows(&self) -> bool {
+        match &self.node {
+            Node::Sql(tree) => returns_rows(tree),
+            Node::Utility(utility) => match &**utility {
+                Utility::Show(_) | Utility::Explain(_) | Utility::Execute(_) => true,
+                Utility::Fetch(fetch) => !fetch.is_move,
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether it begins, ends or divides a transaction.
+    pub fn is_transaction_control(&self) -> bool {
+        let Node::Utility(utility) = &self.node else { return false };
+        matches!(
+            **utility,
+            Utility::Begin { .. }
+                | Utility::Commit { .. }
+                | Utility::Rollback { .. }
+                | Utility::Savepoint(_)
+                | Utility::ReleaseSavepoint(_)
+                | Utility::RollbackToSavepoint(_)
+                | Utility::PrepareTransaction(_)
+                | Utility::CommitPrepared(_)
+                | Utility::RollbackPrepared(_)
+        )
+    }
+
+    /// Whether it is accepted in a transaction that has failed.
+    pub(crate) fn ends_failed_transaction(&self) -> bool {
+        let Node::Utility(utility) = &self.node else { return false };
+        matches!(
+            **utility,
+            Utility::Commit { .. }
+                | Utility::Rollback { .. }
+                | Utility::RollbackToSavepoint(_)
+                | Utility::PrepareTransaction(_)
+        )
+    }
+
+    /// Whether it is COPY from or to the client.
+    pub fn copies_with_client(&self) -> bool {
+        let Node::Utility(utility) = &self.node else { return false };
+        matches!(&**utility, Utility::Copy(copy) if copy.target == CopyTarget::Client)
+    }
+}
+
+fn returns_rows(tree: &ast::Statement) -> bool {
+    match tree {
+        ast::Statement::Query(query) => match &*query.body {
+            ast::SetExpr::Insert(inner)
+            | ast::SetExpr::Update(inner)
+            | ast::SetExpr::Delete(inner)
+            | ast::SetExpr::Merge(inner) => returns_rows(inner),
+            _ => true,
+        },
+        ast::Statement::Insert(insert) => insert.returning.is_some(),
+        ast::Statement::Update(update) => update.returning.is_some(),
+        ast::Statement::Delete(delete) => delete.returning.is_some(),
+        _ => false,
+    }
+}

@@ -122,6 +122,7 @@ pub struct NoServices;
 impl SessionServices for NoServices {}
 
 /// A row of `pg_prepared_statements`.
+#[derive(Clone)]
 #[allow(missing_docs, reason = "the columns are described in PostgreSQL's manual")]
 pub struct PreparedStatementRow {
     pub name: String,
@@ -134,6 +135,7 @@ pub struct PreparedStatementRow {
 }
 
 /// A row of `pg_cursors`.
+#[derive(Clone)]
 #[allow(missing_docs, reason = "the columns are described in PostgreSQL's manual")]
 pub struct CursorRow {
     pub name: String,

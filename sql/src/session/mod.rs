@@ -1,17 +1,57 @@
 //! A session: what lasts longer than a statement. Wire connections and workers both use it; it is the SPI. There is no
 //! second way to run SQL.
 
-mod context;
+//!
+//! | file | what |
+//! |---|---|
+//! | `connect` | who may enter, with which settings |
+//! | `transaction`, `control` | the transaction, and the commands that steer it |
+//! | `work` | taking snapshots and the write lock, committing, rolling back |
+//! | `statement` | one statement: parsed, planned, run |
+//! | `pump` | rows from the engine to the destination, on this thread or another |
+//! | `simple`, `extended` | the two protocols |
+//! | `utility` | which command goes where |
+//! | `setting`, `prepared`, `cursor`, `copy`, `explain`, `channel`, `database` | the session's own commands |
+//! | `services` | what SQL functions ask of their session |
+//! | `cache` | parsed texts and plans |
 
+mod cache;
+mod channel;
+mod connect;
+mod context;
+mod control;
+mod copy;
+mod cursor;
+mod database;
+mod explain;
+mod extended;
+mod prepared;
+mod pump;
+mod services;
+mod setting;
+mod simple;
+mod statement;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails says where")]
+mod tests;
+mod transaction;
+mod utility;
+mod work;
+
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::backend::{BackendKind, SignalProcess};
+use crate::backend::{Backend, BackendKind, Registration, SignalProcess};
 use crate::bound::OutputColumn;
-use crate::cluster::Cluster;
-use crate::{Oid, Report, Result, SqlError, ValueRef};
+use crate::cluster::{Cluster, OpenDatabase};
+use crate::{Oid, Report, Result, ValueRef};
+
+pub(crate) use cache::{ParseCache, PlanCache};
+pub(crate) use statement::command_word;
 
 pub use context::{
     CursorRow, NoServices, PreparedStatementRow, SessionServices, SessionShared, StatementContext,
@@ -137,95 +177,99 @@ pub trait Destination: Send {
 
 /// A session.
 pub struct Session {
-    _cluster: Arc<Cluster>,
+    // Dropped in this order: what the transaction holds goes before the backend's row.
+    transaction: Option<transaction::Transaction>,
+    portals: HashMap<String, extended::Portal>,
+    statements: HashMap<String, Arc<prepared::Prepared>>,
+    shared: Arc<SessionShared>,
+    services: Arc<services::Services>,
+    database: Arc<OpenDatabase>,
+    /// `search_path` as last resolved, and for what.
+    search_path: Option<(statement::SearchPathKey, Vec<Oid>)>,
+    /// When the running statement must end.
+    deadline: Option<Instant>,
+    statement_timeout_enabled: bool,
+    /// Whether the running statement is one of several in its query string.
+    among_others: bool,
+    /// The start of the running message, µs since 2000-01-01 UTC.
+    statement_time: i64,
+    registration: Registration,
 }
 
 impl Session {
-    /// Opens a session.
-    ///
-    /// # Errors
-    /// FATAL `3D000`, `28000`, `55000`, `42501`, `57P03`, `53300` with PostgreSQL's texts.
-    pub async fn connect(_cluster: &Arc<Cluster>, _request: ConnectRequest) -> Result<Self> {
-        unimplemented!()
+    /// This session's row in the backend table.
+    pub fn backend(&self) -> &Arc<Backend> {
+        &self.registration.backend
     }
 
-    /// This session's row in the backend table.
-    pub fn backend(&self) -> &Arc<crate::backend::Backend> {
-        unimplemented!()
+    /// What the session shares with the functions that its statements call.
+    pub fn shared(&self) -> &Arc<SessionShared> {
+        &self.shared
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Arc<Cluster> {
+        &self.shared.cluster
     }
 
     /// Where the session stands.
     pub fn transaction_status(&self) -> TransactionStatus {
-        unimplemented!()
+        match &self.transaction {
+            Some(transaction) if transaction.explicit && transaction.failed => TransactionStatus::Failed,
+            Some(transaction) if transaction.explicit => TransactionStatus::InTransaction,
+            _ => TransactionStatus::Idle,
+        }
     }
 
     /// The settings whose changes clients are told about, with their values, for the start of a connection.
     pub fn reported_parameters(&self) -> Vec<(&'static str, String)> {
-        unimplemented!()
+        self.shared.settings.lock().take_reported_changes()
     }
 
-    /// Runs the statements of one simple Query message, which form one implicit transaction. Each statement's completion
-    /// goes to `destination`; the first error ends the run and is returned.
-    pub async fn simple_query(&mut self, _sql: &str, _destination: &mut dyn Destination) -> Result<()> {
-        unimplemented!()
+    /// Whether `statement_timeout` counts; workers bound their time themselves.
+    pub fn set_statement_timeout_enabled(&mut self, enabled: bool) {
+        self.statement_timeout_enabled = enabled;
     }
 
-    /// Parse: makes a prepared statement. The empty name is the unnamed statement. `parameters` may be shorter than the
-    /// statement's; zero leaves a type to the server.
-    pub async fn parse(&mut self, _name: &str, _sql: &str, _parameters: &[Oid]) -> Result<()> {
-        unimplemented!()
+    /// Takes over the server's settings after a reload, and tells the client what has changed.
+    pub fn reload_settings(&mut self, destination: &mut dyn Destination) {
+        self.shared.settings.lock().refresh();
+        self.report_parameters(destination);
     }
 
-    /// Bind: makes a portal from a prepared statement. `parameters` are the values in their formats, `None` for NULL.
-    /// Format lists have no, one or all entries, as in the protocol.
-    pub async fn bind(
-        &mut self,
-        _portal: &str,
-        _statement: &str,
-        _parameter_formats: &[Format],
-        _parameters: &[Option<&[u8]>],
-        _result_formats: &[Format],
-    ) -> Result<()> {
-        unimplemented!()
+    /// Tells the client about settings that have changed.
+    fn report_parameters(&self, destination: &mut dyn Destination) {
+        let changes = self.shared.settings.lock().take_reported_changes();
+        for (name, value) in changes {
+            if name == "application_name" {
+                self.backend().activity.lock().application_name.clone_from(&value);
+            }
+            destination.parameter(name, &value);
+        }
     }
 
-    /// Describe of a prepared statement.
-    pub async fn describe_statement(&mut self, _name: &str) -> Result<Description> {
-        unimplemented!()
+    /// Tells the client what functions and commands had to say.
+    fn report_notices(&self, destination: &mut dyn Destination) {
+        let notices = std::mem::take(&mut *self.shared.notices.lock());
+        for notice in notices {
+            destination.notice(&notice);
+        }
     }
 
-    /// Describe of a portal: its columns with the formats that Bind asked for.
-    pub async fn describe_portal(&mut self, _name: &str) -> Result<Option<(Vec<OutputColumn>, Vec<Format>)>> {
-        unimplemented!()
+    /// A warning or notice of the session's own.
+    fn notice(&self, severity: crate::Severity, code: crate::SqlState, message: impl Into<String>) {
+        self.shared.notices.lock().push(Report::new(severity, code, message));
     }
+}
 
-    /// Execute: runs a portal for at most `rows_max` rows (`None`: all).
-    pub async fn execute(
-        &mut self,
-        _portal: &str,
-        _rows_max: Option<u64>,
-        _destination: &mut dyn Destination,
-    ) -> Result<()> {
-        unimplemented!()
-    }
-
-    /// Close of a prepared statement; none of that name is no error.
-    pub fn close_statement(&mut self, _name: &str) {
-        unimplemented!()
-    }
-
-    /// Close of a portal; none of that name is no error.
-    pub fn close_portal(&mut self, _name: &str) {
-        unimplemented!()
-    }
-
-    /// Sync: ends the implicit transaction of extended messages, committing it unless a message has failed.
-    pub async fn sync(&mut self, _destination: &mut dyn Destination) -> Result<()> {
-        unimplemented!()
-    }
-
-    /// A message has failed: the transaction is aborted, or rolled back when it was implicit.
-    pub fn fail(&mut self, _error: &SqlError) {
-        unimplemented!()
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.portals.clear();
+        self.abort();
+        let pid = self.backend().pid;
+        let cluster = &self.shared.cluster;
+        cluster.notifications.forget(pid);
+        cluster.facilities.advisory_locks.release_transaction(pid);
+        cluster.facilities.advisory_locks.release_session(pid);
     }
 }

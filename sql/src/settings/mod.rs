@@ -21,7 +21,7 @@ mod session;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod value;
+pub mod value;
 
 pub use checks::split_identifiers;
 pub use definition::SettingDefinition;
@@ -29,4 +29,8 @@ pub use id::SettingId;
 pub use server::{AUTO_FILE_NAME, CONFIG_FILE_NAME, ServerSettings};
 pub use session::{SessionSettings, SetScope, SettingRow};
 pub use snapshot::{Assigned, Snapshot, Source};
+/// The zone that a setting's value names; UTC for one that has gone from the database.
+pub fn time_zone(name: &str) -> jiff::tz::TimeZone {
+    checks::find_time_zone(name).unwrap_or(jiff::tz::TimeZone::UTC)
+}
 pub use value::{SettingValue, parse_boolean};

@@ -152,7 +152,11 @@ impl<'a> Parser<'a> {
         }
         loop {
             if self.peek() != Some(b'"') {
-                return Err(self.unexpected(if pairs.is_empty() { Expected::ObjectStart } else { Expected::Key }));
+                return Err(self.unexpected(if pairs.is_empty() {
+                    Expected::ObjectStart
+                } else {
+                    Expected::Key
+                }));
             }
             let key = self.string()?;
             if !self.take(b':') {
@@ -224,7 +228,10 @@ impl<'a> Parser<'a> {
         let mut at = self.at + 1;
         loop {
             match bytes.get(at) {
-                None => return Err(self.fault(self.text.len(), format!("Token \"{}\" is invalid.", &self.text[self.at..]))),
+                None => {
+                    return Err(self
+                        .fault(self.text.len(), format!("Token \"{}\" is invalid.", &self.text[self.at..])));
+                }
                 Some(b'"') => {
                     self.at = at + 1;
                     return Ok(out);
@@ -246,7 +253,9 @@ impl<'a> Parser<'a> {
     /// Reads the escape that begins at a backslash; gives the place after it.
     fn escape(&self, at: usize, out: &mut String) -> Result<usize> {
         let Some(character) = self.text[at + 1..].chars().next() else {
-            return Err(self.fault(self.text.len(), format!("Token \"{}\" is invalid.", &self.text[self.at..])));
+            return Err(
+                self.fault(self.text.len(), format!("Token \"{}\" is invalid.", &self.text[self.at..]))
+            );
         };
         out.push(match character {
             '"' | '\\' | '/' => character,
@@ -266,9 +275,14 @@ impl<'a> Parser<'a> {
 
     fn unicode_escape(&self, at: usize, out: &mut String) -> Result<usize> {
         let unit = |at: usize| -> Result<u32> {
-            let digits = self.text.get(at + 2..at + 6).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+            let digits =
+                self.text.get(at + 2..at + 6).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
             digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).ok_or_else(|| {
-                let valid = self.text.as_bytes()[at + 2..].iter().take(4).take_while(|b| b.is_ascii_hexdigit()).count();
+                let valid = self.text.as_bytes()[at + 2..]
+                    .iter()
+                    .take(4)
+                    .take_while(|b| b.is_ascii_hexdigit())
+                    .count();
                 let end = (at + 3 + valid).min(self.text.len());
                 let end = (end..=self.text.len()).find(|end| self.text.is_char_boundary(*end)).unwrap_or(end);
                 self.fault(end, "\"\\u\" must be followed by four hexadecimal digits.".to_owned())
@@ -287,7 +301,9 @@ impl<'a> Parser<'a> {
         }
         let second = unit(at + 6)?;
         if (0xD800..0xDC00).contains(&second) {
-            return Err(self.fault(at + 12, "Unicode high surrogate must not follow a high surrogate.".to_owned()));
+            return Err(
+                self.fault(at + 12, "Unicode high surrogate must not follow a high surrogate.".to_owned())
+            );
         }
         if !(0xDC00..0xE000).contains(&second) {
             return Err(self.fault(at + 12, "Unicode low surrogate must follow a high surrogate.".to_owned()));
@@ -423,10 +439,16 @@ mod tests {
         assert_eq!(fault(""), pair("The input string ended unexpectedly.", "JSON data, line 1: "));
         assert_eq!(fault("{bad}"), pair("Token \"bad\" is invalid.", "JSON data, line 1: {bad..."));
         assert_eq!(fault("[1,]"), pair("Expected JSON value, but found \"]\".", "JSON data, line 1: [1,]"));
-        assert_eq!(fault("{\"a\" 1}"), pair("Expected \":\", but found \"1\".", "JSON data, line 1: {\"a\" 1..."));
+        assert_eq!(
+            fault("{\"a\" 1}"),
+            pair("Expected \":\", but found \"1\".", "JSON data, line 1: {\"a\" 1...")
+        );
         assert_eq!(fault("1 2"), pair("Expected end of input, but found \"2\".", "JSON data, line 1: 1 2"));
         assert_eq!(fault("01"), pair("Token \"01\" is invalid.", "JSON data, line 1: 01"));
-        assert_eq!(fault("\"\\x\""), pair("Escape sequence \"\\x\" is invalid.", "JSON data, line 1: \"\\x..."));
+        assert_eq!(
+            fault("\"\\x\""),
+            pair("Escape sequence \"\\x\" is invalid.", "JSON data, line 1: \"\\x...")
+        );
     }
 
     #[test]

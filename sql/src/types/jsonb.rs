@@ -58,9 +58,12 @@ impl Jsonb {
             Tree::Bool(value) => Self::Bool(value),
             Tree::Number => Self::Number(plain_number(node.raw)?),
             Tree::String(text) => Self::String(checked(text)?),
-            Tree::Array(elements) => Self::Array(elements.into_iter().map(Self::from_node).collect::<Result<_>>()?),
+            Tree::Array(elements) => {
+                Self::Array(elements.into_iter().map(Self::from_node).collect::<Result<_>>()?)
+            }
             Tree::Object(pairs) => {
-                let pairs = pairs.into_iter().map(|(key, value)| Ok((checked(key)?, Self::from_node(value)?)));
+                let pairs =
+                    pairs.into_iter().map(|(key, value)| Ok((checked(key)?, Self::from_node(value)?)));
                 Self::object(pairs.collect::<Result<_>>()?)
             }
         })
@@ -337,7 +340,9 @@ fn output(value: ValueRef<'_>, _cx: &TypeContext<'_>, out: &mut String) -> Resul
 fn receive(bytes: &[u8], modifier: i32, cx: &TypeContext<'_>) -> Result<Value> {
     match bytes.split_first() {
         Some((&BINARY_VERSION, text)) => input(super::text::utf8(text)?, modifier, cx),
-        Some((version, _)) => Err(crate::SqlError::internal(format!("unsupported jsonb version number {version}"))),
+        Some((version, _)) => {
+            Err(crate::SqlError::internal(format!("unsupported jsonb version number {version}")))
+        }
         None => Err(error!(PROTOCOL_VIOLATION, "no data left in message")),
     }
 }
@@ -370,16 +375,45 @@ mod tests {
     #[test]
     fn the_text_form_is_canonical() {
         assert_eq!(shown("{\"bb\":1, \"a\":[ 1.50,1e2 ], \"bb\":\"x\"}"), r#"{"a": [1.50, 100], "bb": "x"}"#);
-        assert_eq!(shown("[-0, -0.0, 1E-3, 12.34e1, 00.1]".replace("00.1", "0.1").as_str()), "[0, 0.0, 0.001, 123.4, 0.1]");
+        assert_eq!(
+            shown("[-0, -0.0, 1E-3, 12.34e1, 00.1]".replace("00.1", "0.1").as_str()),
+            "[0, 0.0, 0.001, 123.4, 0.1]"
+        );
         assert_eq!(shown("\"\\u00e9\\n\""), "\"é\\n\"");
-        assert_eq!(Jsonb::parse("\"\\u0000\"").unwrap_err().code(), crate::SqlState::UNTRANSLATABLE_CHARACTER);
+        assert_eq!(
+            Jsonb::parse("\"\\u0000\"").unwrap_err().code(),
+            crate::SqlState::UNTRANSLATABLE_CHARACTER
+        );
     }
 
     #[test]
     fn keys_have_postgresqls_order() {
         let ascending = [
-            "[]", "null", "\"\"", "\"a\"", "\"ab\"", "\"b\"", "-1e10", "-10.5", "-10", "-0.1", "0", "0.001", "1", "1.5",
-            "10", "1e10", "false", "true", "[1]", "[2]", "[1, 1]", "{}", "{\"a\": 1}", "{\"a\": 2}", "{\"b\": 1}",
+            "[]",
+            "null",
+            "\"\"",
+            "\"a\"",
+            "\"ab\"",
+            "\"b\"",
+            "-1e10",
+            "-10.5",
+            "-10",
+            "-0.1",
+            "0",
+            "0.001",
+            "1",
+            "1.5",
+            "10",
+            "1e10",
+            "false",
+            "true",
+            "[1]",
+            "[2]",
+            "[1, 1]",
+            "{}",
+            "{\"a\": 1}",
+            "{\"a\": 2}",
+            "{\"b\": 1}",
             "{\"a\": 1, \"b\": 1}",
         ];
         let keys: Vec<_> = ascending.iter().map(|text| Jsonb::parse(text).unwrap().store()).collect();

@@ -27,6 +27,8 @@ pub mod date;
 mod date_input;
 pub mod date_names;
 pub mod date_output;
+#[cfg(test)]
+mod date_tests;
 pub mod enums;
 pub mod float;
 mod format;
@@ -250,6 +252,22 @@ fn resolve_from_catalog(catalog: &Catalog, ty: Oid) -> Resolved {
             None => Resolved::Unsupported,
         },
         _ => Resolved::Unsupported,
+    }
+}
+
+/// How values of a built-in type are stored; `None` for types that only a catalog knows.
+pub(crate) fn built_in_form(ty: Oid) -> Option<StorageForm> {
+    match BUILT_IN.get(&ty)? {
+        Resolved::Base(entry) => Some(entry.form),
+        _ => Some(StorageForm::Keyed),
+    }
+}
+
+/// The type of the elements of a built-in array type.
+pub(crate) fn built_in_element(ty: Oid) -> Option<Oid> {
+    match BUILT_IN.get(&ty)? {
+        Resolved::Array { element, .. } => Some(*element),
+        _ => None,
     }
 }
 

@@ -4,9 +4,9 @@
 use super::Describe;
 use crate::Oid;
 use crate::catalog::{
-    AccessMethod, AttributeDefault, Cast, Class, Conversion, Dependency, Extension, Operator, OperatorClass,
+    AccessMethod, AttributeDefault, Cast, Class, Conversion, Extension, Operator, OperatorClass,
     OperatorFamily, Procedure, Rewrite, SearchConfiguration, SearchDictionary, SearchParser, SearchTemplate,
-    Tablespace, Trigger, Visible, keys,
+    Tablespace, Trigger, Visible,
 };
 use crate::oid::relations;
 use crate::types::names::quote_identifier;
@@ -123,17 +123,6 @@ impl Describe<'_> {
             }
             _ => return None,
         })
-    }
-
-    /// The sequence that belongs to a column, fully qualified (`pg_get_serial_sequence`).
-    pub fn serial_sequence(&self, table: Oid, attnum: i16) -> Option<String> {
-        let parts = [relations::PG_CLASS.into(), table.into(), attnum.into()];
-        let dependents = self.catalog.relation::<Dependency>().find(keys::pg_depend_reference_index, &parts);
-        let owned = dependents.iter().filter(|row| row.classid == relations::PG_CLASS);
-        let owned = owned.filter(|row| matches!(row.deptype, 'a' | 'i'));
-        let mut classes = owned.filter_map(|row| self.catalog.class(row.objid));
-        let sequence = classes.find(|class| class.relkind == 'S')?;
-        Some(self.qualified_relation_name(&sequence))
     }
 
     fn relation_words(&self, oid: Oid, column: i32) -> Option<String> {

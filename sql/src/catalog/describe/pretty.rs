@@ -95,10 +95,8 @@ enum Kind {
     Multiplicative,
     /// Any other operator.
     Operator,
-    /// `IS NULL`, `IS TRUE`, `IS DISTINCT FROM`, …
+    /// `IS NULL`, `IS TRUE`, `IS DISTINCT FROM`, `~~ ANY (…)`, …
     Test,
-    /// `= ANY (…)`, `IN (SELECT …)`.
-    SetTest,
     Not,
     And,
     Or,
@@ -129,11 +127,6 @@ pub fn pretty(text: &str) -> String {
     for (token, _) in tokens.iter().zip(&dropped).filter(|(_, dropped)| **dropped) {
         result.push_str(&text[copied..token.start]);
         copied = token.end();
-        // What begins a line of its own, as CASE does, then begins the line on which the parenthesis stood.
-        let blank = text[copied..].len() - text[copied..].trim_start().len();
-        if token.text == "(" && text[copied..copied + blank].contains('\n') {
-            result.truncate(result.trim_end().len());
-        }
     }
     result.push_str(&text[copied..]);
     result
@@ -183,6 +176,7 @@ const BEFORE_EXPRESSION: &[&str] = &[
     "SET",
     "LATERAL",
     "UNION",
+    "ALL",
     "EXCEPT",
     "INTERSECT",
     "AS",
@@ -196,12 +190,6 @@ fn groups(tokens: &[Token<'_>], open: usize) -> bool {
 
 /// What stands between two parentheses, by what is at its top.
 fn kind(inner: &[Token<'_>]) -> Kind {
-    if let Some(inside) = inside_of_pair(inner) {
-        return kind(inside);
-    }
-    if inner.first().is_some_and(|token| token.text == "EXISTS") {
-        return Kind::Fixed;
-    }
     let mut depth = 0_usize;
     let mut kind = Kind::Simple;
     let mut cases = 0_usize;
@@ -218,13 +206,9 @@ fn kind(inner: &[Token<'_>]) -> Kind {
             "OR" => return Kind::Or,
             "AND" => return Kind::And,
             "NOT" if index == 0 => return Kind::Not,
-            "ANY" | "ALL" | "IN" if inner.get(index + 2).is_some_and(|next| next.text == "SELECT") => {
-                return Kind::Fixed;
-            }
-            "ANY" | "ALL" => kind = Kind::SetTest,
-            "IS" | "COLLATE" | "AT" | "OVERLAPS" => kind = Kind::Test,
+            "IS" | "ANY" | "ALL" | "COLLATE" | "AT" | "OVERLAPS" => kind = Kind::Test,
             "::" if kind == Kind::Simple => kind = Kind::Cast,
-            text if token.is_operator() && !matches!(kind, Kind::Test | Kind::SetTest) => {
+            text if token.is_operator() && kind != Kind::Test => {
                 kind = match text {
                     "+" | "-" if index > 0 => Kind::Additive,
                     "*" | "/" | "%" => Kind::Multiplicative,
@@ -237,52 +221,19 @@ fn kind(inner: &[Token<'_>]) -> Kind {
     kind
 }
 
-/// The tokens between two parentheses that belong together and stand first and last.
-fn inside_of_pair<'s, 't>(tokens: &'s [Token<'t>]) -> Option<&'s [Token<'t>]> {
-    let [first, inside @ .., last] = tokens else { return None };
-    let mut depth = 0_usize;
-    for token in inside {
-        match token.text {
-            "(" => depth += 1,
-            ")" => depth = depth.checked_sub(1)?,
-            _ => {}
-        }
-    }
-    (first.text == "(" && last.text == ")").then_some(inside)
-}
-
-/// Whether the item that begins at a token is one of a list after `ORDER BY`, `GROUP BY` or `PARTITION BY`.
-fn is_sort_item(tokens: &[Token<'_>], start: usize) -> bool {
-    let mut depth = 0_usize;
-    for token in tokens[..start].iter().rev() {
-        match token.text {
-            ")" => depth += 1,
-            "(" if depth == 0 => return false,
-            "(" => depth -= 1,
-            "BY" if depth == 0 => return true,
-            "SELECT" | "FROM" | "WHERE" | "HAVING" | "ON" if depth == 0 => return false,
-            _ => {}
-        }
-    }
-    false
-}
-
 /// Whether the pretty form keeps a pair.
 fn is_needed(tokens: &[Token<'_>], pairs: &[Pair], pair: &Pair) -> bool {
     let before = pair.open.checked_sub(1).map_or("", |index| tokens[index].text);
     let after = tokens.get(pair.close + 1).map_or("", |token| token.text);
-    let is_only_pair = inside_of_pair(&tokens[pair.open + 1..pair.close]).is_none();
     if pair.kind == Kind::Fixed {
-        return is_only_pair;
-    }
-    if before == "IN" || after == "IN" || matches!(before, "BY" | ",") && is_sort_item(tokens, pair.open) {
         return true;
     }
     if pair.kind == Kind::Join {
         return before == "JOIN" || after == "AS" || !matches!(before, "" | "(" | "FROM" | ",");
     }
     if matches!(after, "::" | "[" | ".") {
-        return !matches!(pair.kind, Kind::Simple | Kind::Cast) || after != "::";
+        // A negative number keeps its parentheses before a conversion only inside quotes, which are no pair.
+        return pair.kind != Kind::Simple || matches!(after, "[" | ".");
     }
     let enclosing = pairs.iter().filter(|other| other.open < pair.open && other.close > pair.close);
     let parent = enclosing.max_by_key(|other| other.open);
@@ -308,7 +259,7 @@ fn connects(kind: Kind, before: &str, after: &str) -> bool {
         Kind::And => before == "AND" || after == "AND",
         Kind::Or => before == "OR" || after == "OR",
         Kind::Not => before == "NOT",
-        Kind::Test | Kind::SetTest => true,
+        Kind::Test => true,
         _ => is_operator_character(before.chars().next()) || is_operator_character(after.chars().next()),
     }
 }

@@ -11,7 +11,7 @@ use crate::functions::{Function, FunctionCall};
 use crate::oid::{relations, types as types_oid};
 use crate::types::names::quote_identifier;
 use crate::types::{self, format_type};
-use crate::{Oid, Result, SqlState, Value, ValueRef, error};
+use crate::{Oid, Result, Value, ValueRef, error};
 
 fn describe<'a>(call: &'a FunctionCall<'_>) -> Describe<'a> {
     Describe::new(&call.context.catalog, &call.context.search_path)
@@ -19,26 +19,6 @@ fn describe<'a>(call: &'a FunctionCall<'_>) -> Describe<'a> {
 
 fn visible(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>], kind: Visible) -> Result<Value> {
     Ok(call.context.catalog.is_visible(kind, oid(arguments[0])?, &call.context.search_path).into())
-}
-
-/// The object of this name as a `reg*` type reads it; NULL when there is none.
-fn to_registered(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>], ty: Oid) -> Result<Value> {
-    match types::input(TypeMod::plain(ty), text(arguments[0])?, &call.type_context()) {
-        Ok(value) => Ok(value),
-        Err(error) if is_missing(error.code()) => Ok(Value::Null),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_missing(code: SqlState) -> bool {
-    [
-        SqlState::UNDEFINED_TABLE,
-        SqlState::UNDEFINED_OBJECT,
-        SqlState::UNDEFINED_FUNCTION,
-        SqlState::UNDEFINED_SCHEMA,
-        SqlState::AMBIGUOUS_FUNCTION,
-    ]
-    .contains(&code)
 }
 
 /// The relation that a text names, for functions that take names as text.
@@ -297,15 +277,6 @@ pub const OBJECTS: &[Function] = &[
     scalar("pg_ts_dict_is_visible", |call, a| visible(call, a, Visible::SearchDictionary)),
     scalar("pg_ts_parser_is_visible", |call, a| visible(call, a, Visible::SearchParser)),
     scalar("pg_ts_template_is_visible", |call, a| visible(call, a, Visible::SearchTemplate)),
-    scalar("to_regclass", |call, a| to_registered(call, a, types_oid::REGCLASS)),
-    scalar("to_regtype", |call, a| to_registered(call, a, types_oid::REGTYPE)),
-    scalar("to_regproc", |call, a| to_registered(call, a, types_oid::REGPROC)),
-    scalar("to_regprocedure", |call, a| to_registered(call, a, types_oid::REGPROCEDURE)),
-    scalar("to_regoper", |call, a| to_registered(call, a, types_oid::REGOPER)),
-    scalar("to_regoperator", |call, a| to_registered(call, a, types_oid::REGOPERATOR)),
-    scalar("to_regrole", |call, a| to_registered(call, a, types_oid::REGROLE)),
-    scalar("to_regnamespace", |call, a| to_registered(call, a, types_oid::REGNAMESPACE)),
-    scalar("to_regcollation", |call, a| to_registered(call, a, types_oid::REGCOLLATION)),
     scalar("pg_describe_object", |call, a| Ok(describe(call).object(oid(a[0])?, oid(a[1])?, int4(a[2])?).into())),
     rows("pg_identify_object", identify),
     scalar("obj_description(oid,name)", |call, a| {

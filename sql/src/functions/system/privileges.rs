@@ -259,7 +259,7 @@ fn acl_default(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Resul
         "F" | "S" | "p" => return Err(crate::SqlError::unsupported("this kind of object")),
         other => return Err(crate::SqlError::internal(format!("unrecognized objtype abbreviation: {other}"))),
     };
-    let items = print_acl(&default_acl(kind, oid(arguments[1])?), &call.context.catalog);
+    let items = print_acl(&default_acl(kind, oid(arguments[1])?));
     array_of(types_oid::_ACLITEM, items.into_iter().map(Some), &call.type_context())
 }
 
@@ -299,7 +299,11 @@ pub const WRAPPER: &[Function] = &variants!("has_foreign_data_wrapper_privilege"
 /// Foreign servers.
 pub const SERVER: &[Function] = &variants!("has_server_privilege", superuser_only);
 /// Settings.
-pub const PARAMETER: &[Function] = &variants!("has_parameter_privilege", superuser_only);
+pub const PARAMETER: &[Function] = &[
+    scalar("has_parameter_privilege_name", superuser_only),
+    scalar("has_parameter_privilege_name_name", superuser_only),
+    scalar("has_parameter_privilege_id_name", superuser_only),
+];
 /// Roles.
 pub const ROLE: &[Function] = &variants!("pg_has_role", has_role);
 

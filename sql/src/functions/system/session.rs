@@ -166,11 +166,48 @@ pub const FUNCTIONS: &[Function] = &[
         let collation = call.context.catalog.collation(call.types.collation);
         Ok(collation.map(|collation| crate::types::names::quote_identifier(&collation.collname)).into())
     }),
+    rows("pg_prepared_statement", prepared_statements),
+    rows("pg_cursor", cursors),
     rows("pg_listening_channels", |call, _| {
         let channels = call.context.session.services.listening_channels();
         Ok(known(channels.into_iter().map(|channel| vec![channel.into()]).collect()))
     }),
 ];
+
+fn prepared_statements(call: &mut FunctionCall<'_>, _: &[crate::ValueRef<'_>]) -> Result<arguments::Rows> {
+    let statements = call.context.session.services.prepared_statements();
+    let row = |statement: crate::session::PreparedStatementRow| -> Result<Vec<Value>> {
+        let name = |ty: &Oid| {
+            let ty = crate::bound::TypeMod::plain(*ty);
+            Some(crate::types::format_type(ty, &call.context.catalog, &call.context.search_path))
+        };
+        let parameters = statement.parameter_types.iter().map(name);
+        Ok(vec![
+            statement.name.into(),
+            statement.statement.into(),
+            statement.prepare_time.into(),
+            arguments::array_of(types::_REGTYPE, parameters, &call.type_context())?,
+            statement.from_sql.into(),
+            statement.generic_plans.into(),
+            statement.custom_plans.into(),
+        ])
+    };
+    Ok(known(statements.into_iter().map(row).collect::<Result<_>>()?))
+}
+
+fn cursors(call: &mut FunctionCall<'_>, _: &[crate::ValueRef<'_>]) -> Result<arguments::Rows> {
+    let row = |cursor: crate::session::CursorRow| {
+        vec![
+            cursor.name.into(),
+            cursor.statement.into(),
+            cursor.is_holdable.into(),
+            cursor.is_binary.into(),
+            cursor.is_scrollable.into(),
+            cursor.creation_time.into(),
+        ]
+    };
+    Ok(known(call.context.session.services.cursors().into_iter().map(row).collect()))
+}
 
 /// The longest character of an encoding in bytes.
 fn encoding_length(name: &str) -> i64 {

@@ -57,6 +57,10 @@ impl Emitter<'_> {
                 self.row_compare(*comparison, left, right, operators)
             }
             ExprKind::Subscript { base, subscripts } => self.subscript(base, subscripts, expr),
+            ExprKind::AssignSubscript { base, subscripts, value } => {
+                self.assign_subscript(base, subscripts, value, expr)
+            }
+            ExprKind::AssignField { base, field, value } => self.assign_field(base, *field, value, expr),
             ExprKind::Field { base, field } => self.field(base, *field, expr),
             ExprKind::ArrayCompare { function, any, scalar, array } => {
                 self.array_compare(*function, *any, scalar, array)

@@ -282,6 +282,42 @@ impl Emitter<'_> {
         Ok(())
     }
 
+    /// `SET a[1] = value`.
+    pub(super) fn assign_subscript(
+        &mut self,
+        base: &Expr,
+        subscripts: &[Subscript],
+        value: &Expr,
+        expr: &Expr,
+    ) -> Result<()> {
+        let mut arguments = vec![base, value];
+        for subscript in subscripts {
+            match subscript {
+                Subscript::Index(index) => arguments.push(index),
+                Subscript::Slice(..) => return Err(SqlError::unsupported("assignment to an array slice")),
+            }
+        }
+        let function = composite::assign_subscript(expr.ty.oid, self.element_type(expr.ty.oid, types::TEXT));
+        self.call_host(function, &arguments)
+    }
+
+    /// `SET c.f = value`.
+    pub(super) fn assign_field(&mut self, base: &Expr, field: usize, value: &Expr, expr: &Expr) -> Result<()> {
+        let relation = self.catalog.type_(expr.ty.oid).map_or(Oid::INVALID, |t| t.typrelid);
+        let types = self.catalog.attributes(relation).iter().map(|a| a.atttypid).collect();
+        let function = composite::assign_field(expr.ty.oid, field, types);
+        self.call_host(function, &[base, value])
+    }
+
+    fn call_host(&mut self, function: storage::ScalarFunction, arguments: &[&Expr]) -> Result<()> {
+        let name = self.need(HostFunction::Scalar(function));
+        self.push(&name);
+        self.push("(");
+        self.list(arguments, ", ", |e, argument| e.expression(argument))?;
+        self.push(")");
+        Ok(())
+    }
+
     /// A conversion to a domain: the value, checked.
     pub(super) fn to_domain(&mut self, inner: &Expr, domain: Oid) -> Result<()> {
         let checks = self.stored.domain_checks(self.catalog, domain)?;

@@ -36,14 +36,16 @@ impl Numeric {
         let root_weight =
             if weight >= 0 { weight * BASE_DIGITS / 2 + 1 } else { 1 - (-weight) * BASE_DIGITS / 2 };
         let to = (SIGNIFICANT_DIGITS_MIN - root_weight).max((*scale).into()).clamp(0, DISPLAY_SCALE_MAX);
+        Ok(self.sqrt_to(to))
+    }
+
+    /// The square root of a number that is not negative, rounded to a scale.
+    pub(crate) fn sqrt_to(&self, to: i64) -> Self {
+        let Self::Finite { digits, scale } = self else { return self.clone() };
         // One digit more than shown, to round by; the root itself is cut.
-        let shifted = digits * power_of_ten(2 * (to + 1) - i64::from(*scale));
-        let shifted = if 2 * (to + 1) < i64::from(*scale) {
-            shifted / power_of_ten(i64::from(*scale) - 2 * (to + 1))
-        } else {
-            shifted
-        };
-        Ok(Self::finite(divide_rounded(&shifted.sqrt(), &BigInt::from(10)), to as i32))
+        let shift = 2 * (to + 1) - i64::from(*scale);
+        let shifted = if shift >= 0 { digits * power_of_ten(shift) } else { digits / power_of_ten(-shift) };
+        Self::finite(divide_rounded(&shifted.sqrt(), &BigInt::from(10)), to as i32)
     }
 
     /// `e^self`.

@@ -1,0 +1,324 @@
+//! The commands that steer transactions.
+//!
+//! Source: `src/backend/access/transam/xact.c`.
+
+use super::transaction::Work;
+use super::{CommandTag, Session};
+use crate::cluster::storage_error;
+use crate::parse::{IsolationLevel, TransactionMode, Utility};
+use crate::settings::{SetScope, id};
+use crate::{Result, Severity, SqlError, SqlState, error};
+
+impl Session {
+    /// Runs a command that steers transactions; nothing for other commands.
+    pub(super) async fn run_control(&mut self, utility: &Utility) -> Result<Option<CommandTag>> {
+        let mut tag = utility.tag();
+        match utility {
+            Utility::Begin { modes, .. } => self.begin(modes)?,
+            Utility::Commit { chain } => tag = self.commit_command(*chain).await?,
+            Utility::Rollback { chain } => self.rollback_command(*chain)?,
+            Utility::Savepoint(name) => self.savepoint(name)?,
+            Utility::ReleaseSavepoint(name) => self.release_savepoint(name)?,
+            Utility::RollbackToSavepoint(name) => self.rollback_to_savepoint(name)?,
+            Utility::SetTransaction { session: false, modes } => self.set_transaction(modes)?,
+            Utility::SetTransaction { session: true, modes } => self.set_characteristics(modes)?,
+            Utility::SetTransactionSnapshot(_) | Utility::PrepareTransaction(_) => {
+                return Err(SqlError::unsupported(tag));
+            }
+            Utility::CommitPrepared(name) | Utility::RollbackPrepared(name) => {
+                return Err(error!(UNDEFINED_OBJECT, "prepared transaction with identifier \"{name}\" does not exist"));
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(CommandTag { command: tag.to_owned(), rows: None }))
+    }
+
+    fn begin(&mut self, modes: &[TransactionMode]) -> Result<()> {
+        match &mut self.transaction {
+            Some(transaction) if transaction.explicit => {
+                self.notice(
+                    Severity::Warning,
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "there is already a transaction in progress",
+                );
+                return self.set_modes(modes);
+            }
+            // The statements before it in the same message become part of the block.
+            Some(transaction) => transaction.explicit = true,
+            None => self.begin_transaction(true),
+        }
+        self.fix_properties();
+        self.set_modes(modes)
+    }
+
+    /// The defaults of the moment hold for the whole transaction.
+    fn fix_properties(&self) {
+        let mut settings = self.shared.settings.lock();
+        for property in [id::TRANSACTION_ISOLATION, id::TRANSACTION_READ_ONLY, id::TRANSACTION_DEFERRABLE] {
+            let value = settings.value(property).clone();
+            settings.set_for_transaction(property, value);
+        }
+    }
+
+    fn chain(&mut self, chain: bool, properties: Properties) {
+        if chain {
+            self.begin_transaction(true);
+            let mut settings = self.shared.settings.lock();
+            for (property, value) in properties {
+                settings.set_for_transaction(property, value);
+            }
+        }
+    }
+
+    fn properties(&self) -> Properties {
+        let settings = self.shared.settings.lock();
+        [id::TRANSACTION_ISOLATION, id::TRANSACTION_READ_ONLY, id::TRANSACTION_DEFERRABLE]
+            .map(|property| (property, settings.value(property).clone()))
+    }
+
+    /// COMMIT; in a transaction that has failed it is ROLLBACK, and says so in its tag.
+    async fn commit_command(&mut self, chain: bool) -> Result<&'static str> {
+        let properties = self.properties();
+        match &self.transaction {
+            Some(transaction) if transaction.failed => {
+                self.abort();
+                self.chain(chain, properties);
+                return Ok("ROLLBACK");
+            }
+            Some(transaction) if transaction.explicit => {}
+            _ if chain => {
+                return Err(error!(
+                    NO_ACTIVE_SQL_TRANSACTION,
+                    "COMMIT AND CHAIN can only be used in transaction blocks"
+                ));
+            }
+            _ => self.warn_no_transaction(),
+        }
+        self.commit().await?;
+        self.chain(chain, properties);
+        Ok("COMMIT")
+    }
+
+    fn rollback_command(&mut self, chain: bool) -> Result<()> {
+        let properties = self.properties();
+        let explicit = self.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
+        if !explicit && chain {
+            return Err(error!(
+                NO_ACTIVE_SQL_TRANSACTION,
+                "ROLLBACK AND CHAIN can only be used in transaction blocks"
+            ));
+        }
+        if !explicit {
+            self.warn_no_transaction();
+        }
+        self.abort();
+        self.chain(chain, properties);
+        Ok(())
+    }
+
+    fn warn_no_transaction(&self) {
+        self.notice(
+            Severity::Warning,
+            SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            "there is no transaction in progress",
+        );
+    }
+
+    /// Refuses a command that makes sense in a transaction block only.
+    ///
+    /// # Errors
+    /// `25P01`.
+    pub(super) fn require_block(&self, command: &str) -> Result<()> {
+        let inside = self.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
+        if inside || self.among_others {
+            return Ok(());
+        }
+        Err(error!(NO_ACTIVE_SQL_TRANSACTION, "{command} can only be used in transaction blocks"))
+    }
+
+    /// Refuses a command that must not be part of a larger transaction.
+    ///
+    /// # Errors
+    /// `25001`.
+    pub(super) fn prevent_in_block(&self, command: &str) -> Result<()> {
+        let inside = self.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
+        if inside || self.among_others {
+            return Err(error!(ACTIVE_SQL_TRANSACTION, "{command} cannot run inside a transaction block"));
+        }
+        Ok(())
+    }
+
+    fn savepoint(&mut self, name: &str) -> Result<()> {
+        self.require_block("SAVEPOINT")?;
+        self.transaction().set_savepoint(name).map_err(storage_error)?;
+        self.shared.settings.lock().begin_level();
+        Ok(())
+    }
+
+    fn release_savepoint(&mut self, name: &str) -> Result<()> {
+        self.require_block("RELEASE SAVEPOINT")?;
+        let transaction = self.transaction();
+        let index = transaction.find_savepoint(name).ok_or_else(|| no_savepoint(name))?;
+        let levels = transaction.release(index).map_err(storage_error)?;
+        let mut settings = self.shared.settings.lock();
+        (0..levels).for_each(|_| settings.commit_level());
+        Ok(())
+    }
+
+    fn rollback_to_savepoint(&mut self, name: &str) -> Result<()> {
+        self.require_block("ROLLBACK TO SAVEPOINT")?;
+        let transaction = self.transaction();
+        let index = transaction.find_savepoint(name).ok_or_else(|| no_savepoint(name))?;
+        if transaction.lost {
+            if !transaction.savepoints[index].before_writes {
+                // The engine has undone more than the savepoint covers: what came before it is gone as well.
+                return Err(error!(
+                    T_R_STATEMENT_COMPLETION_UNKNOWN,
+                    "savepoint \"{name}\" was lost when a writing statement was interrupted"
+                )
+                .hint("Roll back the whole transaction and run it again."));
+            }
+            transaction.work = Work::None;
+            transaction.lost = false;
+            transaction.savepoints.iter_mut().for_each(|savepoint| savepoint.engine_name = None);
+        }
+        let levels = transaction.savepoints.len() - index;
+        let undone = transaction.rollback_to(index).map_err(storage_error)?;
+        transaction.failed = false;
+        self.run_at_end_elsewhere(undone);
+        {
+            let mut settings = self.shared.settings.lock();
+            (0..levels).for_each(|_| settings.abort_level());
+            settings.begin_level();
+        }
+        self.restore_users();
+        Ok(())
+    }
+
+    fn set_transaction(&mut self, modes: &[TransactionMode]) -> Result<()> {
+        if self.require_block("SET TRANSACTION").is_err() {
+            self.notice(
+                Severity::Warning,
+                SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                "SET TRANSACTION can only be used in transaction blocks",
+            );
+            return Ok(());
+        }
+        self.transaction();
+        self.set_modes(modes)
+    }
+
+    fn set_modes(&mut self, modes: &[TransactionMode]) -> Result<()> {
+        let had_snapshot = self.transaction.as_ref().is_some_and(|transaction| transaction.had_snapshot);
+        let inside = self.transaction.as_ref().is_some_and(|transaction| !transaction.savepoints.is_empty());
+        for mode in modes {
+            let (name, value) = spelled(*mode);
+            match mode {
+                TransactionMode::Isolation(_) => {
+                    let same = self.shared.settings.lock().text(id::TRANSACTION_ISOLATION) == value;
+                    check_isolation_change(same, had_snapshot, inside)?;
+                }
+                TransactionMode::ReadOnly(false) => {
+                    let read_only = self.shared.settings.lock().boolean(id::TRANSACTION_READ_ONLY);
+                    if read_only && had_snapshot {
+                        return Err(error!(
+                            ACTIVE_SQL_TRANSACTION,
+                            "transaction read-write mode must be set before any query"
+                        ));
+                    }
+                }
+                _ => {}
+            }
+            self.shared.settings.lock().set(&format!("transaction_{name}"), Some(value), SetScope::Local)?;
+        }
+        Ok(())
+    }
+
+    fn set_characteristics(&mut self, modes: &[TransactionMode]) -> Result<()> {
+        let mut settings = self.shared.settings.lock();
+        for mode in modes {
+            let (name, value) = spelled(*mode);
+            settings.set(&format!("default_transaction_{name}"), Some(value), SetScope::Session)?;
+        }
+        Ok(())
+    }
+
+    /// LOCK TABLE: the strong modes take the right to write, which is one for all tables of a database.
+    pub(super) async fn lock_tables(&mut self, command: &crate::parse::LockTable) -> Result<()> {
+        self.require_block("LOCK TABLE")?;
+        let catalog = self.begin_reading()?;
+        let search_path = self.search_path(&catalog);
+        for table in &command.tables {
+            find_table(&catalog, &search_path, table)?;
+        }
+        if matches!(command.mode, "access share" | "row share") {
+            return Ok(());
+        }
+        self.check_may_write("LOCK TABLE")?;
+        let free = self.transaction().work.writes() || self.lock_is_free();
+        if command.nowait && !free {
+            let name = command.tables.first().map_or("", |table| table.name.as_str());
+            return Err(error!(LOCK_NOT_AVAILABLE, "could not obtain lock on relation \"{name}\""));
+        }
+        self.begin_writing().await.map(drop)
+    }
+
+    fn lock_is_free(&self) -> bool {
+        self.database.store.try_write_lock().is_some()
+    }
+}
+
+type Properties = [(crate::settings::SettingId, crate::settings::SettingValue); 3];
+
+fn check_isolation_change(same: bool, had_snapshot: bool, inside_savepoint: bool) -> Result<()> {
+    if same || !(had_snapshot || inside_savepoint) {
+        return Ok(());
+    }
+    let when = if had_snapshot { "be called before any query" } else { "not be called in a subtransaction" };
+    Err(error!(ACTIVE_SQL_TRANSACTION, "SET TRANSACTION ISOLATION LEVEL must {when}"))
+}
+
+/// The relation that a name means on this search path.
+///
+/// # Errors
+/// `42P01`, `3F000`.
+pub(super) fn find_table(
+    catalog: &crate::catalog::Catalog,
+    search_path: &[crate::Oid],
+    name: &crate::parse::Name,
+) -> Result<std::sync::Arc<crate::catalog::Class>> {
+    let missing = |shown: &str| error!(UNDEFINED_TABLE, "relation \"{shown}\" does not exist").at(name.position);
+    match &name.schema {
+        Some(schema) => {
+            let namespace = catalog.namespace_named(schema);
+            let class = namespace.and_then(|namespace| catalog.class_named(namespace.oid, &name.name));
+            class.ok_or_else(|| missing(&format!("{schema}.{}", name.name)))
+        }
+        None => {
+            let mut found = search_path.iter().filter_map(|schema| catalog.class_named(*schema, &name.name));
+            found.next().ok_or_else(|| missing(&name.name))
+        }
+    }
+}
+
+fn spelled(mode: TransactionMode) -> (&'static str, &'static str) {
+    let on_off = |on| if on { "on" } else { "off" };
+    match mode {
+        TransactionMode::Isolation(level) => ("isolation", isolation_word(level)),
+        TransactionMode::ReadOnly(on) => ("read_only", on_off(on)),
+        TransactionMode::Deferrable(on) => ("deferrable", on_off(on)),
+    }
+}
+
+fn isolation_word(level: IsolationLevel) -> &'static str {
+    match level {
+        IsolationLevel::ReadUncommitted => "read uncommitted",
+        IsolationLevel::ReadCommitted => "read committed",
+        IsolationLevel::RepeatableRead => "repeatable read",
+        IsolationLevel::Serializable => "serializable",
+    }
+}
+
+fn no_savepoint(name: &str) -> SqlError {
+    error!(S_E_INVALID_SPECIFICATION, "savepoint \"{name}\" does not exist")
+}

@@ -1,0 +1,220 @@
+//! Prepared statements: Parse's and PREPARE's, EXECUTE and DEALLOCATE.
+
+use std::sync::Arc;
+
+use super::cache::Planned;
+use super::statement::{Run, command_word};
+use super::{CommandTag, Destination, PreparedStatementRow, Session};
+use crate::bind;
+use crate::bound::OutputColumn;
+use crate::catalog::Catalog;
+use crate::oid::types as type_oids;
+use crate::parse::{Execute, Node, ParsedStatement, Prepare};
+use crate::{Oid, Result, SqlError, Value, error};
+
+/// A prepared statement.
+pub(super) struct Prepared {
+    /// The text it was made from.
+    pub(super) text: Arc<str>,
+    /// The statement; none for an empty text.
+    pub(super) statement: Option<ParsedStatement>,
+    /// The parameters' types.
+    pub(super) parameters: Vec<Oid>,
+    /// The result's columns, if it has any.
+    pub(super) columns: Option<Vec<OutputColumn>>,
+    pub(super) from_sql: bool,
+    /// When it was made, µs since 2000-01-01 UTC.
+    pub(super) created: i64,
+}
+
+impl Prepared {
+    pub(super) fn empty(text: &str, created: i64) -> Self {
+        Self { text: text.into(), statement: None, parameters: Vec::new(), columns: None, from_sql: false, created }
+    }
+
+    /// Refuses a plan that gives other columns than the client was told.
+    ///
+    /// # Errors
+    /// `0A000`.
+    pub(super) fn check_columns(&self, planned: &Planned) -> Result<()> {
+        let same = match (&self.columns, planned.columns()) {
+            (None, None) => true,
+            (Some(told), Some(now)) => {
+                told.len() == now.len() && told.iter().zip(now).all(|(told, now)| told.ty == now.ty)
+            }
+            _ => false,
+        };
+        if same { Ok(()) } else { Err(error!(FEATURE_NOT_SUPPORTED, "cached plan must not change result type")) }
+    }
+}
+
+impl Session {
+    /// Finds out a statement's parameters and columns.
+    pub(super) fn analyze(
+        &mut self,
+        statement: &ParsedStatement,
+        text: Arc<str>,
+        declared: &[Oid],
+    ) -> Result<Prepared> {
+        let created = self.statement_time;
+        let (parameters, columns) = match &statement.node {
+            Node::Sql(tree) => {
+                let catalog = self.present_catalog();
+                let planned = self.plan(tree, &statement.text, declared, &catalog)?;
+                (planned.plan.parameters.clone(), planned.columns().map(<[_]>::to_vec))
+            }
+            Node::Utility(utility) => (declared.to_vec(), self.utility_columns(utility)?),
+        };
+        Ok(Prepared { text, statement: Some(statement.clone()), parameters, columns, from_sql: false, created })
+    }
+
+    /// Keeps a prepared statement under a name.
+    pub(super) fn keep_statement(&mut self, name: &str, prepared: Prepared) -> Result<()> {
+        if !name.is_empty() && self.statements.contains_key(name) {
+            return Err(error!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists"));
+        }
+        self.statements.insert(name.to_owned(), Arc::new(prepared));
+        if !name.is_empty() {
+            self.show_statements();
+        }
+        Ok(())
+    }
+
+    /// The prepared statement of this name.
+    ///
+    /// # Errors
+    /// `26000`.
+    pub(super) fn statement_named(&self, name: &str) -> Result<Arc<Prepared>> {
+        let missing = || match name {
+            "" => error!(UNDEFINED_PSTATEMENT, "unnamed prepared statement does not exist"),
+            _ => error!(UNDEFINED_PSTATEMENT, "prepared statement \"{name}\" does not exist"),
+        };
+        self.statements.get(name).cloned().ok_or_else(missing)
+    }
+
+    /// Tells `pg_prepared_statements` what there is.
+    pub(super) fn show_statements(&self) {
+        let named = self.statements.iter().filter(|(name, _)| !name.is_empty());
+        let rows = named.map(|(name, prepared)| PreparedStatementRow {
+            name: name.clone(),
+            statement: prepared.text.to_string(),
+            prepare_time: prepared.created,
+            parameter_types: prepared.parameters.clone(),
+            from_sql: prepared.from_sql,
+            generic_plans: 0,
+            custom_plans: 0,
+        });
+        self.services.show(Some(rows.collect()), None);
+    }
+
+    /// PREPARE.
+    pub(super) fn prepare_command(&mut self, command: &Prepare, outer: &ParsedStatement) -> Result<()> {
+        let catalog = self.present_catalog();
+        let mut types = Vec::new();
+        for name in &command.types {
+            types.push(self.resolve_type(&name.data_type, &outer.text, &catalog)?);
+        }
+        let inner = ParsedStatement {
+            text: outer.text.clone(),
+            offset: 0,
+            node: (*command.statement.node).clone(),
+        };
+        if let Node::Utility(utility) = &inner.node {
+            return Err(error!(SYNTAX_ERROR, "syntax error at or near \"{}\"", utility.tag())
+                .at(command.statement.position));
+        }
+        let prepared = Prepared { from_sql: true, ..self.analyze(&inner, outer.text.clone(), &types)? };
+        if prepared.parameters.contains(&type_oids::UNKNOWN) {
+            return Err(error!(INDETERMINATE_DATATYPE, "could not determine data type of a parameter"));
+        }
+        self.keep_statement(&command.name, prepared)
+    }
+
+    fn resolve_type(
+        &mut self,
+        name: &sqlparser::ast::DataType,
+        text: &str,
+        catalog: &Arc<Catalog>,
+    ) -> Result<Oid> {
+        let search_path = self.search_path(catalog);
+        let format = self.shared.settings.lock().format(self.statement_time);
+        let context =
+            bind::BindContext { catalog, search_path: &search_path, format: &format, text, parameters: &[] };
+        Ok(bind::resolve_type(name, &context)?.oid)
+    }
+
+    /// EXECUTE.
+    pub(super) async fn execute_command(
+        &mut self,
+        command: &Execute,
+        outer: &ParsedStatement,
+        run: &Run<'_>,
+        destination: &mut dyn Destination,
+    ) -> Result<CommandTag> {
+        let prepared = self.statement_named(&command.name)?;
+        let (given, needed) = (command.arguments.len(), prepared.parameters.len());
+        if given != needed {
+            return Err(error!(
+                SYNTAX_ERROR,
+                "wrong number of parameters for prepared statement \"{}\"", command.name
+            )
+            .detail(format!("Expected {needed} parameters but got {given}.")));
+        }
+        let parameters = self.evaluate_arguments(command, &prepared.parameters, outer).await?;
+        let Some(parsed) = &prepared.statement else {
+            return Ok(CommandTag { command: "EXECUTE".to_owned(), rows: None });
+        };
+        let Node::Sql(tree) = &parsed.node else {
+            return Err(SqlError::internal("PREPARE keeps queries only"));
+        };
+        let run = Run { parameters: &parameters, formats: run.formats, announce: run.announce, rows_max: None };
+        let (done, planned) = Box::pin(self.run_tree(parsed, &prepared.parameters, &run, destination)).await?;
+        prepared.check_columns(&planned)?;
+        let command = command_word(tree).to_owned();
+        Ok(CommandTag { command, rows: Some(done.changed.unwrap_or(done.sent)) })
+    }
+
+    /// The values of EXECUTE's arguments, converted to the parameters' types as in an assignment.
+    async fn evaluate_arguments(
+        &mut self,
+        command: &Execute,
+        types: &[Oid],
+        outer: &ParsedStatement,
+    ) -> Result<Vec<Value>> {
+        if types.is_empty() {
+            return Ok(Vec::new());
+        }
+        let catalog = self.begin_reading()?;
+        let planned = {
+            let search_path = self.search_path(&catalog);
+            let started = self.transaction().started;
+            let format = self.shared.settings.lock().format(started);
+            let context = bind::BindContext {
+                catalog: &catalog,
+                search_path: &search_path,
+                format: &format,
+                text: &outer.text,
+                parameters: &[],
+            };
+            let expressions: Vec<_> = command.arguments.iter().map(|argument| &argument.expr).zip(types.iter().copied()).collect();
+            let bound = bind::bind_values(&expressions, &context)?;
+            Arc::new(Planned { plan: crate::execute::make_plan(&bound, &context)?, catalog: catalog.version() })
+        };
+        let context = self.statement_context(&catalog);
+        let rows = self.collect(&planned, &[], &context).await?;
+        rows.into_iter().next().ok_or_else(|| SqlError::internal("no row of arguments"))
+    }
+
+    /// DEALLOCATE.
+    pub(super) fn deallocate(&mut self, name: Option<&str>) -> Result<()> {
+        match name {
+            None => self.statements.clear(),
+            Some(name) => {
+                self.statement_named(name)?;
+                self.statements.remove(name);
+            }
+        }
+        self.show_statements();
+        Ok(())
+    }
+}

@@ -1,0 +1,445 @@
+//! Rows from the engine to the destination.
+//!
+//! A reading statement starts on the reactor thread with an instruction budget, and its first rows are kept back until
+//! the budget has held: one that exhausts it is run again on a thread where it may take its time, from the same
+//! snapshot, and nothing has been sent twice. One with more rows than a first batch goes on there, its rows flowing back
+//! in batches. The engine connection moves along with the statement.
+//!
+//! A function with an effect outside the transaction (`nextval`) may thus have it twice, as after any retried statement.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use storage::Connection;
+use tokio::sync::mpsc;
+
+use super::cache::Planned;
+use super::extended::Formats;
+use super::statement::Run;
+use super::transaction::Work;
+use super::work::check_interrupts;
+use super::{Destination, OutputRow, RowShape, Session, StatementContext};
+use crate::bound::OutputColumn;
+use crate::execute::{self, Cursor, Modified};
+use crate::{Result, SqlError, SqlState, Value, ValueRef};
+
+/// How many thousand engine instructions a statement may use on the reactor thread: a few milliseconds.
+const REACTOR_BUDGET_KILO: u32 = 400;
+/// How many rows are kept back before the first is sent.
+const FIRST_BATCH_ROWS: usize = 256;
+/// How many rows travel together from another thread.
+const BATCH_ROWS: usize = 512;
+/// How many such batches may be on their way.
+const BATCHES_AHEAD: usize = 4;
+
+pub(super) type Row = Vec<Value>;
+
+/// What is left of a statement that has not given all its rows.
+pub(super) enum Rest {
+    /// Nothing.
+    Done,
+    /// Rows that have been computed.
+    Rows(VecDeque<Row>),
+    /// The statement itself, with a snapshot of its own.
+    Live(Box<Live>),
+}
+
+/// A statement in the middle of its rows.
+pub(super) struct Live {
+    // Dropped in this order.
+    cursor: Cursor,
+    work: Work,
+}
+
+/// How far a statement has been run.
+pub(super) struct Emitted {
+    /// How many rows have been sent this time.
+    pub(super) sent: u64,
+    /// How many rows it has changed.
+    pub(super) changed: Option<u64>,
+    /// What is left.
+    pub(super) rest: Rest,
+}
+
+/// Where rows go: to the client, in some formats, or into memory.
+pub(super) enum Sink<'a> {
+    Client { destination: &'a mut dyn Destination, columns: &'a [OutputColumn], formats: &'a Formats },
+    Memory(&'a mut VecDeque<Row>),
+}
+
+impl Sink<'_> {
+    /// Takes rows; whether it should be flushed.
+    fn take(&mut self, rows: Vec<Row>, context: &StatementContext) -> Result<bool> {
+        let (destination, columns, formats) = match self {
+            Self::Memory(kept) => {
+                kept.extend(rows);
+                return Ok(false);
+            }
+            Self::Client { destination, columns, formats } => (destination, *columns, *formats),
+        };
+        let formats = formats.for_columns(columns.len());
+        let shape = RowShape { columns, formats: &formats };
+        let mut full = false;
+        for row in &rows {
+            let values: Vec<ValueRef<'_>> = row.iter().take(columns.len()).map(Value::as_ref).collect();
+            full |= destination.row(&OutputRow { shape: &shape, values: &values, types: context.type_context() })?;
+        }
+        Ok(full)
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Client { destination, .. } => destination.flush().await,
+        }
+    }
+}
+
+/// Reads rows, at most so many; and whether that was all.
+fn read_batch(cursor: &mut Cursor, connection: &mut Connection, rows_max: usize) -> Result<(Vec<Row>, bool)> {
+    let width = cursor.columns();
+    let mut rows = Vec::new();
+    while rows.len() < rows_max {
+        match cursor.next(connection)? {
+            Some(row) => rows.push((0..width).map(|column| row.get(column).to_owned()).collect()),
+            None => return Ok((rows, true)),
+        }
+    }
+    Ok((rows, false))
+}
+
+fn batch_limit(limit: Option<u64>, batch: usize) -> usize {
+    limit.map_or(batch, |limit| usize::try_from(limit).unwrap_or(batch).min(batch))
+}
+
+impl Session {
+    /// Runs a reading plan in the transaction's snapshot and sends its rows.
+    pub(super) async fn run_query(
+        &mut self,
+        planned: &Arc<Planned>,
+        run: &Run<'_>,
+        context: &Arc<StatementContext>,
+        destination: &mut dyn Destination,
+    ) -> Result<Emitted> {
+        let columns = &planned.plan.columns;
+        if run.announce {
+            let formats = run.formats.for_columns(columns.len());
+            destination.columns(&RowShape { columns, formats: &formats })?;
+        }
+        // Rows beyond a limit are computed now unless the statement can keep the snapshot for itself.
+        let detachable = !self.keeps_snapshot() && !self.transaction().work.writes();
+        if run.rows_max.is_some() && !detachable {
+            let rows = self.collect(planned, run.parameters, context).await?;
+            return self.send_rows(rows, None, planned, run, context, destination).await;
+        }
+        let mut sink = Sink::Client { destination, columns, formats: run.formats };
+        let (sent, live) = self.pump(planned, run.parameters, context, run.rows_max, &mut sink).await?;
+        let rest = live.map_or(Rest::Done, |live| Rest::Live(Box::new(live)));
+        Ok(Emitted { sent, changed: None, rest })
+    }
+
+    /// Runs a reading plan to its end, keeping its rows.
+    pub(super) async fn collect(
+        &mut self,
+        planned: &Arc<Planned>,
+        parameters: &[Value],
+        context: &Arc<StatementContext>,
+    ) -> Result<VecDeque<Row>> {
+        let mut rows = VecDeque::new();
+        self.pump(planned, parameters, context, None, &mut Sink::Memory(&mut rows)).await?;
+        Ok(rows)
+    }
+
+    /// Sends computed rows, at most as many as are wanted.
+    pub(super) async fn send_rows(
+        &mut self,
+        mut rows: VecDeque<Row>,
+        changed: Option<u64>,
+        planned: &Arc<Planned>,
+        run: &Run<'_>,
+        context: &Arc<StatementContext>,
+        destination: &mut dyn Destination,
+    ) -> Result<Emitted> {
+        let mut sink = Sink::Client { destination, columns: &planned.plan.columns, formats: run.formats };
+        let limit = batch_limit(run.rows_max, usize::MAX);
+        let mut sent = 0;
+        while !rows.is_empty() && sent < limit {
+            let batch: Vec<Row> = rows.drain(..rows.len().min(BATCH_ROWS).min(limit - sent)).collect();
+            sent += batch.len();
+            if sink.take(batch, context)? {
+                sink.flush().await?;
+            }
+        }
+        let suspended = run.rows_max.is_some() && sent == limit;
+        let rest = if suspended { Rest::Rows(rows) } else { Rest::Done };
+        Ok(Emitted { sent: sent as u64, changed, rest })
+    }
+
+    /// Runs a reading plan into a sink, for at most so many rows; what is left when the limit was reached, with the
+    /// transaction's snapshot.
+    async fn pump(
+        &mut self,
+        planned: &Arc<Planned>,
+        parameters: &[Value],
+        context: &Arc<StatementContext>,
+        limit: Option<u64>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(u64, Option<Live>)> {
+        let first = if planned.plan.waits { None } else { self.try_here(planned, parameters, context, limit)? };
+        let mut sent = 0;
+        let mut cursor = None;
+        if let Some((rows, done, started)) = first {
+            sent = rows.len() as u64;
+            if sink.take(rows, context)? {
+                sink.flush().await?;
+            }
+            if done {
+                return Ok((sent, None));
+            }
+            cursor = Some(started);
+        }
+        let limit_left = limit.map(|limit| limit - sent);
+        if limit_left == Some(0) {
+            let work = std::mem::replace(&mut self.transaction().work, Work::None);
+            let live = cursor.map(|cursor| Live { cursor, work });
+            return Ok((sent, live));
+        }
+        let work = std::mem::replace(&mut self.transaction().work, Work::None);
+        let start = Start { cursor, planned: Some(planned.clone()), parameters: parameters.to_vec() };
+        let (more, live, done) = self.pump_elsewhere(start, work, context, limit_left, sink).await?;
+        if done {
+            self.transaction().work = live.work;
+            return Ok((sent + more, None));
+        }
+        Ok((sent + more, Some(live)))
+    }
+
+    /// Reads the first rows on this thread; nothing when that would take too long.
+    #[allow(clippy::type_complexity, reason = "the parts have no name of their own")]
+    fn try_here(
+        &mut self,
+        planned: &Planned,
+        parameters: &[Value],
+        context: &Arc<StatementContext>,
+        limit: Option<u64>,
+    ) -> Result<Option<(Vec<Row>, bool, Cursor)>> {
+        let (backend, deadline) = (self.backend().clone(), self.deadline);
+        let connection = self.transaction().work.connection().expect("a snapshot has been taken");
+        connection.clear_interrupt();
+        backend.set_interrupt(Some(connection.interrupt()));
+        connection.set_deadline(deadline);
+        connection.set_budget(Some(REACTOR_BUDGET_KILO));
+        let result = Cursor::open(connection, &planned.plan, parameters, context).and_then(|mut cursor| {
+            let (rows, done) = read_batch(&mut cursor, connection, batch_limit(limit, FIRST_BATCH_ROWS))?;
+            Ok((rows, done, cursor))
+        });
+        connection.set_budget(None);
+        match result {
+            Ok(first) => Ok(Some(first)),
+            Err(error) if execute::is_budget_exhausted(&error) => Ok(None),
+            Err(error) => Err(self.reason_to_stop(error)),
+        }
+    }
+
+    /// Goes on with rows on a thread where a statement may take its time.
+    async fn pump_elsewhere(
+        &mut self,
+        start: Start,
+        mut work: Work,
+        context: &Arc<StatementContext>,
+        limit: Option<u64>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(u64, Live, bool)> {
+        let (backend, deadline) = (self.backend().clone(), self.deadline);
+        if let Some(connection) = work.connection() {
+            connection.clear_interrupt();
+            backend.set_interrupt(Some(connection.interrupt()));
+            connection.set_deadline(deadline);
+            connection.set_context(Some(context.clone()));
+        }
+        let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
+        let lent = context.clone();
+        let task = tokio::task::spawn_blocking(move || start.run(work, &lent, limit, &sender));
+        let mut sent = 0;
+        let mut failure = None;
+        while let Some(rows) = receiver.recv().await {
+            let rows: Vec<Row> = rows;
+            sent += rows.len() as u64;
+            let taken = sink.take(rows, context);
+            let flushed = match taken {
+                Ok(true) => sink.flush().await,
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = flushed {
+                failure = Some(error);
+                break;
+            }
+        }
+        // Without a receiver the statement stops at its next batch.
+        drop(receiver);
+        let (live, outcome) = task.await.map_err(|_| SqlError::internal("a statement has panicked"))?;
+        let (Some(cursor), work) = live else {
+            let (_, work) = live;
+            self.transaction().work = work;
+            let error = outcome.err().unwrap_or_else(|| SqlError::internal("a statement was not opened"));
+            return Err(self.reason_to_stop(error));
+        };
+        let live = Live { cursor, work };
+        match (failure, outcome) {
+            (None, Ok(done)) => Ok((sent, live, done)),
+            (failure, outcome) => {
+                drop(live.cursor);
+                self.transaction().work = live.work;
+                let error = failure.or(outcome.err()).unwrap_or_else(SqlError::canceled);
+                Err(self.reason_to_stop(error))
+            }
+        }
+    }
+
+    /// Goes on with a portal.
+    pub(super) async fn go_on(
+        &mut self,
+        rest: Rest,
+        planned: &Arc<Planned>,
+        run: &Run<'_>,
+        context: &Arc<StatementContext>,
+        destination: &mut dyn Destination,
+    ) -> Result<Emitted> {
+        let live = match rest {
+            Rest::Done => return Ok(Emitted { sent: 0, changed: None, rest: Rest::Done }),
+            Rest::Rows(rows) => return self.send_rows(rows, None, planned, run, context, destination).await,
+            Rest::Live(live) => *live,
+        };
+        let Live { cursor, work } = live;
+        let start = Start::going_on(cursor);
+        let columns = &planned.plan.columns;
+        let mut sink = Sink::Client { destination, columns, formats: run.formats };
+        let before = std::mem::replace(&mut self.transaction().work, Work::None);
+        let result = self.pump_elsewhere(start, work, context, run.rows_max, &mut sink).await;
+        // The portal's snapshot is not the transaction's.
+        self.transaction().work = before;
+        let (sent, live, done) = result?;
+        let rest = if done { Rest::Done } else { Rest::Live(Box::new(live)) };
+        Ok(Emitted { sent, changed: None, rest })
+    }
+
+    /// The rest of a portal's rows, computed to the end.
+    pub(super) async fn drain(&mut self, rest: Rest, context: &Arc<StatementContext>) -> Result<VecDeque<Row>> {
+        let Live { cursor, work } = match rest {
+            Rest::Done => return Ok(VecDeque::new()),
+            Rest::Rows(rows) => return Ok(rows),
+            Rest::Live(live) => *live,
+        };
+        let mut rows = VecDeque::new();
+        let start = Start::going_on(cursor);
+        let before = std::mem::replace(&mut self.transaction().work, Work::None);
+        let result = self.pump_elsewhere(start, work, context, None, &mut Sink::Memory(&mut rows)).await;
+        self.transaction().work = before;
+        result?;
+        Ok(rows)
+    }
+
+    /// Runs a plan that changes tables.
+    pub(super) async fn run_modify(
+        &mut self,
+        planned: &Arc<Planned>,
+        parameters: &[Value],
+        context: &Arc<StatementContext>,
+    ) -> Result<Modified> {
+        let (backend, deadline) = (self.backend().clone(), self.deadline);
+        let transaction = self.transaction();
+        let connection = transaction.work.connection().expect("the right to write has been taken");
+        connection.clear_interrupt();
+        backend.set_interrupt(Some(connection.interrupt()));
+        connection.set_deadline(deadline);
+        if !planned.plan.waits {
+            connection.set_budget(Some(REACTOR_BUDGET_KILO));
+            let known = transaction.deferred.len();
+            let done =
+                execute::run_modify(connection, &planned.plan, parameters, context, &mut transaction.deferred);
+            connection.set_budget(None);
+            match done {
+                Err(error) if execute::is_budget_exhausted(&error) => transaction.deferred.truncate(known),
+                done => return done.map_err(|error| self.reason_to_stop(error)),
+            }
+            context.buffered.lock().clear();
+        }
+        let mut work = std::mem::replace(&mut transaction.work, Work::None);
+        let mut deferred = std::mem::take(&mut transaction.deferred);
+        let (planned, parameters, context) = (planned.clone(), parameters.to_vec(), context.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = work.connection().expect("moved here above");
+            let done = execute::run_modify(connection, &planned.plan, &parameters, &context, &mut deferred);
+            (work, deferred, done)
+        });
+        let (work, deferred, done) = task.await.map_err(|_| SqlError::internal("a statement has panicked"))?;
+        let transaction = self.transaction();
+        transaction.work = work;
+        transaction.deferred = deferred;
+        done.map_err(|error| self.reason_to_stop(error))
+    }
+
+    /// Says why a statement was stopped: the engine only knows that it was.
+    pub(super) fn reason_to_stop(&self, error: SqlError) -> SqlError {
+        if error.code() != SqlState::QUERY_CANCELED || error != SqlError::canceled() {
+            return error;
+        }
+        check_interrupts(self.backend(), self.deadline).err().unwrap_or(error)
+    }
+}
+
+/// A reading statement on its way to another thread.
+struct Start {
+    /// None when it has not been opened yet.
+    cursor: Option<Cursor>,
+    planned: Option<Arc<Planned>>,
+    parameters: Vec<Value>,
+}
+
+impl Start {
+    fn going_on(cursor: Cursor) -> Self {
+        Self { cursor: Some(cursor), planned: None, parameters: Vec::new() }
+    }
+
+    /// Runs it there. The parts come back whatever happens; the outcome is whether it has given all its rows.
+    fn run(
+        self,
+        mut work: Work,
+        context: &Arc<StatementContext>,
+        limit: Option<u64>,
+        sender: &mpsc::Sender<Vec<Row>>,
+    ) -> ((Option<Cursor>, Work), Result<bool>) {
+        let Some(connection) = work.connection() else {
+            return ((None, work), Err(SqlError::internal("a statement without a connection")));
+        };
+        let opened = match (self.cursor, &self.planned) {
+            (Some(cursor), _) => Ok(cursor),
+            (None, Some(planned)) => Cursor::open(connection, &planned.plan, &self.parameters, context),
+            (None, None) => Err(SqlError::internal("a statement without a plan")),
+        };
+        let mut cursor = match opened {
+            Ok(cursor) => cursor,
+            Err(error) => return ((None, work), Err(error)),
+        };
+        let mut left = limit;
+        let outcome = loop {
+            if left == Some(0) {
+                break Ok(false);
+            }
+            let (rows, done) = match read_batch(&mut cursor, connection, batch_limit(left, BATCH_ROWS)) {
+                Ok(batch) => batch,
+                Err(error) => break Err(error),
+            };
+            left = left.map(|left| left - rows.len() as u64);
+            // A receiver that is gone has failed and says so itself.
+            if !rows.is_empty() && sender.blocking_send(rows).is_err() {
+                break Ok(done);
+            }
+            if done {
+                break Ok(true);
+            }
+        };
+        ((Some(cursor), work), outcome)
+    }
+}

@@ -1,0 +1,182 @@
+//! What SQL functions ask of their session: sequences, notifications, the transaction's number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use parking_lot::Mutex;
+use storage::Connection;
+
+use super::{CursorRow, PreparedStatementRow, SessionServices};
+use crate::backend::Backend;
+use crate::catalog::{Catalog, Sequence};
+use crate::cluster::{Cluster, Notification, OpenDatabase};
+use crate::{Oid, Result, error};
+
+/// PostgreSQL's limits on messages (`NAMEDATALEN`, `NOTIFY_PAYLOAD_MAX_LENGTH`).
+const CHANNEL_BYTES_MAX: usize = 63;
+const PAYLOAD_BYTES_MAX: usize = 7999;
+
+/// The first number of a transaction (`FirstNormalTransactionId`).
+static NEXT_TRANSACTION: AtomicI64 = AtomicI64::new(3);
+
+/// The services of a session.
+pub(super) struct Services {
+    cluster: Arc<Cluster>,
+    backend: Arc<Backend>,
+    database: Arc<OpenDatabase>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The catalog of the running statement.
+    catalog: Option<Arc<Catalog>>,
+    /// What `currval` gives.
+    drawn: HashMap<Oid, i64>,
+    last: Option<Oid>,
+    /// The commit of the sequences' file that the transaction must wait for.
+    sequence_commit: u64,
+    /// Messages of the running statement.
+    notifications: Vec<Notification>,
+    transaction_id: Option<i64>,
+    prepared: Vec<PreparedStatementRow>,
+    cursors: Vec<CursorRow>,
+}
+
+impl Services {
+    pub(super) fn new(cluster: Arc<Cluster>, backend: Arc<Backend>, database: Arc<OpenDatabase>) -> Self {
+        Self { cluster, backend, database, state: Mutex::default() }
+    }
+
+    /// A statement begins, on this catalog.
+    pub(super) fn begin_statement(&self, catalog: &Arc<Catalog>) {
+        self.state.lock().catalog = Some(catalog.clone());
+    }
+
+    /// Messages sent since the last call.
+    pub(super) fn take_notifications(&self) -> Vec<Notification> {
+        std::mem::take(&mut self.state.lock().notifications)
+    }
+
+    /// The transaction has ended; the commit of the sequences' file to wait for.
+    pub(super) fn end_transaction(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.transaction_id = None;
+        std::mem::take(&mut state.sequence_commit)
+    }
+
+    /// DISCARD SEQUENCES.
+    pub(super) fn forget_sequences(&self) {
+        let mut state = self.state.lock();
+        state.drawn.clear();
+        state.last = None;
+    }
+
+    /// The prepared statements and cursors, as their relations show them.
+    pub(super) fn show(&self, prepared: Option<Vec<PreparedStatementRow>>, cursors: Option<Vec<CursorRow>>) {
+        let mut state = self.state.lock();
+        state.prepared = prepared.unwrap_or_else(|| std::mem::take(&mut state.prepared));
+        state.cursors = cursors.unwrap_or_else(|| std::mem::take(&mut state.cursors));
+    }
+
+    fn sequence(&self, oid: Oid) -> Result<(Arc<Sequence>, String)> {
+        let catalog = self.state.lock().catalog.clone().unwrap_or_else(|| self.database.catalog());
+        let class = catalog.class(oid);
+        let name = class.map_or_else(|| oid.to_string(), |class| class.relname.clone());
+        match catalog.sequence(oid) {
+            Some(sequence) => Ok((sequence, name)),
+            None if catalog.class(oid).is_some() => {
+                Err(error!(WRONG_OBJECT_TYPE, "\"{name}\" is not a sequence"))
+            }
+            None => Err(error!(UNDEFINED_TABLE, "could not open relation with OID {oid}")),
+        }
+    }
+
+    fn drawn(&self, sequence: Oid, value: i64, commit: u64) {
+        let mut state = self.state.lock();
+        state.drawn.insert(sequence, value);
+        state.last = Some(sequence);
+        state.sequence_commit = state.sequence_commit.max(commit);
+    }
+}
+
+impl SessionServices for Services {
+    fn next_value(&self, sequence: Oid, _: &mut Connection) -> Result<i64> {
+        let (row, name) = self.sequence(sequence)?;
+        let (value, commit) = self.database.sequences.next(&row, &name)?;
+        self.drawn(sequence, value, commit);
+        Ok(value)
+    }
+
+    fn current_value(&self, sequence: Oid) -> Result<i64> {
+        let (_, name) = self.sequence(sequence)?;
+        self.state.lock().drawn.get(&sequence).copied().ok_or_else(|| {
+            error!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "currval of sequence \"{name}\" is not yet defined in this session"
+            )
+        })
+    }
+
+    fn last_value(&self) -> Result<i64> {
+        let state = self.state.lock();
+        let value = state.last.and_then(|sequence| state.drawn.get(&sequence).copied());
+        value.ok_or_else(|| {
+            error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session")
+        })
+    }
+
+    fn set_value(&self, sequence: Oid, value: i64, is_called: bool, _: &mut Connection) -> Result<()> {
+        let (row, name) = self.sequence(sequence)?;
+        let commit = self.database.sequences.set(&row, &name, value, is_called)?;
+        let mut state = self.state.lock();
+        if is_called {
+            state.drawn.insert(sequence, value);
+        }
+        state.sequence_commit = state.sequence_commit.max(commit);
+        Ok(())
+    }
+
+    fn sequence_last_value(&self, sequence: Oid, _: &mut Connection) -> Result<Option<i64>> {
+        let (row, _) = self.sequence(sequence)?;
+        let (value, is_called) = self.database.sequences.read(&row)?;
+        Ok(is_called.then_some(value))
+    }
+
+    fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+        if channel.is_empty() {
+            return Err(error!(INVALID_PARAMETER_VALUE, "channel name cannot be empty"));
+        }
+        if channel.len() > CHANNEL_BYTES_MAX {
+            return Err(error!(INVALID_PARAMETER_VALUE, "channel name too long"));
+        }
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(error!(INVALID_PARAMETER_VALUE, "payload string too long"));
+        }
+        let message =
+            Notification { pid: self.backend.pid, channel: channel.to_owned(), payload: payload.to_owned() };
+        self.state.lock().notifications.push(message);
+        Ok(())
+    }
+
+    fn listening_channels(&self) -> Vec<String> {
+        self.cluster.notifications.channels(self.backend.pid)
+    }
+
+    fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
+        let mut state = self.state.lock();
+        if state.transaction_id.is_none() && assign {
+            state.transaction_id = Some(NEXT_TRANSACTION.fetch_add(1, Ordering::Relaxed));
+        }
+        Ok(state.transaction_id)
+    }
+
+    fn prepared_statements(&self) -> Vec<PreparedStatementRow> {
+        self.state.lock().prepared.clone()
+    }
+
+    fn cursors(&self) -> Vec<CursorRow> {
+        self.state.lock().cursors.clone()
+    }
+}

@@ -1,0 +1,90 @@
+//! The simple protocol: a query string, its statements one implicit transaction.
+//!
+//! Source: `src/backend/tcop/postgres.c` (`exec_simple_query`).
+
+use super::extended::Formats;
+use super::statement::{Run, aborted, command_word, shifted};
+use super::{CommandTag, Completion, Destination, Session};
+use crate::parse::{Node, ParsedStatement};
+use crate::Result;
+
+impl Session {
+    /// Runs the statements of one simple Query message, which form one implicit transaction. Each statement's completion
+    /// goes to `destination`; the first error ends the run and is returned.
+    ///
+    /// # Errors
+    /// Those of the statements, with positions in the whole text.
+    pub async fn simple_query(&mut self, sql: &str, destination: &mut dyn Destination) -> Result<()> {
+        let result = self.run_query_string(sql, destination).await;
+        if let Err(error) = &result {
+            self.fail(error);
+        }
+        self.report_notices(destination);
+        self.report_parameters(destination);
+        self.report_idle();
+        if self.transaction.is_none() {
+            self.deliver_notifications(destination);
+        }
+        result
+    }
+
+    async fn run_query_string(&mut self, sql: &str, destination: &mut dyn Destination) -> Result<()> {
+        self.begin_message(Some(sql))?;
+        // The unnamed statement and portal end with any simple query.
+        self.statements.remove("");
+        self.portals.remove("");
+        let statements = self.parsed(sql)?;
+        if statements.is_empty() {
+            self.end_implicit().await?;
+            destination.complete(&Completion::Empty);
+            return Ok(());
+        }
+        let last = statements.len() - 1;
+        for (index, statement) in statements.iter().enumerate() {
+            let shift = |error| shifted(error, statement.offset);
+            self.among_others = last > 0;
+            let tag = self.run_simple(statement, destination).await.map_err(shift)?;
+            if index == last {
+                self.end_implicit().await?;
+            }
+            self.report_notices(destination);
+            self.report_parameters(destination);
+            destination.complete(&Completion::Complete(tag));
+        }
+        Ok(())
+    }
+
+    async fn run_simple(&mut self, statement: &ParsedStatement, destination: &mut dyn Destination) -> Result<CommandTag> {
+        self.check_not_failed(statement)?;
+        let formats = Formats::default();
+        let run = Run { parameters: &[], formats: &formats, announce: true, rows_max: None };
+        let tag = match &statement.node {
+            Node::Utility(utility) => self.run_utility(utility, statement, &run, destination).await?,
+            Node::Sql(tree) => {
+                let (done, _) = self.run_tree(statement, &[], &run, destination).await?;
+                let command = command_word(tree).to_owned();
+                CommandTag { command, rows: Some(done.changed.unwrap_or(done.sent)) }
+            }
+        };
+        self.end_statement();
+        Ok(tag)
+    }
+
+    /// Refuses statements in a transaction that has failed, but those that end it.
+    pub(super) fn check_not_failed(&self, statement: &ParsedStatement) -> Result<()> {
+        let failed = self.transaction.as_ref().is_some_and(|transaction| transaction.failed);
+        if failed && !statement.ends_failed_transaction() {
+            return Err(aborted());
+        }
+        Ok(())
+    }
+
+    /// Commits a transaction that ends with its message.
+    pub(super) async fn end_implicit(&mut self) -> Result<()> {
+        self.among_others = false;
+        match &self.transaction {
+            Some(transaction) if !transaction.explicit => self.commit().await,
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! One statement: parsed, planned, run. Parsing and planning are looked up first.
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+
+use super::cache::{PlanKey, Planned};
+use super::extended::Formats;
+use super::pump::Emitted;
+use super::work::check_interrupts;
+use super::{Destination, RowShape, Session};
+use crate::bind::{self, BindContext};
+use crate::catalog::Catalog;
+use crate::catalog::privileges::Privileges;
+use crate::execute;
+use crate::oid::namespaces;
+use crate::parse::{self, Node, ParsedStatement};
+use crate::settings::id;
+use crate::{Oid, Result, SqlError, Value, error};
+
+/// What the schemas of a search path depend on.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct SearchPathKey {
+    catalog: u64,
+    setting: String,
+    user: Oid,
+}
+
+/// How a statement is run.
+pub(super) struct Run<'a> {
+    pub(super) parameters: &'a [Value],
+    pub(super) formats: &'a Formats,
+    /// Whether the columns are announced: for simple queries.
+    pub(super) announce: bool,
+    /// How many rows are wanted.
+    pub(super) rows_max: Option<u64>,
+}
+
+/// The words of a tag, without its count.
+pub(crate) fn command_word(tree: &ast::Statement) -> &'static str {
+    match tree {
+        ast::Statement::Insert(_) => "INSERT 0",
+        ast::Statement::Update(_) => "UPDATE",
+        ast::Statement::Delete(_) => "DELETE",
+        ast::Statement::Merge(_) => "MERGE",
+        ast::Statement::Query(query) => match &*query.body {
+            ast::SetExpr::Insert(inner)
+            | ast::SetExpr::Update(inner)
+            | ast::SetExpr::Delete(inner)
+            | ast::SetExpr::Merge(inner) => command_word(inner),
+            _ => "SELECT",
+        },
+        _ => "SELECT",
+    }
+}
+
+/// The same error with its position counted from the start of the query string.
+pub(super) fn shifted(mut error: SqlError, offset: usize) -> SqlError {
+    if let Some(position) = &mut error.0.position {
+        *position += offset;
+    }
+    error
+}
+
+impl Session {
+    /// Parses a query string.
+    ///
+    /// # Errors
+    /// `42601`.
+    pub(super) fn parsed(&self, text: &str) -> Result<Arc<[ParsedStatement]>> {
+        let cached = self.shared.cluster.statements.lock().get(text);
+        if let Some(statements) = cached {
+            return Ok(statements);
+        }
+        let statements: Arc<[ParsedStatement]> = parse::parse(text)?.into();
+        self.shared.cluster.statements.lock().put(text, &statements);
+        Ok(statements)
+    }
+
+    /// The schemas of `search_path` that exist and may be used, `pg_catalog` first unless it is named.
+    pub(super) fn search_path(&mut self, catalog: &Catalog) -> Vec<Oid> {
+        let (setting, names) = {
+            let settings = self.shared.settings.lock();
+            (settings.text(id::SEARCH_PATH).to_owned(), settings.search_path())
+        };
+        let user = self.shared.users.lock().1;
+        let key = SearchPathKey { catalog: catalog.version(), setting, user };
+        if let Some((known, path)) = &self.search_path
+            && *known == key
+        {
+            return path.clone();
+        }
+        let path = resolve_search_path(catalog, &names, user);
+        self.search_path = Some((key, path.clone()));
+        path
+    }
+
+    /// The plan of a statement on this catalog, from the cache or newly made.
+    ///
+    /// # Errors
+    /// Those of the binder; `0A000`.
+    pub(super) fn plan(
+        &mut self,
+        tree: &ast::Statement,
+        text: &Arc<str>,
+        parameters: &[Oid],
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<Planned>> {
+        let search_path = self.search_path(catalog);
+        let user = self.shared.users.lock().1;
+        let key = PlanKey {
+            text: text.clone(),
+            parameters: parameters.to_vec(),
+            catalog: catalog.version(),
+            search_path,
+            user,
+            format: self.format_key(),
+        };
+        if let Some(planned) = self.database.plans.lock().get(&key) {
+            return Ok(planned);
+        }
+        let started = self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
+        let format = self.shared.settings.lock().format(started);
+        let binding = BindContext { catalog, search_path: &key.search_path, format: &format, text, parameters };
+        let bound = bind::bind(tree, &binding)?;
+        let plan = execute::make_plan(&bound, &binding)?;
+        let planned = Arc::new(Planned { plan, catalog: catalog.version() });
+        self.database.plans.lock().put(key, &planned);
+        Ok(planned)
+    }
+
+    /// The settings by which literals are read, as one text.
+    fn format_key(&self) -> String {
+        let settings = self.shared.settings.lock();
+        format!(
+            "{}\n{}\n{}",
+            settings.text(id::DATE_STYLE),
+            settings.text(id::TIME_ZONE),
+            settings.text(id::INTERVAL_STYLE)
+        )
+    }
+
+    /// Plans a statement and begins the work it needs, on one catalog.
+    ///
+    /// # Errors
+    /// Those of planning; `25006`; those of waiting for the write lock.
+    pub(super) async fn prepare_to_run(
+        &mut self,
+        tree: &ast::Statement,
+        text: &Arc<str>,
+        parameters: &[Oid],
+    ) -> Result<(Arc<Planned>, Arc<Catalog>)> {
+        let mut catalog = self.present_catalog();
+        loop {
+            let planned = self.plan(tree, text, parameters, &catalog)?;
+            let now = if planned.plan.read_only {
+                self.begin_reading()?
+            } else {
+                self.check_may_write(command_word(tree).trim_end_matches(" 0"))?;
+                self.begin_writing().await?
+            };
+            if now.version() == planned.catalog {
+                return Ok((planned, now));
+            }
+            catalog = now;
+        }
+    }
+
+    /// Runs a query or data-modifying statement.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn run_tree(
+        &mut self,
+        statement: &ParsedStatement,
+        parameter_types: &[Oid],
+        run: &Run<'_>,
+        destination: &mut dyn Destination,
+    ) -> Result<(Emitted, Arc<Planned>)> {
+        let Node::Sql(tree) = &statement.node else {
+            return Err(SqlError::internal("a utility statement among queries"));
+        };
+        check_interrupts(self.backend(), self.deadline)?;
+        let (planned, catalog) = self.prepare_to_run(tree, &statement.text, parameter_types).await?;
+        let context = self.statement_context(&catalog);
+        let emitted = if planned.plan.read_only {
+            self.run_query(&planned, run, &context, destination).await?
+        } else {
+            let done = self.run_modify(&planned, run.parameters, &context).await?;
+            if run.announce && !planned.plan.columns.is_empty() {
+                let formats = run.formats.for_columns(planned.plan.columns.len());
+                destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
+            }
+            self.send_rows(done.rows.into(), Some(done.count), &planned, run, &context, destination).await?
+        };
+        self.report_notices(destination);
+        Ok((emitted, planned))
+    }
+}
+
+fn resolve_search_path(catalog: &Catalog, names: &[String], user: Oid) -> Vec<Oid> {
+    let mut path = Vec::new();
+    for name in names {
+        let own = || catalog.role(user).map(|role| role.rolname.clone());
+        let name = if name == "$user" { own() } else { Some(name.clone()) };
+        let Some(namespace) = name.and_then(|name| catalog.namespace_named(&name)) else { continue };
+        let usable = catalog.has_namespace_privilege(user, namespace.oid, Privileges::USAGE);
+        if matches!(usable, Ok(Some(true))) && !path.contains(&namespace.oid) {
+            path.push(namespace.oid);
+        }
+    }
+    if !path.contains(&namespaces::PG_CATALOG) {
+        path.insert(0, namespaces::PG_CATALOG);
+    }
+    path
+}
+
+/// The error for a statement in a transaction that has failed.
+pub(super) fn aborted() -> SqlError {
+    error!(
+        IN_FAILED_SQL_TRANSACTION,
+        "current transaction is aborted, commands ignored until end of transaction block"
+    )
+}

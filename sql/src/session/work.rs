@@ -1,0 +1,470 @@
+//! Beginning and ending a transaction's work: snapshots, the write lock, commit, rollback, and what interrupts them.
+//!
+//! READ COMMITTED is the restart trick: a transaction that has only read ends its snapshot after each statement, so the
+//! next one sees the newest commits. At its first write it takes the write lock and the newest state; from then on
+//! nobody else can commit, so every later statement sees "newest and own". REPEATABLE READ and SERIALIZABLE keep their
+//! first snapshot; a first write on one that is not the newest any more is 40001.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use storage::WriteLock;
+
+use super::transaction::{AtEnd, Listening, Transaction, Work};
+use super::{Session, StatementContext};
+use crate::backend::{Backend, State, WaitEvent};
+use crate::catalog::{self, Catalog, CatalogEdit, Scope};
+use crate::cluster::{fatal, storage_error};
+use crate::execute;
+use crate::settings::id;
+use crate::{Result, SqlError, clock, error};
+
+/// What a backend shows while it waits for the write lock.
+const WRITE_LOCK_WAIT: WaitEvent = WaitEvent { kind: "Lock", name: "relation" };
+/// What a backend shows while it waits for its commit to be on disk.
+const FLUSH_WAIT: WaitEvent = WaitEvent { kind: "IO", name: "WALSync" };
+
+/// Asks whether the backend must stop what it does.
+///
+/// # Errors
+/// FATAL `57P01` when it has been told to end; `57014` when the statement has been canceled or is out of time.
+pub(super) fn check_interrupts(backend: &Backend, deadline: Option<Instant>) -> Result<()> {
+    if backend.terminate_requested() {
+        return Err(terminated());
+    }
+    if backend.take_cancel() {
+        return Err(SqlError::canceled());
+    }
+    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        return Err(error!(QUERY_CANCELED, "canceling statement due to statement timeout"));
+    }
+    Ok(())
+}
+
+fn terminated() -> SqlError {
+    fatal(error!(ADMIN_SHUTDOWN, "terminating connection due to administrator command"))
+}
+
+impl Session {
+    /// The transaction, begun if there is none: one that ends with its message.
+    pub(super) fn transaction(&mut self) -> &mut Transaction {
+        if self.transaction.is_none() {
+            self.begin_transaction(false);
+        }
+        self.transaction.as_mut().expect("begun above")
+    }
+
+    pub(super) fn begin_transaction(&mut self, explicit: bool) {
+        self.transaction = Some(Transaction::new(explicit, self.statement_time));
+        self.shared.settings.lock().begin_level();
+        self.backend().activity.lock().transaction_start = Some(self.statement_time);
+    }
+
+    /// Whether the transaction keeps one snapshot.
+    pub(super) fn keeps_snapshot(&self) -> bool {
+        let settings = self.shared.settings.lock();
+        matches!(settings.text(id::TRANSACTION_ISOLATION), "repeatable read" | "serializable")
+    }
+
+    /// Refuses a writing command in a read-only transaction.
+    ///
+    /// # Errors
+    /// `25006`.
+    pub(super) fn check_may_write(&self, command: &str) -> Result<()> {
+        if !self.shared.settings.lock().boolean(id::TRANSACTION_READ_ONLY) {
+            return Ok(());
+        }
+        Err(error!(READ_ONLY_SQL_TRANSACTION, "cannot execute {command} in a read-only transaction"))
+    }
+
+    /// The catalog that the next statement will probably see, without taking a snapshot.
+    pub(super) fn present_catalog(&self) -> Arc<Catalog> {
+        let own = self.transaction.as_ref().and_then(|transaction| transaction.catalog.clone());
+        own.unwrap_or_else(|| self.database.catalog())
+    }
+
+    /// Makes sure that the transaction has a snapshot; the catalog that goes with it.
+    pub(super) fn begin_reading(&mut self) -> Result<Arc<Catalog>> {
+        let database = self.database.clone();
+        let transaction = self.transaction();
+        transaction.had_snapshot = true;
+        if matches!(transaction.work, Work::None) {
+            let (connection, catalog) = database.begin_read()?;
+            transaction.work = Work::Read(connection);
+            transaction.catalog = Some(catalog);
+        }
+        Ok(transaction.catalog.get_or_insert_with(|| database.catalog()).clone())
+    }
+
+    /// Makes sure that the transaction may write; the catalog it sees.
+    ///
+    /// # Errors
+    /// `55P03`, `57014` while waiting for the lock; `40001` on a stale snapshot.
+    pub(super) async fn begin_writing(&mut self) -> Result<Arc<Catalog>> {
+        if !self.database.oid.is_valid() {
+            return Err(SqlError::unsupported("changing data without a database"));
+        }
+        if !self.transaction().work.writes() {
+            let lock = self.await_write_lock().await?;
+            self.take_write_work(lock)?;
+        }
+        let database = self.database.clone();
+        let transaction = self.transaction();
+        transaction.had_snapshot = true;
+        Ok(transaction.catalog.get_or_insert_with(|| database.catalog()).clone())
+    }
+
+    fn take_write_work(&mut self, lock: WriteLock) -> Result<()> {
+        let keeps_snapshot = self.keeps_snapshot();
+        let database = self.database.clone();
+        let transaction = self.transaction();
+        match std::mem::replace(&mut transaction.work, Work::None) {
+            Work::Read(mut connection) if keeps_snapshot => {
+                connection.upgrade().map_err(execute::engine_error)?;
+                transaction.work = Work::Write(connection, lock);
+            }
+            // Under READ COMMITTED the snapshot of an earlier statement is given up.
+            _ => {
+                let mut connection = database.store.connection().map_err(storage_error)?;
+                connection.begin_write().map_err(storage_error)?;
+                transaction.work = Work::Write(connection, lock);
+                transaction.catalog = Some(database.catalog());
+            }
+        }
+        transaction.set_markers().map_err(storage_error)
+    }
+
+    /// Waits for the right to write: visible, cancelable, bounded by `lock_timeout`.
+    async fn await_write_lock(&mut self) -> Result<WriteLock> {
+        if let Some(lock) = self.database.store.try_write_lock() {
+            return Ok(lock);
+        }
+        let backend = self.backend().clone();
+        let lock_timeout = self.shared.settings.lock().integer(id::LOCK_TIMEOUT);
+        let lock_timeout = u64::try_from(lock_timeout).ok().filter(|milliseconds| *milliseconds > 0);
+        let give_up = lock_timeout.map(|milliseconds| Instant::now() + Duration::from_millis(milliseconds));
+        let _waiting = backend.waiting(WRITE_LOCK_WAIT);
+        let mut awaited = std::pin::pin!(self.database.store.write_lock());
+        // Requests set the latch; what else it was set for is not lost: it is set again afterwards.
+        let mut was_set = false;
+        let result = loop {
+            was_set |= backend.latch.wait(Some(Duration::ZERO)).await;
+            backend.latch.reset();
+            if let Err(error) = check_interrupts(&backend, self.deadline) {
+                break Err(error);
+            }
+            if give_up.is_some_and(|moment| Instant::now() >= moment) {
+                break Err(error!(LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"));
+            }
+            let until = [give_up, self.deadline].into_iter().flatten().min();
+            let timeout = until.map(|moment| moment.saturating_duration_since(Instant::now()));
+            tokio::select! {
+                lock = &mut awaited => break Ok(lock),
+                _ = backend.latch.wait(timeout) => {}
+            }
+        };
+        if was_set {
+            backend.latch.set();
+        }
+        result
+    }
+
+    /// A statement has ended: under READ COMMITTED its snapshot ends too.
+    pub(super) fn end_statement(&mut self) {
+        self.collect_notifications();
+        let keeps_snapshot = self.keeps_snapshot();
+        if let Some(transaction) = &mut self.transaction
+            && !transaction.work.writes()
+            && !keeps_snapshot
+        {
+            transaction.work = Work::None;
+            transaction.catalog = None;
+        }
+        self.backend().set_interrupt(None);
+    }
+
+    /// Takes over what functions of the statement have sent; the same message counts once for a transaction.
+    pub(super) fn collect_notifications(&mut self) {
+        let sent = self.services.take_notifications();
+        if sent.is_empty() {
+            return;
+        }
+        let transaction = self.transaction();
+        for message in sent {
+            if !transaction.notifications.contains(&message) {
+                transaction.notifications.push(message);
+            }
+        }
+    }
+
+    /// Ends the transaction, keeping its effects, and waits until they are on disk. On failure it is rolled back.
+    ///
+    /// # Errors
+    /// Those of deferred checks; those of the disk.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        match self.commit_work().await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.abort();
+                Err(error)
+            }
+        }
+    }
+
+    async fn commit_work(&mut self) -> Result<()> {
+        self.collect_notifications();
+        self.hold_cursors();
+        if self.transaction.is_none() {
+            return Ok(());
+        }
+        self.settle_deferred()?;
+        self.lock_shared_rows().await?;
+        let database = self.database.clone();
+        let cluster = self.shared.cluster.clone();
+        let transaction = self.transaction();
+        let mut shared_commit = 0;
+        if let (false, Some(catalog)) = (transaction.shared_changes.is_empty(), &transaction.catalog) {
+            // The cluster's file first: a crash between the two leaves a shared row too many, never one too few.
+            shared_commit = cluster.commit_shared(catalog, &transaction.shared_changes)?;
+        }
+        let mut commit = 0;
+        if let Work::Write(connection, _) = &mut transaction.work {
+            let changed = transaction.catalog_changed.then(|| transaction.catalog.clone()).flatten();
+            let before = connection.last_commit();
+            database.commit(connection, changed).map_err(execute::engine_error)?;
+            // A pooled connection remembers the commits of its earlier users.
+            commit = if connection.last_commit() == before { 0 } else { connection.last_commit() };
+        }
+        let transaction = self.end_transaction(true).expect("checked above");
+        let Transaction { work, shared_lock, notifications, listening, on_commit, .. } = transaction;
+        drop(work);
+        drop(shared_lock);
+        self.flush(commit, shared_commit).await?;
+        self.apply_listening(listening);
+        self.shared.cluster.notifications.send(self.database.oid, &notifications);
+        self.run_at_end(on_commit).await;
+        Ok(())
+    }
+
+    /// Waits until the commit is on disk, unless the user has said that this may take its time.
+    async fn flush(&mut self, commit: u64, shared_commit: u64) -> Result<()> {
+        let sequence_commit = self.services.end_transaction();
+        let awaits = {
+            let settings = self.shared.settings.lock();
+            settings.text(id::SYNCHRONOUS_COMMIT) != "off"
+        };
+        if !awaits || (commit | shared_commit | sequence_commit) == 0 {
+            return Ok(());
+        }
+        let _waiting = self.backend().waiting(FLUSH_WAIT);
+        if shared_commit > 0 {
+            self.shared.cluster.flush_shared(shared_commit).await?;
+        }
+        self.database.sequences.flush_to(sequence_commit).await?;
+        if commit > 0 {
+            self.database.store.flush_to(commit).await.map_err(storage_error)?;
+        }
+        Ok(())
+    }
+
+    fn settle_deferred(&mut self) -> Result<()> {
+        let Some(transaction) = &self.transaction else { return Ok(()) };
+        if transaction.deferred.is_empty() {
+            return Ok(());
+        }
+        let context = self.statement_context(&self.present_catalog());
+        let transaction = self.transaction();
+        let deferred = std::mem::take(&mut transaction.deferred);
+        let Some(connection) = transaction.work.connection() else { return Ok(()) };
+        execute::settle_deferred(connection, &context, deferred)
+    }
+
+    /// Takes the right to change shared rows, if the transaction has changed any and does not have it.
+    async fn lock_shared_rows(&mut self) -> Result<()> {
+        let cluster = self.shared.cluster.clone();
+        let transaction = self.transaction();
+        if !transaction.shared_changes.is_empty() && transaction.shared_lock.is_none() {
+            transaction.shared_lock = Some(cluster.shared_write_lock().await);
+        }
+        Ok(())
+    }
+
+    /// Takes the right to change shared rows before a command that does; it sees the newest.
+    pub(super) async fn begin_shared_edit(&mut self) -> Result<()> {
+        let cluster = self.shared.cluster.clone();
+        let transaction = self.transaction();
+        if transaction.shared_lock.is_none() {
+            transaction.shared_lock = Some(cluster.shared_write_lock().await);
+            if let Some(catalog) = &mut transaction.catalog {
+                *catalog = Arc::new(catalog.with_shared_rows_of(&cluster.shared_catalog()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over a catalog that a command has changed: the rows go to the file, the snapshot becomes the transaction's.
+    pub(super) fn adopt_catalog(&mut self, edit: CatalogEdit) -> Result<()> {
+        let (next, changes) = edit.finish();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.transaction();
+        let connection = transaction.work.connection().expect("commands have a writing transaction");
+        catalog::apply(connection, Scope::Database, &next, &changes)?;
+        transaction.shared_changes.extend(changes.into_iter().filter(|change| change.shared));
+        transaction.catalog = Some(next);
+        transaction.catalog_changed = true;
+        Ok(())
+    }
+
+    /// Ends the transaction without effects.
+    pub(super) fn abort(&mut self) {
+        self.backend().set_interrupt(None);
+        self.services.take_notifications();
+        let Some(transaction) = self.end_transaction(false) else { return };
+        let Transaction { work, shared_lock, on_abort, .. } = transaction;
+        drop(work);
+        drop(shared_lock);
+        self.services.end_transaction();
+        self.run_at_end_elsewhere(on_abort);
+    }
+
+    /// What commit and rollback have in common for all that is not the engine's.
+    fn end_transaction(&mut self, committed: bool) -> Option<Transaction> {
+        self.portals.retain(|_, portal| portal.survives(committed));
+        self.show_cursors();
+        let transaction = self.transaction.take()?;
+        {
+            let mut settings = self.shared.settings.lock();
+            if committed { settings.commit() } else { settings.rollback() }
+        }
+        if !committed {
+            self.restore_users();
+        }
+        let backend = self.backend();
+        backend.activity.lock().transaction_start = None;
+        self.shared.cluster.facilities.advisory_locks.release_transaction(backend.pid);
+        Some(transaction)
+    }
+
+    fn apply_listening(&self, changes: Vec<Listening>) {
+        let hub = &self.shared.cluster.notifications;
+        let backend = self.backend();
+        for change in changes {
+            match change {
+                Listening::To(channel) => hub.listen(backend, self.database.oid, &channel),
+                Listening::NotTo(channel) => hub.unlisten(backend.pid, Some(&channel)),
+                Listening::ToNothing => hub.unlisten(backend.pid, None),
+            }
+        }
+    }
+
+    /// Does what is left to be done and waits for it.
+    async fn run_at_end(&self, actions: Vec<AtEnd>) {
+        if actions.is_empty() {
+            return;
+        }
+        let cluster = self.shared.cluster.clone();
+        let done = tokio::task::spawn_blocking(move || run_actions(&cluster, actions));
+        if done.await.is_err() {
+            tracing::error!("an action at the end of a transaction has panicked");
+        }
+    }
+
+    /// Does what is left to be done without waiting for it.
+    pub(super) fn run_at_end_elsewhere(&self, actions: Vec<AtEnd>) {
+        if actions.is_empty() {
+            return;
+        }
+        let cluster = self.shared.cluster.clone();
+        std::thread::spawn(move || run_actions(&cluster, actions));
+    }
+
+    /// A statement or message has failed: the transaction is aborted, or rolled back when it was implicit.
+    pub fn fail(&mut self, error: &SqlError) {
+        let ends = error.0.severity > crate::Severity::Error;
+        self.backend().set_interrupt(None);
+        self.services.take_notifications();
+        match &mut self.transaction {
+            Some(transaction) if transaction.explicit && !ends => {
+                transaction.failed = true;
+                // A writing statement that was interrupted has taken the engine's transaction along.
+                if let Some(connection) = transaction.work.connection() {
+                    transaction.lost |= !connection.in_transaction();
+                }
+                if matches!(transaction.work, Work::Read(_)) {
+                    transaction.work = Work::None;
+                }
+                self.portals.retain(|_, portal| portal.survives(false));
+                self.show_cursors();
+            }
+            Some(_) => self.abort(),
+            None => {}
+        }
+    }
+
+    /// What functions of a statement on this catalog see.
+    pub(super) fn statement_context(&mut self, catalog: &Arc<Catalog>) -> Arc<StatementContext> {
+        let started = self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
+        self.services.begin_statement(catalog);
+        let search_path = self.search_path(catalog);
+        let format = self.shared.settings.lock().format(started);
+        Arc::new(StatementContext {
+            catalog: catalog.clone(),
+            format,
+            search_path,
+            statement_time: self.statement_time,
+            session: self.shared.clone(),
+            buffered: Default::default(),
+        })
+    }
+
+    /// A message begins: reports it, and starts the clock.
+    pub(super) fn begin_message(&mut self, text: Option<&str>) -> Result<()> {
+        self.statement_time = clock::now();
+        let timeout = self.shared.settings.lock().integer(id::STATEMENT_TIMEOUT);
+        let timeout = u64::try_from(timeout).ok().filter(|ms| *ms > 0 && self.statement_timeout_enabled);
+        self.deadline = timeout.map(|milliseconds| Instant::now() + Duration::from_millis(milliseconds));
+        if self.backend().terminate_requested() {
+            return Err(terminated());
+        }
+        // A request to cancel that came while nothing ran has nothing to cancel.
+        self.backend().take_cancel();
+        self.report_active(text);
+        Ok(())
+    }
+
+    fn report_active(&self, text: Option<&str>) {
+        let limit = self.shared.settings.lock().integer(id::TRACK_ACTIVITY_QUERY_SIZE);
+        let mut activity = self.backend().activity.lock();
+        activity.state = Some(State::Active);
+        activity.state_change = Some(self.statement_time);
+        activity.query_start = Some(self.statement_time);
+        if let Some(text) = text {
+            // One byte of the size is the terminator's, as in PostgreSQL.
+            let limit = usize::try_from(limit).unwrap_or(0).saturating_sub(1);
+            activity.query = text[..text.floor_char_boundary(limit)].to_owned();
+        }
+    }
+
+    /// A message has ended.
+    pub(super) fn report_idle(&mut self) {
+        let state = match &self.transaction {
+            Some(transaction) if transaction.explicit && transaction.failed => State::IdleInTransactionAborted,
+            Some(transaction) if transaction.explicit => State::IdleInTransaction,
+            _ => State::Idle,
+        };
+        self.deadline = None;
+        let mut activity = self.registration.backend.activity.lock();
+        activity.state = Some(state);
+        activity.state_change = Some(clock::now());
+    }
+}
+
+fn run_actions(cluster: &Arc<crate::cluster::Cluster>, actions: Vec<AtEnd>) {
+    for action in actions {
+        if let Err(error) = action(cluster) {
+            tracing::error!(%error, "an action at the end of a transaction has failed");
+        }
+    }
+}
