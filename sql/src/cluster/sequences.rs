@@ -106,12 +106,16 @@ impl Sequences {
         self.state.lock().remove(&self.path, sequence)
     }
 
-    /// A sequence has a new definition, START among it: it begins anew.
+    /// Lets a sequence go on at a value, as ALTER SEQUENCE … RESTART does when its transaction commits.
     ///
     /// # Errors
     /// Those of the storage engine.
-    pub fn reset(&self, sequence: Oid) -> Result<()> {
-        self.state.lock().remove(&self.path, sequence)
+    pub fn restart(&self, sequence: Oid, value: i64) -> Result<()> {
+        let mut state = self.state.lock();
+        let store = state.store(&self.path)?;
+        let commit = write_rows(&store, &[(sequence, value, false)])?;
+        state.progress.insert(sequence, Progress { last_value: value, is_called: false, ahead: 0, commit });
+        Ok(())
     }
 
     /// Waits until the file is on disk up to this commit.

@@ -27,7 +27,7 @@ pub(super) fn owned_by(catalog: &Catalog, role: Oid) -> Vec<Owned> {
             for row in catalog.relation::<$row>().rows().filter(|row| row.$owner == role) {
                 let whole: fn(&$row) -> bool = |_| true;
                 $(let whole: fn(&$row) -> bool = $condition;)?
-                if whole(row) && row.oid >= crate::oid::FIRST_NORMAL {
+                if whole(&row) && row.oid >= crate::oid::FIRST_NORMAL {
                     found.push(Owned { class: relations::$class, object: row.oid });
                 }
             }

@@ -108,7 +108,7 @@ impl CommandContext<'_> {
     fn all_in_schema(&self, kind: ObjectKind, schema: Oid) -> Vec<Target> {
         let classes = |kinds: &[char]| -> Vec<Target> {
             let rows = self.edit.relation::<Class>().rows();
-            rows.filter(|c| c.relnamespace == schema && kinds.contains(&c.relkind)).map(|c| class_target(c)).collect()
+            rows.filter(|c| c.relnamespace == schema && kinds.contains(&c.relkind)).map(|c| class_target(&c)).collect()
         };
         match kind {
             ObjectKind::Table => classes(&['r', 'v', 'm', 'p', 'f']),
@@ -120,7 +120,7 @@ impl CommandContext<'_> {
                     _ => true,
                 };
                 let rows = self.edit.relation::<Procedure>().rows();
-                rows.filter(|f| f.pronamespace == schema && fits(f)).map(|f| function_target(f)).collect()
+                rows.filter(|f| f.pronamespace == schema && fits(f)).map(|f| function_target(&f)).collect()
             }
         }
     }

@@ -9,7 +9,7 @@ use super::ownership::Owned;
 use crate::catalog::{Role, RoleMembership, Setting, SharedDescription, keys};
 use crate::oid::{relations, roles, types};
 use crate::parse::{
-    AlterRole, AlterRoleSetting, CreateRole, GrantRole, ObjectReference, RoleKind, RoleOption, RoleSpecification,
+    AlterRole, AlterRoleSetting, CreateRole, DropObjects, GrantRole, RoleKind, RoleOption, RoleSpecification,
     SetValue, SettingChange,
 };
 use crate::{Oid, Report, Result, Severity, SqlError, SqlState, error};
@@ -357,14 +357,14 @@ impl CommandContext<'_> {
     }
 
     /// DROP ROLE, USER or GROUP.
-    pub(super) fn drop_roles(&mut self, names: &[ObjectReference], if_exists: bool) -> Result<()> {
+    pub(super) fn drop_roles(&mut self, statement: &DropObjects) -> Result<()> {
         if !self.may_create_roles() {
             return Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied to drop role"));
         }
-        for reference in names {
+        for reference in &statement.objects {
             let name = &reference.name.name;
             let Some(role) = self.edit.role_named(name) else {
-                if !if_exists {
+                if !statement.if_exists {
                     return Err(error!(UNDEFINED_OBJECT, "role \"{name}\" does not exist"));
                 }
                 let message = format!("role \"{name}\" does not exist, skipping");
@@ -408,11 +408,11 @@ impl CommandContext<'_> {
 
     fn forget_role(&mut self, role: Oid) {
         let memberships: Vec<_> =
-            self.edit.relation::<RoleMembership>().rows().filter(|m| m.roleid == role || m.member == role).cloned().collect();
+            self.edit.relation::<RoleMembership>().rows().filter(|m| m.roleid == role || m.member == role).collect();
         for row in memberships {
             self.edit.delete_row(&*row);
         }
-        let settings: Vec<_> = self.edit.relation::<Setting>().rows().filter(|s| s.setrole == role).cloned().collect();
+        let settings: Vec<_> = self.edit.relation::<Setting>().rows().filter(|s| s.setrole == role).collect();
         for row in settings {
             self.edit.delete_row(&*row);
         }
@@ -438,7 +438,6 @@ impl CommandContext<'_> {
             .relation::<crate::catalog::Database>()
             .rows()
             .filter(|database| database.oid != self.database && database.datallowconn)
-            .cloned()
             .collect();
         for database in others {
             let catalog = self.cluster.database(database.oid)?.catalog();
@@ -466,7 +465,7 @@ impl CommandContext<'_> {
                 self.set_owner(class, object, new_owner)?;
             }
             let databases: Vec<_> =
-                self.edit.relation::<crate::catalog::Database>().rows().filter(|d| d.datdba == role).cloned().collect();
+                self.edit.relation::<crate::catalog::Database>().rows().filter(|d| d.datdba == role).collect();
             for database in databases {
                 self.set_owner(relations::PG_DATABASE, database.oid, new_owner)?;
             }
@@ -487,7 +486,7 @@ impl CommandContext<'_> {
                 .map(|owned| ObjectAddress::new(owned.class, owned.object))
                 .collect();
             if !targets.is_empty() {
-                self.perform_deletion(&targets, behavior)?;
+                self.drop_addresses(&targets, behavior)?;
             }
         }
         Ok(())
