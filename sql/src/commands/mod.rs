@@ -12,16 +12,21 @@
 //!
 //! Source: `src/backend/commands/`.
 
+mod alter_column;
+mod alter_object;
+mod alter_table;
 mod constraint;
 pub mod dependency;
 mod drop;
 pub mod extension;
+mod existing_rows;
 mod function;
 mod index;
 mod naming;
 mod new_rows;
 mod ownership;
 mod privilege;
+mod references;
 mod role;
 mod schema;
 mod sequence;
