@@ -15,6 +15,7 @@
 mod alter_column;
 mod alter_object;
 mod alter_table;
+mod comment;
 mod constraint;
 pub mod dependency;
 mod drop;
@@ -31,6 +32,7 @@ mod role;
 mod schema;
 mod sequence;
 mod table;
+mod truncate;
 
 use std::sync::Arc;
 
