@@ -33,6 +33,8 @@ mod schema;
 mod sequence;
 mod table;
 mod truncate;
+mod types;
+mod view;
 
 use std::sync::Arc;
 
