@@ -8,7 +8,7 @@ use sql::{Oid, Report, Result, SqlError, SqlState};
 
 use super::{Access, SpiArgument, SpiCode, SpiColumn, SpiCommand, SpiRequest, SpiResult, SpiTable};
 
-/// The portal that SPI commands run in.
+/// The statement and the portal that SPI commands run in.
 const PORTAL: &str = "<spi>";
 
 /// A session used through SPI. Notices that its commands raise are kept for the log.
@@ -76,6 +76,7 @@ impl SpiSession {
                 return Ok(SpiResult::of(refused));
             }
             let types: Vec<Oid> = command.arguments.iter().map(|argument| Oid(argument.type_oid)).collect();
+            self.session.close_statement(PORTAL);
             self.session.parse(PORTAL, &statement.text, &types).await?;
             result = self.run(PORTAL, &command.arguments, command.rows_max).await?;
         }
@@ -122,6 +123,7 @@ impl SpiSession {
             return Err(sql::error!(INVALID_CURSOR_DEFINITION, "cannot open {tag} query as cursor"));
         }
         let types: Vec<Oid> = command.arguments.iter().map(|argument| Oid(argument.type_oid)).collect();
+        self.session.close_statement(PORTAL);
         self.session.parse(PORTAL, &statement.text, &types).await?;
         let values: Vec<Option<&[u8]>> =
             command.arguments.iter().map(|argument| argument.value.as_deref().map(str::as_bytes)).collect();
