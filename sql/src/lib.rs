@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod clock;
 pub mod cluster;
 pub mod commands;
+pub mod deparse;
 mod error;
 pub mod execute;
 pub mod functions;

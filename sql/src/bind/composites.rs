@@ -10,7 +10,7 @@ use super::functions::{Arguments, Found};
 use super::position::At;
 use super::scope::{RecordField, ident_name};
 use super::{Binder, Typed};
-use crate::bound::{Expr, ExprKind, Subscript, TypeMod};
+use crate::bound::{Call, Expr, ExprKind, Subscript, TypeMod};
 use crate::oid::types;
 use crate::{Oid, Result, SqlError, error};
 
@@ -66,8 +66,12 @@ impl Binder<'_> {
         if let Some(call) = self.column_function(name, value.clone(), at)? {
             return Ok(call);
         }
-        if let Some(relation) = self.composite_relation(ty) {
-            let _ = relation;
+        if let ExprKind::WholeRow(range) = value.expr.kind
+            && let Some(item) = self.scopes.iter().flat_map(|scope| &scope.items).find(|item| item.range == Some(range))
+        {
+            return Err(error!(UNDEFINED_COLUMN, "column {}.{name} does not exist", item.name).at(self.position(at)));
+        }
+        if self.composite_relation(ty).is_some() {
             return Err(error!(UNDEFINED_COLUMN, "column \"{name}\" not found in data type {}", self.format_type(ty))
                 .at(self.position(at)));
         }
@@ -130,7 +134,7 @@ impl Binder<'_> {
             ),
             ExprKind::Relabel(inner) => self.record_shape(inner),
             ExprKind::Column { range, column } => self.column_shapes.get(&(*range, *column)).cloned(),
-            ExprKind::Call(call) | ExprKind::SetReturning(call) => self.out_fields(call.function),
+            ExprKind::Call(call) | ExprKind::SetReturning(call) => self.out_fields(call),
             ExprKind::Subquery(subquery) => {
                 let first = super::query::first_target(&subquery.query)?;
                 self.record_shape(first)
@@ -152,12 +156,14 @@ impl Binder<'_> {
     }
 
     /// The columns that a function's OUT parameters give.
-    pub(super) fn out_fields(&self, function: Oid) -> Option<Vec<RecordField>> {
-        let row = self.catalog().function(function)?;
+    fn out_fields(&self, call: &Call) -> Option<Vec<RecordField>> {
+        let row = self.catalog().function(call.function)?;
+        let actual: Vec<Oid> = call.arguments.iter().map(|argument| argument.ty.oid).collect();
         let (all, modes) = (row.proallargtypes.as_ref()?, row.proargmodes.as_ref()?);
         let mut fields = Vec::new();
         for (index, (oid, mode)) in all.iter().zip(modes).enumerate() {
             if matches!(mode, 'o' | 'b' | 't') {
+                let oid = &self.resolve_polymorphic(&actual, &mut row.proargtypes.clone(), *oid).ok()?;
                 let name = row.proargnames.as_ref().and_then(|names| names.get(index)).filter(|name| !name.is_empty());
                 fields.push(RecordField {
                     name: name.cloned().unwrap_or_else(|| format!("column{}", fields.len() + 1)),

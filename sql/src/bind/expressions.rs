@@ -35,9 +35,9 @@ impl Binder<'_> {
             Tree::Nested(inner) => self.expr(inner),
             Tree::BinaryOp { left, op, right } => self.binary(tree, left, op, right),
             Tree::UnaryOp { op, expr } => self.unary(*op, expr),
-            Tree::Cast { expr, data_type, .. } => {
+            Tree::Cast { kind, expr, data_type, .. } => {
                 let target = self.data_type(data_type)?;
-                self.cast_tree(expr, target)
+                self.cast_tree(expr, target, kind)
             }
             Tree::TypedString(typed) => {
                 let target = self.data_type(&typed.data_type)?;
@@ -152,13 +152,21 @@ impl Binder<'_> {
     }
 
     /// A cast; ARRAY and ROW constructors learn their element types from it.
-    fn cast_tree(&mut self, tree: &Tree, target: TypeMod) -> Result<Typed> {
+    fn cast_tree(&mut self, tree: &Tree, target: TypeMod, kind: &ast::CastKind) -> Result<Typed> {
         let input = match tree {
             Tree::Array(array) if self.base_element_type(target.oid).is_some() => self.array(array, Some(target))?,
             _ => self.expr(tree)?,
         };
-        let at = input.at;
-        self.cast(input, target, at)
+        let (source, at) = (input.type_oid(), input.at);
+        self.coerce_to_target(input, target, Context::Explicit)?.ok_or_else(|| {
+            let mut error = self.cannot_cast(source, target.oid, at);
+            let place = match kind {
+                ast::CastKind::DoubleColon => super::position::of_cast(self.context.text, at, casts_in(tree)),
+                _ => super::position::of_word_before(self.context.text, "CAST", at),
+            };
+            error.0.position = place.or(error.0.position);
+            error
+        })
     }
 
     fn interval_literal(&mut self, interval: &ast::Interval) -> Result<Typed> {
@@ -240,7 +248,7 @@ impl Binder<'_> {
         }
         Err(error!(FEATURE_NOT_SUPPORTED, "set-returning functions are not allowed in {construct}")
             .hint(LATERAL_HINT)
-            .at(self.position(at)))
+            .at(self.position(self.scope_ref().last_set.or(at))))
     }
 
     /// `ARRAY[…]`, with the type of a cast around it when there is one.
@@ -341,6 +349,14 @@ pub(super) fn is_row(tree: &Tree) -> bool {
         Tree::Tuple(_) => true,
         Tree::Function(function) => is_row_function(function),
         _ => false,
+    }
+}
+
+/// How many `::` casts an operand of one contains at its left edge.
+fn casts_in(tree: &Tree) -> usize {
+    match tree {
+        Tree::Cast { kind: ast::CastKind::DoubleColon, expr, .. } => 1 + casts_in(expr),
+        _ => 0,
     }
 }
 

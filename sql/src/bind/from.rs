@@ -199,8 +199,7 @@ impl Binder<'_> {
                 "table \"{}\" has {available} columns available but {} columns specified",
                 item.name,
                 alias.columns.len()
-            )
-            .at(self.position_of(alias.name.span.start)));
+            ));
         }
         let visible = item.columns.iter_mut().filter(|column| !column.dropped);
         for (column, definition) in visible.zip(&alias.columns) {

@@ -450,6 +450,7 @@ impl Binder<'_> {
     /// `0A000` naming the clause.
     fn allow_set(&mut self, at: At) -> Result<()> {
         self.scope().sets_bound += 1;
+        self.scope().last_set = at;
         match self.scope_ref().clause {
             Clause::FromFunction
             | Clause::SelectTarget

@@ -176,7 +176,7 @@ impl Binder<'_> {
                 }
             })
             .collect();
-        let query = self.convert_columns(placed.query, &wanted)?;
+        let query = self.convert_columns(placed.query, &wanted, &placed.places)?;
         let range = self.new_range();
         let values = query
             .columns

@@ -14,6 +14,9 @@ impl Binder<'_> {
     /// Binds a literal or a parameter.
     pub(super) fn literal(&mut self, literal: &ast::ValueWithSpan) -> Result<Typed> {
         let at = At::new(literal.span.start);
+        if let Literal::NationalStringLiteral(text) = &literal.value {
+            return self.typed_text(TypeMod::plain(types::BPCHAR), text, at);
+        }
         if let Some(text) = string_value(&literal.value) {
             return Ok(self.untyped(text, at));
         }

@@ -19,6 +19,7 @@
 //! | `clauses`, `grouping` | GROUP BY, ORDER BY, DISTINCT, WINDOW, LIMIT | `parse_clause.c` |
 //! | `query`, `set_operations`, `with` | queries | `analyze.c`, `parse_cte.c` |
 //! | `targets` | select lists, their names, assignments | `parse_target.c` |
+//! | `walk`, `api` | visiting bound trees; what other parts of the server bind | |
 //! | `insert`, `update`, `merge`, `views` | data modification | `analyze.c`, `parse_merge.c`, `rewriteHandler.c` |
 
 mod aggregates;
@@ -53,6 +54,9 @@ mod update;
 mod views;
 mod walk;
 mod with;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

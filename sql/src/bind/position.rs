@@ -71,6 +71,22 @@ pub(super) fn of_word_before(text: &str, word: &str, place: At) -> Option<usize>
     of_operator(text, word, None, place)
 }
 
+/// The position of the `::` that follows an expression with `before` casts of its own.
+pub(super) fn of_cast(text: &str, operand: At, before: usize) -> Option<usize> {
+    let tokens = tokens(text);
+    let start = tokens.iter().position(|token| token.span.start == operand.location)?;
+    let mut depth = 0_i32;
+    let mut outside = tokens[start..].iter().filter(|token| {
+        match token.token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => depth = (depth - 1).max(0),
+            _ => {}
+        }
+        depth == 0 && token.token == Token::DoubleColon
+    });
+    parse::position(text, outside.nth(before)?.span.start)
+}
+
 fn previous_operator(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {
     tokens[..from].iter().rposition(|token| !matches!(token.token, Token::LParen))
 }

@@ -89,6 +89,8 @@ pub(super) struct Scope {
     pub(super) has_set_returning: bool,
     /// How many calls of set-returning functions have been bound at this level.
     pub(super) sets_bound: usize,
+    /// Where the last of them stands.
+    pub(super) last_set: At,
     pub(super) windows: Vec<Window>,
     pub(super) window_names: Vec<(String, usize)>,
     /// The columns of this level that expressions have named, in order, outside aggregates of this level.
@@ -189,6 +191,7 @@ impl Scope {
             has_windows: false,
             has_set_returning: false,
             sets_bound: 0,
+            last_set: At::NOWHERE,
             windows: Vec::new(),
             window_names: Vec::new(),
             references: Vec::new(),
@@ -593,7 +596,7 @@ impl Binder<'_> {
     fn similar_column(&self, qualifier: Option<&str>, name: &str) -> Option<Similar> {
         let mut best: Vec<(usize, String)> = Vec::new();
         let mut unreachable = None;
-        let limit = name.chars().count().div_ceil(2);
+        let limit = name.len() / 2;
         for scope in self.scopes.iter().rev() {
             for item in scope.items.iter().filter(|item| item.range.is_some()) {
                 let visible = item.relation_visible && (!item.lateral_only || scope.lateral_active);

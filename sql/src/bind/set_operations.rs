@@ -138,8 +138,8 @@ impl Binder<'_> {
         if let Some(announced) = announced {
             self.check_announced(announced, &columns, &left.places)?;
         }
-        left.query = self.convert_columns(left.query, &targets)?;
-        right.query = self.convert_columns(right.query, &targets)?;
+        left.query = self.convert_columns(left.query, &targets, &left.places)?;
+        right.query = self.convert_columns(right.query, &targets, &right.places)?;
         let query = Query {
             ctes: Vec::new(),
             body: QueryBody::SetOperation {
@@ -186,7 +186,12 @@ impl Binder<'_> {
     }
 
     /// Converts the columns of a query to types: in place where that cannot change what the query means, else around it.
-    pub(super) fn convert_columns(&mut self, mut query: Query, targets: &[TypeMod]) -> Result<Query> {
+    pub(super) fn convert_columns(
+        &mut self,
+        mut query: Query,
+        targets: &[TypeMod],
+        places: &[At],
+    ) -> Result<Query> {
         let needed = |query: &Query| {
             query.columns.iter().zip(targets).any(|(column, target)| column.ty.oid != target.oid)
         };
@@ -201,7 +206,7 @@ impl Binder<'_> {
                     let expr = &mut select.targets[index].expr;
                     let untyped = expr.ty.oid == crate::oid::types::UNKNOWN;
                     if expr.ty.oid != target.oid && (simple || untyped) {
-                        let converted = self.convert_expr(expr.clone(), *target)?;
+                        let converted = self.convert_expr(expr.clone(), *target, places.get(index))?;
                         query.columns[index].ty = converted.ty;
                         query.columns[index].collation = converted.collation;
                         query.columns[index].origin = None;
@@ -213,7 +218,7 @@ impl Binder<'_> {
                 for row in rows {
                     for (value, target) in row.iter_mut().zip(targets) {
                         if value.ty.oid != target.oid {
-                            *value = self.convert_expr(value.clone(), *target)?;
+                            *value = self.convert_expr(value.clone(), *target, None)?;
                         }
                     }
                 }
@@ -226,8 +231,13 @@ impl Binder<'_> {
         if needed(&query) { self.wrap_converted(query, targets) } else { Ok(query) }
     }
 
-    fn convert_expr(&mut self, expr: crate::bound::Expr, target: TypeMod) -> Result<crate::bound::Expr> {
-        let typed = self.with_expr_collation(expr, At::NOWHERE);
+    fn convert_expr(
+        &mut self,
+        expr: crate::bound::Expr,
+        target: TypeMod,
+        place: Option<&At>,
+    ) -> Result<crate::bound::Expr> {
+        let typed = self.with_expr_collation(expr, place.copied().unwrap_or(At::NOWHERE));
         Ok(self.coerce(typed, TypeMod::plain(target.oid), Context::Implicit)?.expr)
     }
 
@@ -244,7 +254,7 @@ impl Binder<'_> {
                 ty: output.ty,
                 collation: output.collation,
             };
-            let expr = if output.ty.oid == target.oid { source } else { self.convert_expr(source, *target)? };
+            let expr = if output.ty.oid == target.oid { source } else { self.convert_expr(source, *target, None)? };
             output.ty = expr.ty;
             output.collation = expr.collation;
             bound.push(Target { expr, name: output.name.clone(), hidden: false });
@@ -284,7 +294,7 @@ impl Binder<'_> {
                 }
             })
             .collect();
-        self.convert_columns(query, &targets)
+        self.convert_columns(query, &targets, &[])
     }
 }
 

@@ -198,7 +198,9 @@ impl Binder<'_> {
             "nullif" => {
                 let mut arguments = self.arguments(&list.args)?.values.into_iter();
                 match (arguments.next(), arguments.next(), arguments.next()) {
-                    (Some(left), Some(right), None) => self.null_if(left, right, at).map(Some),
+                    (Some(left), Some(right), None) => {
+                        self.null_if(left, right, at).map(Some).map_err(|error| error.at(self.position(at)))
+                    },
                     _ => Err(error!(SYNTAX_ERROR, "syntax error at or near \")\"")),
                 }
             }

@@ -215,6 +215,9 @@ fn figure_name(tree: &Tree) -> Option<(String, bool)> {
             Some(ast::TrimWhereField::Trailing) => "rtrim",
             _ => "btrim",
         }),
+        Tree::Value(ast::ValueWithSpan { value: ast::Value::NationalStringLiteral(_), .. }) => {
+            Some(("bpchar".to_owned(), false))
+        }
         Tree::Value(ast::ValueWithSpan { value: ast::Value::Boolean(_), .. }) => Some(("bool".to_owned(), false)),
         _ => None,
     }

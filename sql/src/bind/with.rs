@@ -21,20 +21,28 @@ impl Binder<'_> {
                     .at(self.position_of(cte.alias.name.span.start)));
             }
         }
-        // All names hide relations of the same names from here on when the list is recursive.
-        let mut bound = Vec::with_capacity(with.cte_tables.len());
+        // Names further down cannot be meant yet, which is worth a hint.
         for cte in &with.cte_tables {
-            bound.push(self.with_query(cte, with.recursive)?);
+            let entry = CteEntry {
+                name: ident_name(&cte.alias.name),
+                id: self.new_cte(),
+                columns: Vec::new(),
+                state: CteState::NotYet,
+                references: 0,
+            };
+            self.scope().ctes.push(entry);
+        }
+        let first = self.scope_ref().ctes.len() - with.cte_tables.len();
+        let mut bound = Vec::with_capacity(with.cte_tables.len());
+        for (index, cte) in with.cte_tables.iter().enumerate() {
+            bound.push(self.with_query(cte, with.recursive, first + index)?);
         }
         Ok(bound)
     }
 
-    fn with_query(&mut self, tree: &ast::Cte, may_recurse: bool) -> Result<Cte> {
+    fn with_query(&mut self, tree: &ast::Cte, may_recurse: bool, index: usize) -> Result<Cte> {
         let name = ident_name(&tree.alias.name);
-        let id = self.new_cte();
-        let entry = CteEntry { name: name.clone(), id, columns: Vec::new(), state: CteState::NotYet, references: 0 };
-        self.scope().ctes.push(entry);
-        let index = self.scope_ref().ctes.len() - 1;
+        let id = self.scope_ref().ctes[index].id;
         let recursive = may_recurse && mentions(&tree.query, &name);
         let mut cte = match &*tree.query.body {
             SetExpr::Insert(inner) | SetExpr::Update(inner) | SetExpr::Delete(inner) | SetExpr::Merge(inner) => {

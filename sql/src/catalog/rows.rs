@@ -438,7 +438,7 @@ rows! {
         unique pg_language_name_index [lanname];
     }
     /// A row of `pg_extension`.
-    Extension = pg_extension built_in local {
+    Extension = pg_extension empty local {
         oid: Oid,
         extname: String,
         extowner: Oid,

@@ -207,6 +207,12 @@ impl Cluster {
         plain.then(|| fs::read_to_string(self.extension_directory().join(name)).ok()).flatten()
     }
 
+    /// The library of this name; a path prefix `$libdir/` and the ending `.so` do not count.
+    pub fn library(&self, name: &str) -> Option<Arc<dyn Library>> {
+        let name = name.strip_prefix("$libdir/").unwrap_or(name);
+        self.libraries.read().get(name.strip_suffix(".so").unwrap_or(name)).cloned()
+    }
+
     /// The names of all extension files.
     pub fn extension_files(&self) -> Vec<String> {
         let mut names: Vec<String> = self.extensions.read().keys().cloned().collect();
@@ -218,7 +224,8 @@ impl Cluster {
         names
     }
 
-    fn extension_directory(&self) -> PathBuf {
+    /// Where extensions are looked for besides those that come with the server.
+    pub fn extension_directory(&self) -> PathBuf {
         self.directory.join("extension")
     }
 

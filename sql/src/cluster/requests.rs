@@ -31,11 +31,9 @@ impl Request {
     }
 }
 
-/// What the postmaster can be asked for.
+/// What the postmaster can be asked for, besides reading the settings again (`Facilities::reload`).
 #[derive(Default)]
 pub struct Requests {
-    /// Read the settings again.
-    pub reload: Request,
     /// Shut down.
     pub shutdown: Request,
 }

@@ -20,7 +20,7 @@ use crate::catalog::Sequence;
 use crate::{Oid, Result, SqlError, error};
 
 /// How many values the file runs ahead (`SEQ_LOG_VALS`).
-pub const VALUES_AHEAD: u32 = 32;
+const VALUES_AHEAD: u32 = 32;
 
 /// Where a sequence stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,12 +106,16 @@ impl Sequences {
         self.state.lock().remove(&self.path, sequence)
     }
 
-    /// A sequence has a new definition, START among it: it begins anew.
+    /// A sequence has a new definition. It goes on from its last value; RESTART is [`Self::set`].
     ///
     /// # Errors
-    /// Those of the storage engine.
+    /// None today.
     pub fn reset(&self, sequence: Oid) -> Result<()> {
-        self.state.lock().remove(&self.path, sequence)
+        // What the file says ahead was reckoned with the old increment.
+        if let Some(progress) = self.state.lock().progress.get_mut(&sequence) {
+            progress.ahead = 0;
+        }
+        Ok(())
     }
 
     /// Waits until the file is on disk up to this commit.

@@ -479,13 +479,16 @@ fn action_letter(action: &str) -> char {
 /// The columns that an expression over one table names, each once, in order.
 pub(super) fn columns_in(expr: &Expr) -> Vec<i16> {
     let mut columns = Vec::new();
-    crate::bound::walk(expr, &mut |expr| {
-        if let crate::bound::ExprKind::Column { column, .. } = &expr.kind
-            && let Ok(attnum) = super::table::attnum(*column)
-            && !columns.contains(&attnum)
-        {
-            columns.push(attnum);
-        }
-    });
+    collect_columns(&mut expr.clone(), &mut columns);
     columns
+}
+
+fn collect_columns(expr: &mut Expr, columns: &mut Vec<i16>) {
+    if let crate::bound::ExprKind::Column { column, .. } = &expr.kind
+        && let Ok(attnum) = super::table::attnum(*column)
+        && !columns.contains(&attnum)
+    {
+        columns.push(attnum);
+    }
+    crate::lower::children_mut(expr, &mut |child| collect_columns(child, columns));
 }

@@ -10,7 +10,7 @@ use crate::catalog::{Class, Index};
 use crate::execute::physical;
 use crate::oid::relations;
 use crate::parse::{CreateIndex, IndexElement, plain_column};
-use crate::types::names::NAME_BYTES_MAX;
+use crate::types::text::NAME_LENGTH_MAX as NAME_BYTES_MAX;
 use crate::{Oid, Result, SqlError, SqlState, error};
 
 /// `pg_index.indoption` bits.

@@ -12,7 +12,17 @@
 //!
 //! Source: `src/backend/commands/`.
 
+mod constraint;
 pub mod dependency;
+mod drop;
+pub mod extension;
+mod function;
+mod index;
+mod naming;
+mod new_rows;
+mod pending;
+mod schema;
+mod table;
 
 use std::sync::Arc;
 
@@ -21,7 +31,7 @@ use storage::Connection;
 use crate::bind::BindContext;
 use crate::catalog::{Catalog, CatalogEdit};
 use crate::cluster::Cluster;
-use crate::parse::{Node, Utility};
+use crate::parse::Utility;
 use crate::session::{CommandTag, StatementContext};
 use crate::{Oid, Report, Result, Severity, SqlError, SqlState};
 
@@ -148,6 +158,15 @@ pub fn handles(utility: &Utility) -> bool {
 /// # Errors
 /// Those of the command; `0A000` naming one that is not supported. The caller undoes what it has done so far.
 pub fn run(context: &mut CommandContext<'_>, utility: &Utility) -> Result<CommandTag> {
-    let _ = (context, utility, Node::Sql);
-    Err(SqlError::unsupported(utility.tag()))
+    match utility {
+        Utility::CreateSchema(statement) => context.create_schema(statement)?,
+        Utility::CreateTable(statement) => context.create_table(statement)?,
+        Utility::CreateIndex(statement) => context.create_index(statement)?,
+        Utility::CreateFunction(statement) => context.create_function(statement)?,
+        Utility::CreateExtension(statement) => context.create_extension(statement)?,
+        Utility::AlterExtension(statement) => context.alter_extension(statement)?,
+        Utility::Drop(statement) => context.drop_objects(statement)?,
+        _ => return Err(SqlError::unsupported(utility.tag())),
+    }
+    Ok(CommandTag { command: utility.tag().to_owned(), rows: None })
 }

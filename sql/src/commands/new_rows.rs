@@ -140,7 +140,7 @@ pub(super) fn array_type_name(catalog: &Catalog, element: &str, namespace: Oid) 
     while catalog.type_named(namespace, &name).is_some() {
         name.insert(0, '_');
     }
-    while name.len() > crate::types::names::NAME_BYTES_MAX {
+    while name.len() > crate::types::text::NAME_LENGTH_MAX {
         name.pop();
     }
     name

@@ -112,7 +112,32 @@ pub(crate) fn engine_error(error: storage::Error) -> SqlError {
         }
         ErrorKind::Limit => error!(PROGRAM_LIMIT_EXCEEDED, "{}", error.message),
         ErrorKind::InUse => error!(OBJECT_IN_USE, "{}", error.message),
-        ErrorKind::Other => SqlError::internal(error.message),
+        ErrorKind::Other => known_complaint(&error.message).unwrap_or_else(|| SqlError::internal(error.message)),
+    }
+}
+
+/// Complaints of the engine's own window functions, which PostgreSQL has words for.
+fn known_complaint(message: &str) -> Option<SqlError> {
+    const PRECEDING: &str = "frame starting offset must be a non-negative";
+    const FOLLOWING: &str = "frame ending offset must be a non-negative";
+    const NTILE: &str = "argument of ntile must be a positive integer";
+    const NTH_VALUE: &str = "second argument to nth_value must be a positive integer";
+    if message.starts_with(PRECEDING) {
+        return Some(error!(INVALID_PRECEDING_OR_FOLLOWING_SIZE, "frame starting offset must not be negative"));
+    }
+    if message.starts_with(FOLLOWING) {
+        return Some(error!(INVALID_PRECEDING_OR_FOLLOWING_SIZE, "frame ending offset must not be negative"));
+    }
+    match message {
+        NTILE => Some(error!(
+            INVALID_ARGUMENT_FOR_NTILE,
+            "argument of ntile must be greater than zero"
+        )),
+        NTH_VALUE => Some(error!(
+            INVALID_ARGUMENT_FOR_NTH_VALUE,
+            "argument of nth_value must be greater than zero"
+        )),
+        _ => None,
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) const PLAIN: &[Function] = comparisons! { "{0}", "{1}";
     "chareq" "charne" "charlt" "charle" "chargt" "charge" "btcharcmp";
     "byteaeq" "byteane" "bytealt" "byteale" "byteagt" "byteage" "byteacmp";
     "uuid_eq" "uuid_ne" "uuid_lt" "uuid_le" "uuid_gt" "uuid_ge" "uuid_cmp";
+    "biteq" "bitne" "bitlt" "bitle" "bitgt" "bitge" "bitcmp";
+    "macaddr_eq" "macaddr_ne" "macaddr_lt" "macaddr_le" "macaddr_gt" "macaddr_ge" "macaddr_cmp";
     "enum_eq" "enum_ne" "enum_lt" "enum_le" "enum_gt" "enum_ge" "enum_cmp";
 };
 
@@ -54,6 +56,7 @@ pub(super) const KEYED: &[Function] = comparisons! { "{0}", "{1} COLLATE pgkey";
     "numeric_eq" "numeric_ne" "numeric_lt" "numeric_le" "numeric_gt" "numeric_ge" "numeric_cmp";
     "array_eq" "array_ne" "array_lt" "array_le" "array_gt" "array_ge" "btarraycmp";
     "record_eq" "record_ne" "record_lt" "record_le" "record_gt" "record_ge" "btrecordcmp";
+    "network_eq" "network_ne" "network_lt" "network_le" "network_gt" "network_ge" "network_cmp";
     "range_eq" "range_ne" "range_lt" "range_le" "range_gt" "range_ge" "range_cmp";
 };
 
@@ -107,4 +110,8 @@ pub(super) const EXTREMES: &[Function] = &[
     native("text_starts_with", "(substr({0}, 1, length({1})) = {1})"),
     native("oidvectoreq", "({0} = {1})"),
     native("oidvectorne", "({0} <> {1})"),
+    native(
+        "btbpchar_pattern_cmp",
+        "((rtrim({0}, ' ') > rtrim({1}, ' ')) - (rtrim({0}, ' ') < rtrim({1}, ' ')))",
+    ),
 ];

@@ -14,10 +14,10 @@ use crate::{Result, SqlError, Value, ValueRef, error};
 
 /// The keywords in upper case, longer ones before those they begin with.
 const KEYWORDS: &[&str] = &[
-    "A.D.", "A.M.", "AD", "AM", "B.C.", "BC", "CC", "DAY", "DDD", "DD", "DY", "D", "FF1", "FF2", "FF3", "FF4", "FF5",
-    "FF6", "FX", "HH24", "HH12", "HH", "IDDD", "ID", "IW", "IYYY", "IYY", "IY", "I", "J", "MI", "MM", "MONTH", "MON",
-    "MS", "OF", "P.M.", "PM", "Q", "RM", "SSSSS", "SSSS", "SS", "TZH", "TZM", "TZ", "US", "WW", "W", "Y,YYY", "YYYY",
-    "YYY", "YY", "Y",
+    "A.D.", "A.M.", "AD", "AM", "B.C.", "BC", "CC", "DAY", "DDD", "DD", "DY", "D", "FF1", "FF2", "FF3",
+    "FF4", "FF5", "FF6", "FX", "HH24", "HH12", "HH", "IDDD", "ID", "IW", "IYYY", "IYY", "IY", "I", "J", "MI",
+    "MM", "MONTH", "MON", "MS", "OF", "P.M.", "PM", "Q", "RM", "SSSSS", "SSSS", "SS", "TZH", "TZM", "TZ",
+    "US", "WW", "W", "Y,YYY", "YYYY", "YYY", "YY", "Y",
 ];
 
 const ROMAN_MONTHS: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
@@ -100,7 +100,8 @@ fn prefix(text: &str) -> (bool, &str) {
 fn keyword(text: &str) -> Option<(&'static str, &str)> {
     KEYWORDS.iter().find_map(|key| {
         let written = text.get(..key.len())?;
-        let capital = matches!(*key, "DAY" | "DY" | "MONTH" | "MON") && written.starts_with(|c: char| c.is_ascii_uppercase());
+        let capital = matches!(*key, "DAY" | "DY" | "MONTH" | "MON")
+            && written.starts_with(|c: char| c.is_ascii_uppercase());
         let same = written == *key
             || written == key.to_ascii_lowercase()
             || (capital && written[1..] == key[1..].to_ascii_lowercase());
@@ -183,7 +184,14 @@ impl<'a> Moment<'a> {
             "Q" => ((self.month - 1) / 3 + 1, 0),
             "J" => (self.days + date::EPOCH_JULIAN, 0),
             "CC" if self.is_interval => (self.year / 100, 2),
-            "CC" => (if self.year > 0 { (self.year - 1) / 100 + 1 } else { (self.year - 1) / 100 - 1 + i64::from(self.year % 100 == 0) }, 2),
+            "CC" => (
+                if self.year > 0 {
+                    (self.year - 1) / 100 + 1
+                } else {
+                    (self.year - 1) / 100 - 1 + i64::from(self.year % 100 == 0)
+                },
+                2,
+            ),
             "YYYY" => (year, 4),
             "YYY" => (year % 1000, 3),
             "YY" => (year % 100, 2),
@@ -201,15 +209,30 @@ impl<'a> Moment<'a> {
         for part in parts {
             match part {
                 Part::Plain(c) | Part::Quoted(c) => out.push(*c),
-                Part::Field { key, written, fill, ordinal } => self.write_field(key, written, *fill, *ordinal, &mut out)?,
+                Part::Field { key, written, fill, ordinal } => {
+                    self.write_field(key, written, *fill, *ordinal, &mut out)?
+                }
             }
         }
         Ok(out)
     }
 
-    fn write_field(&self, key: &str, written: &str, fill: bool, ordinal: Option<bool>, out: &mut String) -> Result<()> {
+    fn write_field(
+        &self,
+        key: &str,
+        written: &str,
+        fill: bool,
+        ordinal: Option<bool>,
+        out: &mut String,
+    ) -> Result<()> {
         if let Some((number, width)) = self.number(key) {
-            let width = if !fill { 0 } else if number < 0 && width > 0 { width + 1 } else { width };
+            let width = if !fill {
+                0
+            } else if number < 0 && width > 0 {
+                width + 1
+            } else {
+                width
+            };
             let text = format!("{number:0width$}");
             out.push_str(&text);
             if let Some(upper) = ordinal {
@@ -234,10 +257,15 @@ impl<'a> Moment<'a> {
                 out.push_str(&dotted(half, written));
             }
             _ if self.is_interval && !matches!(key, "MONTH" | "MON" | "RM") => {
-                return Err(error!(INVALID_DATETIME_FORMAT, "invalid format specification for an interval value")
-                    .hint("Intervals are not tied to specific calendar dates."));
+                return Err(error!(
+                    INVALID_DATETIME_FORMAT,
+                    "invalid format specification for an interval value"
+                )
+                .hint("Intervals are not tied to specific calendar dates."));
             }
-            "AD" | "BC" | "A.D." | "B.C." => out.push_str(&dotted(if self.year <= 0 { "BC" } else { "AD" }, written)),
+            "AD" | "BC" | "A.D." | "B.C." => {
+                out.push_str(&dotted(if self.year <= 0 { "BC" } else { "AD" }, written))
+            }
             "MONTH" | "MON" | "RM" if self.month == 0 => {}
             "MONTH" => name(MONTHS[self.month as usize - 1], written, fill, 9, out),
             "MON" => name(&MONTHS[self.month as usize - 1][..3], written, fill, 0, out),
@@ -276,7 +304,8 @@ impl<'a> Moment<'a> {
 
 /// `AD` as `A.D.` or `ad`, in the shape in which the pattern writes it.
 fn dotted(word: &str, written: &str) -> String {
-    let text = if written.contains('.') { word.chars().map(|c| format!("{c}.")).collect() } else { word.to_owned() };
+    let text =
+        if written.contains('.') { word.chars().map(|c| format!("{c}.")).collect() } else { word.to_owned() };
     if written.starts_with(|c: char| c.is_ascii_lowercase()) { text.to_ascii_lowercase() } else { text }
 }
 
@@ -342,8 +371,11 @@ impl Reader {
                 Part::Plain(c) if !c.is_alphanumeric() => {
                     rest = rest.trim_start();
                     let next = rest.chars().next();
-                    let sign_of_zone = matches!(parts.get(position + 1), Some(Part::Field { key: "TZH", .. }));
-                    if let Some(next) = next.filter(|next| !next.is_alphanumeric() && !(sign_of_zone && matches!(next, '+' | '-'))) {
+                    let sign_of_zone =
+                        matches!(parts.get(position + 1), Some(Part::Field { key: "TZH", .. }));
+                    if let Some(next) = next.filter(|next| {
+                        !next.is_alphanumeric() && !(sign_of_zone && matches!(next, '+' | '-'))
+                    }) {
                         rest = rest[next.len_utf8()..].trim_start();
                     }
                 }
@@ -366,7 +398,9 @@ impl Reader {
     fn field<'a>(&mut self, key: &str, written: &str, rest: &'a str, fixed: bool) -> Result<&'a str> {
         let width = match key {
             "YYYY" | "IYYY" | "HH24" | "HH12" if key.len() == 4 && key.contains('Y') => 4,
-            "HH24" | "HH12" | "HH" | "MI" | "SS" | "MM" | "DD" | "WW" | "IW" | "YY" | "IY" | "CC" | "TZM" => 2,
+            "HH24" | "HH12" | "HH" | "MI" | "SS" | "MM" | "DD" | "WW" | "IW" | "YY" | "IY" | "CC" | "TZM" => {
+                2
+            }
             "YYY" | "IYY" | "DDD" | "IDDD" | "MS" => 3,
             "SSSS" | "SSSSS" => 5,
             "US" => 6,
@@ -375,7 +409,8 @@ impl Reader {
             key if key.starts_with("FF") => usize::from(key.as_bytes()[2] - b'0'),
             _ => return self.word(key, written, rest),
         };
-        let limit = if fixed || matches!(key, "MS" | "US") || key.starts_with("FF") { width } else { usize::MAX };
+        let limit =
+            if fixed || matches!(key, "MS" | "US") || key.starts_with("FF") { width } else { usize::MAX };
         let sign = usize::from(rest.starts_with(['-', '+']));
         let digits = rest[sign..].bytes().take(limit).take_while(u8::is_ascii_digit).count();
         if digits == 0 {
@@ -430,10 +465,15 @@ impl Reader {
     fn word<'a>(&mut self, key: &str, written: &str, rest: &'a str) -> Result<&'a str> {
         let word: String = rest.chars().take_while(|c| c.is_alphabetic() || *c == '.').collect();
         let lower = word.to_ascii_lowercase();
-        let invalid = || error!(INVALID_DATETIME_FORMAT, "invalid value \"{word}\" for \"{written}\"")
-            .detail("The given value did not match any of the allowed values for this field.");
+        let invalid = || {
+            error!(INVALID_DATETIME_FORMAT, "invalid value \"{word}\" for \"{written}\"")
+                .detail("The given value did not match any of the allowed values for this field.")
+        };
         let full = |names: &[&str]| {
-            names.iter().position(|name| lower.starts_with(&name.to_ascii_lowercase())).map(|at| (at, names[at].len()))
+            names
+                .iter()
+                .position(|name| lower.starts_with(&name.to_ascii_lowercase()))
+                .map(|at| (at, names[at].len()))
         };
         let taken = match key {
             "MONTH" | "MON" => {
@@ -446,7 +486,10 @@ impl Reader {
             "DAY" => full(&DAYS).ok_or_else(invalid)?.1,
             "DY" => 3.min(word.len()),
             "RM" => {
-                let found = ROMAN_MONTHS.iter().position(|roman| roman.eq_ignore_ascii_case(&word)).ok_or_else(invalid)?;
+                let found = ROMAN_MONTHS
+                    .iter()
+                    .position(|roman| roman.eq_ignore_ascii_case(&word))
+                    .ok_or_else(invalid)?;
                 self.month = Some(found as i64 + 1);
                 word.len()
             }
@@ -469,12 +512,20 @@ impl Reader {
             }
             "TZH" => {
                 let sign = if rest.starts_with('-') { -1 } else { 1 };
-                let digits: String = rest.trim_start_matches(['+', '-']).chars().take(2).take_while(char::is_ascii_digit).collect();
+                let digits: String = rest
+                    .trim_start_matches(['+', '-'])
+                    .chars()
+                    .take(2)
+                    .take_while(char::is_ascii_digit)
+                    .collect();
                 self.zone = (Some(sign), digits.parse().map_err(|_| invalid())?, self.zone.2);
                 digits.len() + usize::from(rest.starts_with(['+', '-']))
             }
             _ => {
-                return Err(error!(FEATURE_NOT_SUPPORTED, "formatting field \"{written}\" is only supported in to_char"));
+                return Err(error!(
+                    FEATURE_NOT_SUPPORTED,
+                    "formatting field \"{written}\" is only supported in to_char"
+                ));
             }
         };
         Ok(&rest[taken..])
@@ -516,8 +567,11 @@ impl Reader {
         let mut hour = self.hour.unwrap_or(0);
         if self.twelve_hours {
             if !(1..=12).contains(&hour) {
-                return Err(error!(INVALID_DATETIME_FORMAT, "hour \"{hour}\" is invalid for the 12-hour clock")
-                    .hint("Use the 24-hour clock, or give an hour between 1 and 12."));
+                return Err(error!(
+                    INVALID_DATETIME_FORMAT,
+                    "hour \"{hour}\" is invalid for the 12-hour clock"
+                )
+                .hint("Use the 24-hour clock, or give an hour between 1 and 12."));
             }
             hour = match self.afternoon {
                 Some(true) if hour < 12 => hour + 12,
@@ -605,7 +659,10 @@ mod tests {
         let day = |year, month, day| Day { year, month, day }.days();
         assert_eq!(read("YYYY-MM-DD", "2024-3-5"), (day(2024, 3, 5), 0));
         assert_eq!(read("YYYYMMDDHH24MISS", "20240305140709"), (day(2024, 3, 5), 50_829_000_000));
-        assert_eq!(read("DD Mon YYYY HH12:MI PM", "05 Dec 2000 02:30 pm"), (day(2000, 12, 5), 52_200_000_000));
+        assert_eq!(
+            read("DD Mon YYYY HH12:MI PM", "05 Dec 2000 02:30 pm"),
+            (day(2000, 12, 5), 52_200_000_000)
+        );
         assert_eq!(read("IYYY-IW-ID", "2006-42-4"), (day(2006, 10, 19), 0));
     }
 }

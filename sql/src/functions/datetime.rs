@@ -39,8 +39,12 @@ fn add_months_and_days(local: i64, interval: Interval) -> Result<i64> {
         day.day = day.day.min(date::days_in_month(day.year, day.month));
         days = day.days();
     }
-    let moment = (days + i64::from(interval.days)).checked_mul(DAY).and_then(|days| days.checked_add(local.rem_euclid(DAY)));
-    moment.filter(|moment| (timestamp::MIN..timestamp::END).contains(moment)).ok_or_else(timestamp::out_of_range)
+    let moment = (days + i64::from(interval.days))
+        .checked_mul(DAY)
+        .and_then(|days| days.checked_add(local.rem_euclid(DAY)));
+    moment
+        .filter(|moment| (timestamp::MIN..timestamp::END).contains(moment))
+        .ok_or_else(timestamp::out_of_range)
 }
 
 /// Adds an interval to an instant: months and days are counted on the zone's calendar.
@@ -56,7 +60,10 @@ pub fn add_interval_in_zone(instant: i64, interval: Interval, zone: &TimeZone) -
         let local = add_months_and_days(timestamp::to_local(instant, zone)?, interval)?;
         instant = timestamp::from_local(local, zone)?;
     }
-    instant.checked_add(interval.microseconds).ok_or_else(timestamp::out_of_range).and_then(timestamp::checked)
+    instant
+        .checked_add(interval.microseconds)
+        .ok_or_else(timestamp::out_of_range)
+        .and_then(timestamp::checked)
 }
 
 /// The difference in days and time, without months.
@@ -78,7 +85,8 @@ fn age(left: i64, right: i64) -> Result<Interval> {
     let sign = if negative { -1 } else { 1 };
     let mut time = sign * (first_time - second_time);
     let mut days = sign * (i64::from(first.day) - i64::from(second.day));
-    let mut months = sign * ((first.year - second.year) * 12 + i64::from(first.month) - i64::from(second.month));
+    let mut months =
+        sign * ((first.year - second.year) * 12 + i64::from(first.month) - i64::from(second.month));
     while time < 0 {
         time += DAY;
         days -= 1;
@@ -121,7 +129,11 @@ fn make_time(hour: i64, minute: i64, second: f64) -> Result<i64> {
         crate::types::float::format_float8(second, 0).clone_into(&mut shown);
         error!(DATETIME_FIELD_OVERFLOW, "time field value out of range: {hour}:{minute:02}:{shown}")
     };
-    if second.is_nan() || !(0..=24).contains(&hour) || !(0..60).contains(&minute) || !(0.0..=60.0).contains(&second) {
+    if second.is_nan()
+        || !(0..=24).contains(&hour)
+        || !(0..60).contains(&minute)
+        || !(0.0..=60.0).contains(&second)
+    {
         return Err(refuse());
     }
     let time = (hour * 60 + minute) * 60_000_000 + (second * 1e6).round_ties_even() as i64;
@@ -130,9 +142,13 @@ fn make_time(hour: i64, minute: i64, second: f64) -> Result<i64> {
 
 fn make_date(arguments: &[ValueRef<'_>]) -> Result<i64> {
     let (written, month, day) = (integer(arguments[0])?, integer(arguments[1])?, integer(arguments[2])?);
-    let refuse = || error!(DATETIME_FIELD_OVERFLOW, "date field value out of range: {written}-{month:02}-{day:02}");
+    let refuse =
+        || error!(DATETIME_FIELD_OVERFLOW, "date field value out of range: {written}-{month:02}-{day:02}");
     let year = if written < 0 { written + 1 } else { written };
-    let valid = written != 0 && (1..=12).contains(&month) && day >= 1 && day <= i64::from(date::days_in_month(year, month as u32));
+    let valid = written != 0
+        && (1..=12).contains(&month)
+        && day >= 1
+        && day <= i64::from(date::days_in_month(year, month as u32));
     if !valid {
         return Err(refuse());
     }
@@ -147,7 +163,10 @@ fn make_date(arguments: &[ValueRef<'_>]) -> Result<i64> {
 fn make_timestamp(arguments: &[ValueRef<'_>]) -> Result<i64> {
     let days = make_date(arguments)?;
     let time = make_time(integer(arguments[3])?, integer(arguments[4])?, real(arguments[5])?)?;
-    days.checked_mul(DAY).and_then(|days| days.checked_add(time)).ok_or_else(timestamp::out_of_range).and_then(timestamp::checked)
+    days.checked_mul(DAY)
+        .and_then(|days| days.checked_add(time))
+        .ok_or_else(timestamp::out_of_range)
+        .and_then(timestamp::checked)
 }
 
 /// The zone that an interval names as an offset east of Greenwich.
@@ -156,7 +175,10 @@ fn interval_zone(call: &FunctionCall<'_>, value: ValueRef<'_>) -> Result<i32> {
     if interval.months != 0 || interval.days != 0 {
         let mut shown = String::new();
         interval.write(call.context.format.interval_style, &mut shown);
-        return Err(error!(INVALID_PARAMETER_VALUE, "interval time zone \"{shown}\" must not include months or days"));
+        return Err(error!(
+            INVALID_PARAMETER_VALUE,
+            "interval time zone \"{shown}\" must not include months or days"
+        ));
     }
     Ok((interval.microseconds / 1_000_000) as i32)
 }
@@ -230,7 +252,11 @@ enum Kind {
 }
 
 /// Compares two values of different types.
-fn order(call: &FunctionCall<'_>, kinds: (Kind, Kind), arguments: &[ValueRef<'_>]) -> Result<std::cmp::Ordering> {
+fn order(
+    call: &FunctionCall<'_>,
+    kinds: (Kind, Kind),
+    arguments: &[ValueRef<'_>],
+) -> Result<std::cmp::Ordering> {
     let instants = matches!(kinds, (Kind::TimestampTz, _) | (_, Kind::TimestampTz));
     let read = |kind: Kind, value: ValueRef<'_>| -> Result<i64> {
         let stored = integer(value)?;
@@ -295,7 +321,8 @@ fn overlaps_with(
         }
     };
     let (first, second) = (optional(arguments[0], read)?, optional(arguments[2], read)?);
-    let (first_end, second_end) = (end(first, arguments[1], intervals.0)?, end(second, arguments[3], intervals.1)?);
+    let (first_end, second_end) =
+        (end(first, arguments[1], intervals.0)?, end(second, arguments[3], intervals.1)?);
     Ok(overlaps([first, first_end], [second, second_end]).into())
 }
 
@@ -385,9 +412,18 @@ macro_rules! native_comparisons {
             native(concat!($prefix, "_le"), concat!("({0} <= {1}", $collate, ")")),
             native(concat!($prefix, "_gt"), concat!("({0} > {1}", $collate, ")")),
             native(concat!($prefix, "_ge"), concat!("({0} >= {1}", $collate, ")")),
-            native(concat!($prefix, "_cmp"), concat!("(({0} > {1}", $collate, ") - ({0} < {1}", $collate, "))")),
-            native(concat!($prefix, "_larger"), concat!("CASE WHEN {0} > {1}", $collate, " THEN {0} ELSE {1} END")),
-            native(concat!($prefix, "_smaller"), concat!("CASE WHEN {0} < {1}", $collate, " THEN {0} ELSE {1} END")),
+            native(
+                concat!($prefix, "_cmp"),
+                concat!("(({0} > {1}", $collate, ") - ({0} < {1}", $collate, "))"),
+            ),
+            native(
+                concat!($prefix, "_larger"),
+                concat!("CASE WHEN {0} > {1}", $collate, " THEN {0} ELSE {1} END"),
+            ),
+            native(
+                concat!($prefix, "_smaller"),
+                concat!("CASE WHEN {0} < {1}", $collate, " THEN {0} ELSE {1} END"),
+            ),
         ]
     };
 }
@@ -419,14 +455,16 @@ pub const TIMETZ_COMPARISONS: &[Function] = &native_comparisons!("timetz", " COL
 /// Comparisons between dates and timestamps.
 pub const DATE_TIMESTAMP: &[Function] = &comparisons!("date", "timestamp", (Kind::Date, Kind::Timestamp));
 /// Comparisons between dates and timestamps with time zone.
-pub const DATE_TIMESTAMPTZ: &[Function] = &comparisons!("date", "timestamptz", (Kind::Date, Kind::TimestampTz));
+pub const DATE_TIMESTAMPTZ: &[Function] =
+    &comparisons!("date", "timestamptz", (Kind::Date, Kind::TimestampTz));
 /// Comparisons between timestamps and dates.
 pub const TIMESTAMP_DATE: &[Function] = &comparisons!("timestamp", "date", (Kind::Timestamp, Kind::Date));
 /// Comparisons between timestamps without and with time zone.
 pub const TIMESTAMP_TIMESTAMPTZ: &[Function] =
     &comparisons!("timestamp", "timestamptz", (Kind::Timestamp, Kind::TimestampTz));
 /// Comparisons between timestamps with time zone and dates.
-pub const TIMESTAMPTZ_DATE: &[Function] = &comparisons!("timestamptz", "date", (Kind::TimestampTz, Kind::Date));
+pub const TIMESTAMPTZ_DATE: &[Function] =
+    &comparisons!("timestamptz", "date", (Kind::TimestampTz, Kind::Date));
 /// Comparisons between timestamps with and without time zone.
 pub const TIMESTAMPTZ_TIMESTAMP: &[Function] =
     &comparisons!("timestamptz", "timestamp", (Kind::TimestampTz, Kind::Timestamp));
@@ -469,7 +507,9 @@ pub const DATES: &[Function] = &[
         }
         Ok((left - right).into())
     }),
-    scalar("date_pl_interval", |_, a| Ok(add_interval(timestamp::of_date(integer(a[0])?)?, Interval::read(a[1])?)?.into())),
+    scalar("date_pl_interval", |_, a| {
+        Ok(add_interval(timestamp::of_date(integer(a[0])?)?, Interval::read(a[1])?)?.into())
+    }),
     scalar("interval_pl_date(interval,date)", |_, a| {
         Ok(add_interval(timestamp::of_date(integer(a[1])?)?, Interval::read(a[0])?)?.into())
     }),
@@ -477,9 +517,13 @@ pub const DATES: &[Function] = &[
         Ok(add_interval(timestamp::of_date(integer(a[0])?)?, Interval::read(a[1])?.negated()?)?.into())
     }),
     scalar("date_timestamp", |_, a| Ok(timestamp::of_date(integer(a[0])?)?.into())),
-    scalar("date_timestamptz", |c, a| Ok(timestamp::from_local(timestamp::of_date(integer(a[0])?)?, &zone(c))?.into())),
+    scalar("date_timestamptz", |c, a| {
+        Ok(timestamp::from_local(timestamp::of_date(integer(a[0])?)?, &zone(c))?.into())
+    }),
     scalar("timestamp_date", |_, a| Ok(date::from_timestamp(integer(a[0])?).into())),
-    scalar("timestamptz_date", |c, a| Ok(date::from_timestamp(timestamp::to_local(integer(a[0])?, &zone(c))?).into())),
+    scalar("timestamptz_date", |c, a| {
+        Ok(date::from_timestamp(timestamp::to_local(integer(a[0])?, &zone(c))?).into())
+    }),
     scalar("datetime_timestamp", |_, a| Ok(date_at(integer(a[0])?, integer(a[1])?)?.into())),
     scalar("timedate_pl(time,date)", |_, a| Ok(date_at(integer(a[1])?, integer(a[0])?)?.into())),
     scalar("timestamptz(date,time)", |c, a| {
@@ -497,7 +541,9 @@ pub const TIMESTAMPS: &[Function] = &[
     scalar("interval_pl_timestamp(interval,timestamp)", |_, a| {
         Ok(add_interval(integer(a[1])?, Interval::read(a[0])?)?.into())
     }),
-    scalar("timestamp_mi_interval", |_, a| Ok(add_interval(integer(a[0])?, Interval::read(a[1])?.negated()?)?.into())),
+    scalar("timestamp_mi_interval", |_, a| {
+        Ok(add_interval(integer(a[0])?, Interval::read(a[1])?.negated()?)?.into())
+    }),
     scalar("timestamptz_pl_interval", |c, a| {
         Ok(add_interval_in_zone(integer(a[0])?, Interval::read(a[1])?, &zone(c))?.into())
     }),
@@ -511,10 +557,13 @@ pub const TIMESTAMPS: &[Function] = &[
     scalar("timestamp_age", |_, a| Ok(age(integer(a[0])?, integer(a[1])?)?.store())),
     scalar("timestamptz_age", |c, a| {
         let zone = zone(c);
-        Ok(age(timestamp::to_local(integer(a[0])?, &zone)?, timestamp::to_local(integer(a[1])?, &zone)?)?.store())
+        Ok(age(timestamp::to_local(integer(a[0])?, &zone)?, timestamp::to_local(integer(a[1])?, &zone)?)?
+            .store())
     }),
     scalar("age(timestamp)", |c, a| Ok(age(today(c)?, integer(a[0])?)?.store())),
-    scalar("age(timestamptz)", |c, a| Ok(age(today(c)?, timestamp::to_local(integer(a[0])?, &zone(c))?)?.store())),
+    scalar("age(timestamptz)", |c, a| {
+        Ok(age(today(c)?, timestamp::to_local(integer(a[0])?, &zone(c))?)?.store())
+    }),
     scalar("timestamp_timestamptz", |c, a| Ok(timestamp::from_local(integer(a[0])?, &zone(c))?.into())),
     scalar("timestamptz_timestamp", |c, a| Ok(timestamp::to_local(integer(a[0])?, &zone(c))?.into())),
     scalar("timestamp_scale", |_, a| Ok(timestamp::round_to(integer(a[0])?, int4(a[1])?).into())),
@@ -556,7 +605,10 @@ fn truncate_in_zone(unit: &str, instant: i64, zone: &TimeZone) -> Result<Value> 
     let local = timestamp::to_local(instant, zone)?;
     let truncated = truncate(unit, local, Subject::TimestampTz { offset: 0 })?;
     // Below a day the offset stays as it was, also inside the hour that a change of the clock repeats.
-    if local - truncated < DAY && local.div_euclid(DAY) == truncated.div_euclid(DAY) && truncated.rem_euclid(DAY) != 0 {
+    if local - truncated < DAY
+        && local.div_euclid(DAY) == truncated.div_euclid(DAY)
+        && truncated.rem_euclid(DAY) != 0
+    {
         return Ok((instant - (local - truncated)).into());
     }
     timestamp::from_local(truncated, zone).map(Value::Integer)
@@ -568,7 +620,11 @@ pub const TIMES: &[Function] = &[
     scalar("timestamptz_time", |c, a| Ok(finite_time(timestamp::to_local(integer(a[0])?, &zone(c))?))),
     scalar("timestamptz_timetz", |c, a| {
         let instant = integer(a[0])?;
-        if timestamp::is_infinite(instant) { Ok(Value::Null) } else { Ok(time::timetz_of(instant, &zone(c)).store()) }
+        if timestamp::is_infinite(instant) {
+            Ok(Value::Null)
+        } else {
+            Ok(time::timetz_of(instant, &zone(c)).store())
+        }
     }),
     scalar("timetz_time", |_, a| Ok(TimeTz::read(a[0])?.time.into())),
     scalar("time_timetz", |c, a| {
@@ -576,10 +632,14 @@ pub const TIMES: &[Function] = &[
         let offset = timestamp::offset_at(format.transaction_time, &format.time_zone);
         Ok(TimeTz { time: integer(a[0])?, offset }.store())
     }),
-    scalar("time_interval", |_, a| Ok(Interval { microseconds: integer(a[0])?, ..Interval::default() }.store())),
+    scalar("time_interval", |_, a| {
+        Ok(Interval { microseconds: integer(a[0])?, ..Interval::default() }.store())
+    }),
     scalar("interval_time", |_, a| Ok(Interval::read(a[0])?.microseconds.rem_euclid(DAY).into())),
     scalar("time_pl_interval", |_, a| Ok(move_time(integer(a[0])?, Interval::read(a[1])?, 1).into())),
-    scalar("interval_pl_time(interval,time)", |_, a| Ok(move_time(integer(a[1])?, Interval::read(a[0])?, 1).into())),
+    scalar("interval_pl_time(interval,time)", |_, a| {
+        Ok(move_time(integer(a[1])?, Interval::read(a[0])?, 1).into())
+    }),
     scalar("time_mi_interval", |_, a| Ok(move_time(integer(a[0])?, Interval::read(a[1])?, -1).into())),
     scalar("timetz_pl_interval", |_, a| move_timetz(a[0], a[1], 1)),
     scalar("interval_pl_timetz(interval,timetz)", |_, a| move_timetz(a[1], a[0], 1)),
@@ -607,7 +667,11 @@ fn move_timetz(value: ValueRef<'_>, interval: ValueRef<'_>, sign: i64) -> Result
 }
 
 fn subject_of(call: &FunctionCall<'_>, instant: i64) -> Subject {
-    let offset = if timestamp::is_infinite(instant) { 0 } else { timestamp::offset_at(instant, &call.context.format.time_zone) };
+    let offset = if timestamp::is_infinite(instant) {
+        0
+    } else {
+        timestamp::offset_at(instant, &call.context.format.time_zone)
+    };
     Subject::TimestampTz { offset }
 }
 
@@ -669,17 +733,17 @@ fn zone_abbreviations(_: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Ro
 }
 
 /// The time zones there are.
-pub const ZONES: &[Function] = &[
-    rows("pg_timezone_names", zone_names),
-    rows("pg_timezone_abbrevs", zone_abbreviations),
-];
+pub const ZONES: &[Function] =
+    &[rows("pg_timezone_names", zone_names), rows("pg_timezone_abbrevs", zone_abbreviations)];
 
 /// OVERLAPS.
 pub const OVERLAPS: &[Function] = &[
     scalar("overlaps_time", |c, a| overlaps_with(c, a, (false, false), plain, shift_time)),
     scalar("overlaps_timetz", |c, a| overlaps_with(c, a, (false, false), timetz_point, shift_time)),
     scalar("overlaps_timestamp", |c, a| overlaps_with(c, a, (false, false), plain, shift_local)),
-    scalar("overlaps(time,interval,time,interval)", |c, a| overlaps_with(c, a, (true, true), plain, shift_time)),
+    scalar("overlaps(time,interval,time,interval)", |c, a| {
+        overlaps_with(c, a, (true, true), plain, shift_time)
+    }),
     scalar("overlaps(time,interval,time,time)", |c, a| overlaps_with(c, a, (true, false), plain, shift_time)),
     scalar("overlaps(time,time,time,interval)", |c, a| overlaps_with(c, a, (false, true), plain, shift_time)),
     scalar("overlaps(timestamp,interval,timestamp,interval)", |c, a| {

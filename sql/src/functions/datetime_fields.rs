@@ -115,7 +115,12 @@ impl Number {
                 let unit = 10_u128.pow(scale);
                 let sign = if value < 0 { "-" } else { "" };
                 let magnitude = value.unsigned_abs();
-                Some(format!("{sign}{}.{:0width$}", magnitude / unit, magnitude % unit, width = scale as usize))
+                Some(format!(
+                    "{sign}{}.{:0width$}",
+                    magnitude / unit,
+                    magnitude % unit,
+                    width = scale as usize
+                ))
             }
         }
     }
@@ -125,7 +130,9 @@ impl Number {
             Self::Null => Value::Null,
             Self::Infinity(positive) => Value::Real(if positive { f64::INFINITY } else { f64::NEG_INFINITY }),
             // Decimal text gives the nearest double; a division would round twice.
-            Self::Decimal(..) => from_real(self.text().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)),
+            Self::Decimal(..) => {
+                from_real(self.text().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN))
+            }
         }
     }
 }
@@ -262,8 +269,20 @@ fn of_calendar(unit: Unit, day: Day) -> Option<Number> {
         Unit::Quarter => i64::from(day.month - 1) / 3 + 1,
         Unit::Year => shown_year(year),
         Unit::Decade => year.div_euclid(10),
-        Unit::Century => if year > 0 { (year + 99) / 100 } else { -((99 - (year - 1)) / 100) },
-        Unit::Millennium => if year > 0 { (year + 999) / 1000 } else { -((999 - (year - 1)) / 1000) },
+        Unit::Century => {
+            if year > 0 {
+                (year + 99) / 100
+            } else {
+                -((99 - (year - 1)) / 100)
+            }
+        }
+        Unit::Millennium => {
+            if year > 0 {
+                (year + 999) / 1000
+            } else {
+                -((999 - (year - 1)) / 1000)
+            }
+        }
         _ => return None,
     }))
 }
@@ -309,7 +328,13 @@ pub(crate) fn truncate(name: &str, local: i64, subject: Subject) -> Result<i64> 
     let (days, day) = (local.div_euclid(DAY), Day::from_days(local.div_euclid(DAY)));
     let to = |unit: i64| local - local.rem_euclid(unit);
     let start = |year: i64, month: u32| Day { year, month, day: 1 }.days() * DAY;
-    let of_years = |years: i64| if day.year > 0 { (day.year - 1) / years * years + 1 } else { -((years - (day.year)) / years * years) + 1 };
+    let of_years = |years: i64| {
+        if day.year > 0 {
+            (day.year - 1) / years * years + 1
+        } else {
+            -((years - (day.year)) / years * years) + 1
+        }
+    };
     timestamp::checked(match unit {
         Unit::Microsecond => local,
         Unit::Millisecond => to(1000),

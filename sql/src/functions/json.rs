@@ -20,7 +20,13 @@ use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 ///
 /// # Errors
 /// Those of the type's output function.
-pub(crate) fn append(ty: Oid, value: ValueRef<'_>, pretty: bool, cx: &TypeContext<'_>, out: &mut String) -> Result<()> {
+pub(crate) fn append(
+    ty: Oid,
+    value: ValueRef<'_>,
+    pretty: bool,
+    cx: &TypeContext<'_>,
+    out: &mut String,
+) -> Result<()> {
     if value.is_null() {
         out.push_str("null");
         return Ok(());
@@ -33,7 +39,11 @@ pub(crate) fn append(ty: Oid, value: ValueRef<'_>, pretty: bool, cx: &TypeContex
         oids::JSON | oids::JSONB => return types::output(ty, value, cx, out),
         oids::INT2 | oids::INT4 | oids::INT8 | oids::FLOAT4 | oids::FLOAT8 | oids::NUMERIC => {
             let shown = types::to_text(ty, value, cx)?;
-            if shown.ends_with(|c: char| c.is_ascii_digit()) { out.push_str(&shown) } else { quote(&shown, out) }
+            if shown.ends_with(|c: char| c.is_ascii_digit()) {
+                out.push_str(&shown)
+            } else {
+                quote(&shown, out)
+            }
             return Ok(());
         }
         oids::DATE | oids::TIMESTAMP | oids::TIMESTAMPTZ => {
@@ -75,7 +85,13 @@ fn iso_8601(ty: Oid, value: i64, cx: &TypeContext<'_>) -> Result<String> {
     Ok(out)
 }
 
-fn append_array(element: Oid, array: &Array, pretty: bool, cx: &TypeContext<'_>, out: &mut String) -> Result<()> {
+fn append_array(
+    element: Oid,
+    array: &Array,
+    pretty: bool,
+    cx: &TypeContext<'_>,
+    out: &mut String,
+) -> Result<()> {
     let lengths: Vec<usize> = array.dimensions.iter().map(|dimension| dimension.length as usize).collect();
     let mut elements = array.elements.iter();
     append_dimension(element, &lengths, &mut elements, pretty, cx, out)
@@ -118,7 +134,13 @@ fn field_names(relation: Oid, count: usize, cx: &TypeContext<'_>) -> Vec<String>
     columns.iter().filter(|column| !column.attisdropped).map(|column| column.attname.clone()).collect()
 }
 
-fn append_record(relation: Oid, value: ValueRef<'_>, pretty: bool, cx: &TypeContext<'_>, out: &mut String) -> Result<()> {
+fn append_record(
+    relation: Oid,
+    value: ValueRef<'_>,
+    pretty: bool,
+    cx: &TypeContext<'_>,
+    out: &mut String,
+) -> Result<()> {
     let fields = record::fields(value)?;
     let names = field_names(relation, fields.len(), cx);
     out.push('{');
@@ -149,9 +171,13 @@ pub(crate) fn to_json(ty: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>) -> Res
 /// # Errors
 /// `22023` for arrays, composites and JSON.
 pub(crate) fn to_key(ty: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>) -> Result<String> {
-    let composite = matches!(types::resolve(cx.catalog, ty), Resolved::Array { .. } | Resolved::Record { .. });
+    let composite =
+        matches!(types::resolve(cx.catalog, ty), Resolved::Array { .. } | Resolved::Record { .. });
     if composite || matches!(ty, oids::JSON | oids::JSONB) {
-        return Err(error!(INVALID_PARAMETER_VALUE, "key value must be scalar, not array, composite, or json"));
+        return Err(error!(
+            INVALID_PARAMETER_VALUE,
+            "key value must be scalar, not array, composite, or json"
+        ));
     }
     match ty {
         oids::BOOL => Ok(if boolean(value)? { "true" } else { "false" }.to_owned()),
@@ -235,7 +261,8 @@ pub(crate) fn object_of_texts(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>
     let mut out = String::from("{");
     for (position, (key, value)) in pairs.into_iter().enumerate() {
         out.push_str(if position > 0 { ", " } else { "" });
-        let key = key.ok_or_else(|| error!(NULL_VALUE_NOT_ALLOWED, "null value not allowed for object key"))?;
+        let key =
+            key.ok_or_else(|| error!(NULL_VALUE_NOT_ALLOWED, "null value not allowed for object key"))?;
         quote(&key, &mut out);
         out.push_str(" : ");
         match value {
@@ -399,7 +426,13 @@ pub(crate) struct Collect {
 impl Collect {
     /// The state of a group: whether it makes an object, and whether `jsonb`.
     pub(crate) fn start(types: &Arc<CallTypes>, object: bool, binary: bool) -> Box<dyn AggregateState> {
-        Box::new(Self { types: types.clone(), object, binary, parts: std::collections::VecDeque::new(), any: false })
+        Box::new(Self {
+            types: types.clone(),
+            object,
+            binary,
+            parts: std::collections::VecDeque::new(),
+            any: false,
+        })
     }
 
     fn part(&self, arguments: &[ValueRef<'_>], cx: &TypeContext<'_>) -> Result<String> {
@@ -479,10 +512,22 @@ pub const FUNCTIONS: &[Function] = &[
     rows("json_array_elements", |_, a| elements(a, "json_array_elements", raw)),
     rows("json_array_elements_text", |_, a| elements(a, "json_array_elements_text", bare)),
     rows("json_object_keys", object_keys),
-    Function { symbol: "json_agg(anyelement)", body: Body::Aggregate(|types| Collect::start(types, false, false)) },
-    Function { symbol: "jsonb_agg(anyelement)", body: Body::Aggregate(|types| Collect::start(types, false, true)) },
-    Function { symbol: "json_object_agg(any,any)", body: Body::Aggregate(|types| Collect::start(types, true, false)) },
-    Function { symbol: "jsonb_object_agg(any,any)", body: Body::Aggregate(|types| Collect::start(types, true, true)) },
+    Function {
+        symbol: "json_agg(anyelement)",
+        body: Body::Aggregate(|types| Collect::start(types, false, false)),
+    },
+    Function {
+        symbol: "jsonb_agg(anyelement)",
+        body: Body::Aggregate(|types| Collect::start(types, false, true)),
+    },
+    Function {
+        symbol: "json_object_agg(any,any)",
+        body: Body::Aggregate(|types| Collect::start(types, true, false)),
+    },
+    Function {
+        symbol: "jsonb_object_agg(any,any)",
+        body: Body::Aggregate(|types| Collect::start(types, true, true)),
+    },
 ];
 
 #[cfg(test)]

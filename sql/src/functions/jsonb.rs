@@ -56,7 +56,9 @@ fn contains(left: &Jsonb, right: &Jsonb) -> bool {
             wanted.iter().all(|value| own.iter().any(|element| contains_member(element, value)))
         }
         // An array contains a bare scalar that is one of its elements, as a special case of the top level.
-        (Jsonb::Array(own), scalar) if !scalar.is_container() => own.iter().any(|element| element.equals(scalar)),
+        (Jsonb::Array(own), scalar) if !scalar.is_container() => {
+            own.iter().any(|element| element.equals(scalar))
+        }
         _ => !left.is_container() && left.equals(right),
     }
 }
@@ -72,7 +74,9 @@ fn contains_member(left: &Jsonb, right: &Jsonb) -> bool {
 fn exists(value: &Jsonb, name: &str) -> bool {
     match value {
         Jsonb::Object(_) => value.get(name).is_some(),
-        Jsonb::Array(elements) => elements.iter().any(|element| matches!(element, Jsonb::String(text) if text == name)),
+        Jsonb::Array(elements) => {
+            elements.iter().any(|element| matches!(element, Jsonb::String(text) if text == name))
+        }
         Jsonb::String(text) => text == name,
         _ => false,
     }
@@ -123,7 +127,9 @@ fn delete_index(value: Jsonb, index: i64) -> Result<Jsonb> {
             }
             Ok(Jsonb::Array(elements))
         }
-        Jsonb::Object(_) => Err(error!(INVALID_PARAMETER_VALUE, "cannot delete from object using integer index")),
+        Jsonb::Object(_) => {
+            Err(error!(INVALID_PARAMETER_VALUE, "cannot delete from object using integer index"))
+        }
         _ => Err(scalar_deletion()),
     }
 }
@@ -169,7 +175,12 @@ fn change_at(target: &mut Jsonb, path: &[String], level: usize, change: &Change)
     }
 }
 
-fn change_member(pairs: &mut Vec<(String, Jsonb)>, key: &str, found: std::result::Result<usize, usize>, change: &Change) -> Result<()> {
+fn change_member(
+    pairs: &mut Vec<(String, Jsonb)>,
+    key: &str,
+    found: std::result::Result<usize, usize>,
+    change: &Change,
+) -> Result<()> {
     match (change, found) {
         (Change::Delete, Ok(place)) => drop(pairs.remove(place)),
         (Change::Delete, Err(_)) | (Change::Set { create: false, .. }, Err(_)) => {}
@@ -191,13 +202,22 @@ fn change_element(elements: &mut Vec<Jsonb>, index: i64, change: &Change) {
         (Change::Delete, Some(place)) => drop(elements.remove(place)),
         (Change::Delete, None) | (Change::Set { create: false, .. }, None) => {}
         (Change::Set { value, .. }, Some(place)) => elements[place] = value.clone(),
-        (Change::Insert { value, after }, Some(place)) => elements.insert(place + usize::from(*after), value.clone()),
-        (Change::Set { value, .. } | Change::Insert { value, .. }, None) if index < 0 => elements.insert(0, value.clone()),
+        (Change::Insert { value, after }, Some(place)) => {
+            elements.insert(place + usize::from(*after), value.clone())
+        }
+        (Change::Set { value, .. } | Change::Insert { value, .. }, None) if index < 0 => {
+            elements.insert(0, value.clone())
+        }
         (Change::Set { value, .. } | Change::Insert { value, .. }, None) => elements.push(value.clone()),
     }
 }
 
-fn change(call: &FunctionCall<'_>, target: ValueRef<'_>, path: ValueRef<'_>, change: &Change) -> Result<Value> {
+fn change(
+    call: &FunctionCall<'_>,
+    target: ValueRef<'_>,
+    path: ValueRef<'_>,
+    change: &Change,
+) -> Result<Value> {
     let mut value = Jsonb::read(target)?;
     if !value.is_container() {
         let verb = if matches!(change, Change::Delete) { "delete path in" } else { "set path in" };
@@ -247,7 +267,9 @@ fn strip_nulls(value: Jsonb) -> Jsonb {
 
 fn each(a: &[ValueRef<'_>], function: &str, show: Show) -> Result<Rows> {
     match Jsonb::read(a[0])? {
-        Jsonb::Object(pairs) => Ok(known(pairs.into_iter().map(|(key, value)| vec![key.into(), show(&value)]).collect())),
+        Jsonb::Object(pairs) => {
+            Ok(known(pairs.into_iter().map(|(key, value)| vec![key.into(), show(&value)]).collect()))
+        }
         _ => Err(error!(INVALID_PARAMETER_VALUE, "cannot call {function} on a non-object")),
     }
 }
@@ -282,14 +304,19 @@ fn cast(call: &FunctionCall<'_>, value: ValueRef<'_>, target: Oid, name: &str) -
     match (Jsonb::read(value)?, target) {
         (Jsonb::Bool(value), oids::BOOL) => Ok(value.into()),
         (Jsonb::Number(text), target) if target != oids::BOOL => {
-            let text = if matches!(target, oids::INT2 | oids::INT4 | oids::INT8) { rounded(&text) } else { text };
+            let text =
+                if matches!(target, oids::INT2 | oids::INT4 | oids::INT8) { rounded(&text) } else { text };
             let overflow = |_| match target {
                 oids::INT2 => error!(NUMERIC_VALUE_OUT_OF_RANGE, "smallint out of range"),
                 oids::INT4 => error!(NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"),
                 _ => error!(NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range"),
             };
             let input = types::input(TypeMod::plain(target), &text, &call.type_context());
-            if matches!(target, oids::INT2 | oids::INT4 | oids::INT8) { input.map_err(overflow) } else { input }
+            if matches!(target, oids::INT2 | oids::INT4 | oids::INT8) {
+                input.map_err(overflow)
+            } else {
+                input
+            }
         }
         (other, _) => Err(match other {
             Jsonb::Array(_) | Jsonb::Object(_) => refuse("array or object"),
@@ -342,10 +369,15 @@ fn from_json(value: &Jsonb, target: TypeMod, cx: &TypeContext<'_>) -> Result<Val
         (Jsonb::Null, _) => Ok(Value::Null),
         (Jsonb::Array(elements), Resolved::Array { element, .. }) => {
             let element_type = TypeMod { oid: element, modifier: target.modifier };
-            let elements = elements.iter().map(|value| from_json(value, element_type, cx)).collect::<Result<Vec<_>>>()?;
+            let elements = elements
+                .iter()
+                .map(|value| from_json(value, element_type, cx))
+                .collect::<Result<Vec<_>>>()?;
             Ok(types::array::Array::new(elements).to_value(types::storage_form(cx.catalog, element)))
         }
-        (value, _) if matches!(target.oid, oids::JSON | oids::JSONB) => types::input(target, &value.text(), cx),
+        (value, _) if matches!(target.oid, oids::JSON | oids::JSONB) => {
+            types::input(target, &value.text(), cx)
+        }
         (value, _) => types::input(target, &value.bare_text().unwrap_or_default(), cx),
     }
 }
@@ -416,9 +448,15 @@ pub const FUNCTIONS: &[Function] = &[
     scalar("jsonb_object", |call, a| Ok(Jsonb::parse(&object_of_texts(call, a)?)?.store())),
     scalar("jsonb_object_two_arg", |call, a| Ok(Jsonb::parse(&object_of_texts(call, a)?)?.store())),
     scalar("jsonb_object_field", |_, a| Ok(Jsonb::read(a[0])?.get(text(a[1])?).map_or(Value::Null, whole))),
-    scalar("jsonb_object_field_text", |_, a| Ok(Jsonb::read(a[0])?.get(text(a[1])?).map_or(Value::Null, bare))),
-    scalar("jsonb_array_element", |_, a| Ok(Jsonb::read(a[0])?.element(integer(a[1])?).map_or(Value::Null, whole))),
-    scalar("jsonb_array_element_text", |_, a| Ok(Jsonb::read(a[0])?.element(integer(a[1])?).map_or(Value::Null, bare))),
+    scalar("jsonb_object_field_text", |_, a| {
+        Ok(Jsonb::read(a[0])?.get(text(a[1])?).map_or(Value::Null, bare))
+    }),
+    scalar("jsonb_array_element", |_, a| {
+        Ok(Jsonb::read(a[0])?.element(integer(a[1])?).map_or(Value::Null, whole))
+    }),
+    scalar("jsonb_array_element_text", |_, a| {
+        Ok(Jsonb::read(a[0])?.element(integer(a[1])?).map_or(Value::Null, bare))
+    }),
     scalar("jsonb_extract_path", |call, a| at_path(call, a, whole)),
     scalar("jsonb_extract_path_text", |call, a| at_path(call, a, bare)),
     scalar("jsonb_contains", |_, a| Ok(contains(&Jsonb::read(a[0])?, &Jsonb::read(a[1])?).into())),
@@ -437,7 +475,8 @@ pub const FUNCTIONS: &[Function] = &[
     scalar("jsonb_delete_idx", |_, a| Ok(delete_index(Jsonb::read(a[0])?, i64::from(int4(a[1])?))?.store())),
     scalar("jsonb_delete_array", |call, a| {
         let names = path_of(call, a[1])?;
-        let value = names.iter().flatten().try_fold(Jsonb::read(a[0])?, |value, name| delete_name(value, name))?;
+        let value =
+            names.iter().flatten().try_fold(Jsonb::read(a[0])?, |value, name| delete_name(value, name))?;
         Ok(value.store())
     }),
     scalar("jsonb_delete_path", |call, a| change(call, a[0], a[1], &Change::Delete)),

@@ -127,13 +127,17 @@ impl Pattern {
 
     fn own_sign(&self) -> bool {
         self.brackets
-            || self.parts.iter().any(|part| matches!(part, Part::Sign | Part::Minus | Part::Plus | Part::PlusMinus))
+            || self
+                .parts
+                .iter()
+                .any(|part| matches!(part, Part::Sign | Part::Minus | Part::Plus | Part::PlusMinus))
     }
 
     /// Writes a number given as decimal text with enough digits.
     fn write(&self, number: &str) -> String {
         let shifted = shift(number, self.shift);
-        let (negative, digits) = shifted.strip_prefix('-').map_or((false, shifted.as_str()), |digits| (true, digits));
+        let (negative, digits) =
+            shifted.strip_prefix('-').map_or((false, shifted.as_str()), |digits| (true, digits));
         let rounded = round(digits, self.fraction);
         let (whole, fraction) = rounded.split_once('.').unwrap_or((&rounded, ""));
         let negative = negative && rounded.bytes().any(|b| matches!(b, b'1'..=b'9'));
@@ -183,7 +187,9 @@ impl Pattern {
                 Part::Minus | Part::Plus if self.fill => writer.out.push(' '),
                 Part::Minus | Part::Plus => {}
                 Part::PlusMinus => writer.out.push(if negative { '-' } else { '+' }),
-                Part::Ordinal(upper) if !negative && !self.has_point => writer.out.push_str(ordinal_suffix(whole, *upper)),
+                Part::Ordinal(upper) if !negative && !self.has_point => {
+                    writer.out.push_str(ordinal_suffix(whole, *upper))
+                }
                 Part::Ordinal(_) => {}
                 Part::Currency => writer.out.push(' '),
                 Part::Plain(c) => writer.out.push(*c),
@@ -201,13 +207,25 @@ impl Pattern {
             (_, false, true) => "-",
             (_, false, false) if self.fill => " ",
             (_, false, false) => "",
-            _ if !trailing_sign && self.parts.contains(&Part::Sign) => if negative { "-" } else { "+" },
+            _ if !trailing_sign && self.parts.contains(&Part::Sign) => {
+                if negative {
+                    "-"
+                } else {
+                    "+"
+                }
+            }
             _ => "",
         };
         let place = writer.sign_at.unwrap_or(writer.out.len());
         writer.out.insert_str(place, leading);
         if self.brackets {
-            writer.out.push_str(if negative { ">" } else if self.fill { " " } else { "" });
+            writer.out.push_str(if negative {
+                ">"
+            } else if self.fill {
+                " "
+            } else {
+                ""
+            });
         }
         writer.out
     }
@@ -249,7 +267,8 @@ fn shift(number: &str, places: usize) -> String {
 /// Rounds a decimal number without sign to so many digits, halves away from zero.
 fn round(number: &str, digits: usize) -> String {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let mut kept: Vec<u8> = whole.bytes().chain(format!("{fraction:0<digits$}").bytes().take(digits)).collect();
+    let mut kept: Vec<u8> =
+        whole.bytes().chain(format!("{fraction:0<digits$}").bytes().take(digits)).collect();
     let mut up = fraction.as_bytes().get(digits).is_some_and(|digit| *digit >= b'5');
     for digit in kept.iter_mut().rev() {
         if !up {
@@ -267,8 +286,19 @@ fn round(number: &str, digits: usize) -> String {
 
 fn roman(number: i64, upper: bool, fill: bool) -> String {
     const NUMERALS: [(i64, &str); 13] = [
-        (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
-        (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
     ];
     if !(1..4000).contains(&number) {
         return "#".repeat(ROMAN_WIDTH);
@@ -295,7 +325,8 @@ fn format(number: &str, pattern: &str) -> Result<Value> {
     if number.ends_with(|c: char| !c.is_ascii_digit()) {
         // NaN and the infinities fill the pattern.
         let digits = format!(" {}", "#".repeat(pattern.whole));
-        let fraction = if pattern.fraction > 0 { format!(".{}", "#".repeat(pattern.fraction)) } else { String::new() };
+        let fraction =
+            if pattern.fraction > 0 { format!(".{}", "#".repeat(pattern.fraction)) } else { String::new() };
         return Ok(format!("{digits}{fraction}").into());
     }
     if pattern.scientific {
@@ -304,7 +335,9 @@ fn format(number: &str, pattern: &str) -> Result<Value> {
         let (mantissa, exponent) = shown.split_once('e').unwrap_or((&shown, "0"));
         let exponent: i32 = exponent.parse().unwrap_or(0);
         let sign = if value < 0.0 { "" } else { " " };
-        return Ok(format!("{sign}{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()).into());
+        return Ok(
+            format!("{sign}{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()).into()
+        );
     }
     Ok(pattern.write(number).into())
 }
@@ -344,11 +377,7 @@ fn to_number(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<
         return Err(types::invalid_syntax("numeric", " "));
     }
     let number = if negative { format!("-{number}") } else { number };
-    let number = if pattern.shift > 0 {
-        format!("{number}e-{}", pattern.shift)
-    } else {
-        number
-    };
+    let number = if pattern.shift > 0 { format!("{number}e-{}", pattern.shift) } else { number };
     types::input(TypeMod::plain(oids::NUMERIC), number.trim_end_matches('.'), &call.type_context())
 }
 

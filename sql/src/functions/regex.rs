@@ -26,8 +26,10 @@ const CACHE_SIZE: usize = 128;
 /// How often a match with back-references may try anew before it is given up.
 const BACKTRACK_LIMIT: usize = 1_000_000;
 
-type Key = (String, Flags);
-static CACHE: LazyLock<Mutex<Vec<(Key, Arc<Regex>)>>> = LazyLock::new(Mutex::default);
+/// A compiled expression under its text and flags.
+type Compiled = ((String, Flags), Arc<Regex>);
+/// Those used last, the latest at the end.
+static CACHE: LazyLock<Mutex<Vec<Compiled>>> = LazyLock::new(Mutex::default);
 
 /// The letters of a flags argument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

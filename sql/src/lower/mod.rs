@@ -31,6 +31,7 @@ use crate::catalog::Catalog;
 use crate::{Oid, Result};
 use emit::Emitter;
 pub(crate) use emit::{quoted, rowid_name};
+pub(crate) use walk::children_mut;
 
 /// A statement made ready for SQLite.
 pub struct Plan {

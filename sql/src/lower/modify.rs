@@ -111,7 +111,11 @@ impl Planner<'_> {
         let direct = if whole_row { None } else { self.direct(&modify, &table, &ctes)? };
         let mut plan = self.modify_action(&modify, &ctes, &extras, row, (width, whole_row), &table)?;
         plan.direct = direct;
-        plan.source.functions.extend(self.stored.index_functions(self.catalog, modify.target)?);
+        let functions = self.stored.index_functions(self.catalog, modify.target)?;
+        if let Some(direct) = &mut plan.direct {
+            direct.functions.extend(functions.iter().cloned());
+        }
+        plan.source.functions.extend(functions);
         Ok(plan)
     }
 

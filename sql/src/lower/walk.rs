@@ -4,7 +4,7 @@
 use crate::bound::*;
 
 /// Calls `visit` with each expression directly inside `expr`, subqueries' expressions excluded.
-pub(super) fn children_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn children_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
     match &mut expr.kind {
         ExprKind::Constant(_)
         | ExprKind::Parameter(_)

@@ -117,6 +117,14 @@ pub fn position(_text: &str, place: sqlparser::tokenizer::Location) -> Option<us
 #[cfg(test)]
 mod tests;
 
+/// The column's name, when an expression is nothing but one.
+pub fn plain_column(expression: &Expression) -> Option<String> {
+    match &expression.expr {
+        ast::Expr::Identifier(name) => Some(name.value.clone()),
+        _ => None,
+    }
+}
+
 impl ParsedStatement {
     /// The command tag that PostgreSQL answers, without counts (`INSERT`, `SELECT`, `CREATE TABLE`).
     pub fn tag(&self) -> &'static str {

@@ -263,7 +263,8 @@ impl Session {
         self.begin_writing().await.map(drop)
     }
 
-    fn lock_is_free(&self) -> bool {
+    /// Whether nobody has the right to write or waits for it.
+    pub(super) fn lock_is_free(&self) -> bool {
         self.database.store.try_write_lock().is_some()
     }
 }

@@ -14,6 +14,7 @@ use storage::Connection;
 use tokio::sync::mpsc;
 
 use super::cache::Planned;
+use super::copy::CopyWriter;
 use super::extended::Formats;
 use super::statement::Run;
 use super::transaction::Work;
@@ -65,6 +66,7 @@ pub(super) struct Emitted {
 pub(super) enum Sink<'a> {
     Client { destination: &'a mut dyn Destination, columns: &'a [OutputColumn], formats: &'a Formats },
     Memory(&'a mut VecDeque<Row>),
+    Copy { destination: &'a mut dyn Destination, writer: &'a CopyWriter },
 }
 
 impl Sink<'_> {
@@ -75,6 +77,7 @@ impl Sink<'_> {
                 kept.extend(rows);
                 return Ok(false);
             }
+            Self::Copy { destination, writer } => return writer.write(&rows, context, *destination),
             Self::Client { destination, columns, formats } => (destination, *columns, *formats),
         };
         let formats = formats.for_columns(columns.len());
@@ -90,7 +93,7 @@ impl Sink<'_> {
     async fn flush(&mut self) -> Result<()> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Client { destination, .. } => destination.flush().await,
+            Self::Client { destination, .. } | Self::Copy { destination, .. } => destination.flush().await,
         }
     }
 }
@@ -177,7 +180,7 @@ impl Session {
 
     /// Runs a reading plan into a sink, for at most so many rows; what is left when the limit was reached, with the
     /// transaction's snapshot.
-    async fn pump(
+    pub(super) async fn pump(
         &mut self,
         planned: &Arc<Planned>,
         parameters: &[Value],
@@ -322,22 +325,6 @@ impl Session {
         let (sent, live, done) = result?;
         let rest = if done { Rest::Done } else { Rest::Live(Box::new(live)) };
         Ok(Emitted { sent, changed: None, rest })
-    }
-
-    /// The rest of a portal's rows, computed to the end.
-    pub(super) async fn drain(&mut self, rest: Rest, context: &Arc<StatementContext>) -> Result<VecDeque<Row>> {
-        let Live { cursor, work } = match rest {
-            Rest::Done => return Ok(VecDeque::new()),
-            Rest::Rows(rows) => return Ok(rows),
-            Rest::Live(live) => *live,
-        };
-        let mut rows = VecDeque::new();
-        let start = Start::going_on(cursor);
-        let before = std::mem::replace(&mut self.transaction().work, Work::None);
-        let result = self.pump_elsewhere(start, work, context, None, &mut Sink::Memory(&mut rows)).await;
-        self.transaction().work = before;
-        result?;
-        Ok(rows)
     }
 
     /// Runs a plan that changes tables.

@@ -82,7 +82,6 @@ impl Session {
     /// Commits a transaction that ends with its message.
     pub(super) async fn end_implicit(&mut self) -> Result<()> {
         self.among_others = false;
-        // Nothing of the transaction may be borrowed while it commits: sessions move between threads.
         let implicit = self.transaction.as_ref().is_some_and(|transaction| !transaction.explicit);
         if implicit { self.commit().await } else { Ok(()) }
     }

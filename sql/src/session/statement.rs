@@ -10,6 +10,7 @@ use super::pump::Emitted;
 use super::work::check_interrupts;
 use super::{Destination, RowShape, Session};
 use crate::bind::{self, BindContext};
+use crate::bound::{LockStrength, LockWait};
 use crate::catalog::Catalog;
 use crate::catalog::privileges::Privileges;
 use crate::execute;
@@ -153,8 +154,10 @@ impl Session {
         let mut catalog = self.present_catalog();
         loop {
             let planned = self.plan(tree, text, parameters, &catalog)?;
-            let now = if planned.plan.read_only {
+            let now = if planned.plan.read_only && planned.plan.locks.is_empty() {
                 self.begin_reading()?
+            } else if planned.plan.read_only {
+                self.begin_locking(&planned).await?
             } else {
                 self.check_may_write(command_word(tree).trim_end_matches(" 0"))?;
                 self.begin_writing().await?
@@ -164,6 +167,24 @@ impl Session {
             }
             catalog = now;
         }
+    }
+
+    /// FOR UPDATE and its kin: a transaction that locks rows takes the right to write, of which there is one. So what it
+    /// has locked stays as it is, and nobody waits for a row who would not wait for the table.
+    async fn begin_locking(&mut self, planned: &Planned) -> Result<Arc<Catalog>> {
+        let lock = planned.plan.locks.first();
+        let word = match lock.map(|lock| lock.strength) {
+            Some(LockStrength::KeyShare) => "SELECT FOR KEY SHARE",
+            Some(LockStrength::Share) => "SELECT FOR SHARE",
+            Some(LockStrength::NoKeyUpdate) => "SELECT FOR NO KEY UPDATE",
+            _ => "SELECT FOR UPDATE",
+        };
+        self.check_may_write(word)?;
+        let writes = self.transaction().work.writes();
+        if lock.is_some_and(|lock| lock.wait == LockWait::NoWait) && !writes && !self.lock_is_free() {
+            return Err(error!(LOCK_NOT_AVAILABLE, "could not obtain lock on row"));
+        }
+        self.begin_writing().await
     }
 
     /// Runs a query or data-modifying statement.

@@ -364,3 +364,40 @@ fn sessions_move_between_threads() {
         sends(session.sync(lines));
     }
 }
+
+#[tokio::test]
+async fn copy_goes_in_and_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let mut session = connect(&cluster).await;
+    make_table(&mut session).await;
+    let mut lines = Lines { input: vec!["1\ta\n2\t".into(), "\\N\n".into()], ..Lines::default() };
+    session.simple_query("COPY t FROM STDIN", &mut lines).await.unwrap();
+    assert_eq!(lines.lines, ["COPY 2"]);
+    let out = run(&mut session, "COPY t TO STDOUT (FORMAT csv, HEADER)").await;
+    assert_eq!(out, ["copy of 2", "id,name\n", "1,a\n", "2,\n", "COPY 2"]);
+    let mut lines = Lines { input: vec!["x\ta\n".into()], ..Lines::default() };
+    let error = session.simple_query("COPY t FROM STDIN", &mut lines).await.unwrap_err();
+    assert_eq!(told(&error), "22P02 invalid input syntax for type integer: \"x\"");
+    assert_eq!(error.0.context.as_deref(), Some("COPY t, line 1, column id: \"x\""));
+}
+
+#[tokio::test]
+async fn databases_are_copied_and_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let mut session = connect(&cluster).await;
+    make_table(&mut session).await;
+    run(&mut session, "INSERT INTO t VALUES (1, 'copied')").await;
+    run(&mut session, "CREATE DATABASE plain").await;
+    let other = Session::connect(&cluster, request(Some("plain"), None)).await.unwrap();
+    let refused = run(&mut session, "ALTER DATABASE plain RENAME TO other").await;
+    assert_eq!(refused, ["55006 database \"plain\" is being accessed by other users"]);
+    drop(other);
+    assert_eq!(run(&mut session, "ALTER DATABASE plain RENAME TO other").await, ["ALTER DATABASE"]);
+    assert!(Session::connect(&cluster, request(Some("plain"), None)).await.is_err());
+    assert_eq!(run(&mut session, "DROP DATABASE other").await, ["DROP DATABASE"]);
+    assert!(run(&mut session, "DROP DATABASE other").await[0].starts_with("3D000"));
+    let refused = run(&mut session, "BEGIN; CREATE DATABASE x").await;
+    assert_eq!(refused, ["BEGIN", "25001 CREATE DATABASE cannot run inside a transaction block"]);
+}

@@ -22,7 +22,7 @@ pub(super) enum Work {
     Read(PooledConnection),
     /// The newest state, changes, and the right to make them. (Fields are dropped in order: first the connection is
     /// rolled back, then others may write.)
-    Write(PooledConnection, WriteLock),
+    Write(PooledConnection, #[allow(dead_code, reason = "held, not looked at")] WriteLock),
 }
 
 impl Work {

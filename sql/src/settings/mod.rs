@@ -21,7 +21,7 @@ mod session;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod value;
+pub mod value;
 
 pub use checks::split_identifiers;
 pub use definition::SettingDefinition;

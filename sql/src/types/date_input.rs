@@ -90,7 +90,10 @@ impl Fault {
             Self::Field => field(),
             Self::MonthDay => field().hint("Perhaps you need a different \"datestyle\" setting."),
             Self::Zone => {
-                error!(INVALID_TIME_ZONE_DISPLACEMENT_VALUE, "time zone displacement out of range: \"{text}\"")
+                error!(
+                    INVALID_TIME_ZONE_DISPLACEMENT_VALUE,
+                    "time zone displacement out of range: \"{text}\""
+                )
             }
             Self::UnknownZone(zone) => error!(INVALID_PARAMETER_VALUE, "time zone \"{zone}\" not recognized"),
         }
@@ -193,7 +196,10 @@ fn word_end(input: &[char], at: usize) -> (Shape, usize) {
     if !is_date {
         return (Shape::Word, end);
     }
-    (Shape::Date, skip(input, end, |c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '/' | '_' | '.' | ':')))
+    (
+        Shape::Date,
+        skip(input, end, |c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '/' | '_' | '.' | ':')),
+    )
 }
 
 fn is_keyword(word: &str) -> bool {
@@ -201,9 +207,34 @@ fn is_keyword(word: &str) -> bool {
         || date_names::is_day(word)
         || matches!(
             word,
-            "ad" | "bc" | "am" | "pm" | "at" | "on" | "d" | "dow" | "doy" | "dst" | "epoch" | "h" | "infinity" | "isodow"
-                | "isoyear" | "j" | "jd" | "julian" | "m" | "mm" | "now" | "s" | "t" | "today" | "tomorrow" | "y"
-                | "yesterday" | "allballs" | "zulu"
+            "ad" | "bc"
+                | "am"
+                | "pm"
+                | "at"
+                | "on"
+                | "d"
+                | "dow"
+                | "doy"
+                | "dst"
+                | "epoch"
+                | "h"
+                | "infinity"
+                | "isodow"
+                | "isoyear"
+                | "j"
+                | "jd"
+                | "julian"
+                | "m"
+                | "mm"
+                | "now"
+                | "s"
+                | "t"
+                | "today"
+                | "tomorrow"
+                | "y"
+                | "yesterday"
+                | "allballs"
+                | "zulu"
         )
 }
 
@@ -287,7 +318,11 @@ impl Reader {
         settings: &FormatSettings,
     ) -> Result<Option<Prefix>, Fault> {
         match shape {
-            Shape::Date if prefix == Some(Prefix::Time) || (self.month.is_some() && self.day.is_some()) || self.julian.is_some() => {
+            Shape::Date
+                if prefix == Some(Prefix::Time)
+                    || (self.month.is_some() && self.day.is_some())
+                    || self.julian.is_some() =>
+            {
                 self.time_with_zone_or_zone(field, prefix)?;
             }
             Shape::Date if field.starts_with(|c: char| c.is_ascii_alphabetic()) && field.contains('/') => {
@@ -295,7 +330,11 @@ impl Reader {
             }
             Shape::Date => self.date(field, settings).or_else(|fault| {
                 // `PST8PDT 2001-…`: a field that is no date may still be a zone.
-                if field.starts_with(|c: char| c.is_ascii_alphabetic()) { self.set_zone_name(field) } else { Err(fault) }
+                if field.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                    self.set_zone_name(field)
+                } else {
+                    Err(fault)
+                }
             })?,
             Shape::Time => self.set_time(decode_time(field)?)?,
             Shape::Zone => self.set_offset(decode_offset(field)?)?,
@@ -336,7 +375,12 @@ impl Reader {
         self.set_offset(decode_offset(zone)?)
     }
 
-    fn bare_number(&mut self, field: &str, prefix: Option<Prefix>, settings: &FormatSettings) -> Result<(), Fault> {
+    fn bare_number(
+        &mut self,
+        field: &str,
+        prefix: Option<Prefix>,
+        settings: &FormatSettings,
+    ) -> Result<(), Fault> {
         match prefix {
             Some(Prefix::Julian) => return self.julian_day(field),
             Some(Prefix::Time) => return self.number_field(field),
@@ -344,9 +388,11 @@ impl Reader {
         }
         let whole = field.find('.').unwrap_or(field.len());
         let has_point = whole < field.len();
-        if has_point && !self.has_date() && self.year.is_none() && self.month.is_none() && self.day.is_none() {
+        if has_point && !self.has_date() && self.year.is_none() && self.month.is_none() && self.day.is_none()
+        {
             self.date(field, settings)
-        } else if (has_point && whole > 2) || (field.len() >= 6 && (!self.has_date() || self.time.is_none())) {
+        } else if (has_point && whole > 2) || (field.len() >= 6 && (!self.has_date() || self.time.is_none()))
+        {
             self.number_field(field)
         } else {
             self.number(field, settings)
@@ -373,7 +419,8 @@ impl Reader {
         while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
             rest = &rest[start..];
             let digits = rest.starts_with(|c: char| c.is_ascii_digit());
-            let end = rest.find(|c: char| if digits { !c.is_ascii_digit() } else { !c.is_ascii_alphabetic() });
+            let end =
+                rest.find(|c: char| if digits { !c.is_ascii_digit() } else { !c.is_ascii_alphabetic() });
             let (part, after) = rest.split_at(end.unwrap_or(rest.len()));
             parts.push(part);
             rest = after;
@@ -393,13 +440,19 @@ impl Reader {
 
     /// A number that stands for itself: which of year, month and day it is follows from those known already.
     fn number(&mut self, field: &str, settings: &FormatSettings) -> Result<(), Fault> {
-        let (digits, fraction) = field.split_once('.').map_or((field, None), |(digits, fraction)| (digits, Some(fraction)));
+        let (digits, fraction) =
+            field.split_once('.').map_or((field, None), |(digits, fraction)| (digits, Some(fraction)));
         if fraction.is_some() && digits.len() > 2 {
             return self.number_field(field);
         }
         let value: i64 = digits.parse().map_err(|_| Fault::Field)?;
         let length = field.len();
-        if length == 3 && self.year.is_some() && self.month.is_none() && self.day.is_none() && (1..=366).contains(&value) {
+        if length == 3
+            && self.year.is_some()
+            && self.month.is_none()
+            && self.day.is_none()
+            && (1..=366).contains(&value)
+        {
             self.day_of_year = Some(value);
             return Ok(());
         }
@@ -412,7 +465,9 @@ impl Reader {
                 DateOrder::Mdy => self.month = Some(small()?),
             },
             (true, false, false) | (false, false, true) => self.month = Some(small()?),
-            (false, true, false) if self.month_from_text && (length >= 3 || settings.date_order == DateOrder::Ymd) => {
+            (false, true, false)
+                if self.month_from_text && (length >= 3 || settings.date_order == DateOrder::Ymd) =>
+            {
                 self.set_year(value, length);
             }
             (true, true, false) if self.month_from_text && length >= 3 && self.two_digit_year => {
@@ -435,7 +490,9 @@ impl Reader {
 
     /// Digits run together: `20000102`, `040506`, `0405`, `040506.789`.
     fn number_field(&mut self, field: &str) -> Result<(), Fault> {
-        let part = |range: std::ops::Range<usize>| field.get(range).and_then(|part| part.parse::<i64>().ok()).ok_or(Fault::Format);
+        let part = |range: std::ops::Range<usize>| {
+            field.get(range).and_then(|part| part.parse::<i64>().ok()).ok_or(Fault::Format)
+        };
         let (whole, fraction) = match field.find('.') {
             Some(point) => (point, fraction_of_second(&field[point..])?),
             None => (field.len(), 0),
@@ -530,9 +587,15 @@ impl Reader {
             Some(Special::Now) => {
                 let local = today();
                 let offset = Some(timestamp::offset_at(settings.transaction_time, &settings.time_zone));
-                return Ok(Decoded::Moment(Moment { days: Some(local.div_euclid(DAY)), time: local.rem_euclid(DAY), offset }));
+                return Ok(Decoded::Moment(Moment {
+                    days: Some(local.div_euclid(DAY)),
+                    time: local.rem_euclid(DAY),
+                    offset,
+                }));
             }
-            Some(Special::Today(shift)) if !mode.time_only() => self.julian = Some(today().div_euclid(DAY) + shift),
+            Some(Special::Today(shift)) if !mode.time_only() => {
+                self.julian = Some(today().div_euclid(DAY) + shift)
+            }
             Some(_) => return Err(Fault::Format),
             None => {}
         }
@@ -551,7 +614,10 @@ impl Reader {
         let summer = if self.daylight { 3600 } else { 0 };
         match (&self.zone, self.offset) {
             (Some(_), Some(_)) => Err(Fault::Format),
-            (Some(zone), None) => Ok(Some(timestamp::offset_of_local(days.unwrap_or(0).saturating_mul(DAY).saturating_add(time), zone))),
+            (Some(zone), None) => Ok(Some(timestamp::offset_of_local(
+                days.unwrap_or(0).saturating_mul(DAY).saturating_add(time),
+                zone,
+            ))),
             (None, offset) => Ok(offset.map(|offset| offset + summer)),
         }
     }
@@ -559,7 +625,9 @@ impl Reader {
     fn clock(&self) -> Result<Option<i64>, Fault> {
         const HALF: i64 = DAY / 2;
         const HOUR: i64 = DAY / 24;
-        let Some(time) = self.time else { return if self.afternoon.is_some() { Err(Fault::Format) } else { Ok(None) } };
+        let Some(time) = self.time else {
+            return if self.afternoon.is_some() { Err(Fault::Format) } else { Ok(None) };
+        };
         let Some(afternoon) = self.afternoon else { return Ok(Some(time)) };
         if time >= HALF + HOUR {
             return Err(Fault::Field);
@@ -576,7 +644,11 @@ impl Reader {
             return Ok(Some(days));
         }
         let Some(written) = self.year else {
-            return if self.month.is_some() || self.day.is_some() || self.bc.is_some() { Err(Fault::Format) } else { Ok(None) };
+            return if self.month.is_some() || self.day.is_some() || self.bc.is_some() {
+                Err(Fault::Format)
+            } else {
+                Ok(None)
+            };
         };
         let year = match self.bc {
             Some(true) if written <= 0 => return Err(Fault::Field),
@@ -627,7 +699,11 @@ pub(super) fn fraction_of_second(text: &str) -> Result<i64, Fault> {
 }
 
 fn time_of(hour: i64, minute: i64, second: i64, fraction: i64) -> Result<i64, Fault> {
-    if !(0..=24).contains(&hour) || !(0..60).contains(&minute) || !(0..=60).contains(&second) || !(0..=1_000_000).contains(&fraction) {
+    if !(0..=24).contains(&hour)
+        || !(0..60).contains(&minute)
+        || !(0..=60).contains(&second)
+        || !(0..=1_000_000).contains(&fraction)
+    {
         return Err(Fault::Field);
     }
     let time = ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction;
@@ -637,7 +713,9 @@ fn time_of(hour: i64, minute: i64, second: i64, fraction: i64) -> Result<i64, Fa
 /// `04:05`, `04:05:06`, `04:05:06.789` as hours, minutes, seconds and µs, hours unbounded (as intervals allow).
 pub(super) fn clock_parts(field: &str) -> Result<(i64, i64, i64, i64), Fault> {
     let mut parts = field.splitn(3, ':');
-    let number = |text: &str| text.parse::<i64>().map_err(|_| if text.is_empty() { Fault::Format } else { Fault::Field });
+    let number = |text: &str| {
+        text.parse::<i64>().map_err(|_| if text.is_empty() { Fault::Format } else { Fault::Field })
+    };
     let hour = number(parts.next().unwrap_or(""))?;
     let second_part = parts.next().ok_or(Fault::Format)?;
     let seconds = parts.next();
@@ -674,7 +752,8 @@ pub(super) fn decode_offset(field: &str) -> Result<i32, Fault> {
         _ => return Err(Fault::Format),
     };
     let mut parts = field[1..].splitn(3, ':');
-    let number = |text: Option<&str>| text.map_or(Ok(0), |text| text.parse::<i64>().map_err(|_| Fault::Format));
+    let number =
+        |text: Option<&str>| text.map_or(Ok(0), |text| text.parse::<i64>().map_err(|_| Fault::Format));
     let first = parts.next().unwrap_or("");
     let (mut hours, mut minutes) = (number(Some(first))?, 0);
     match parts.next() {

@@ -8,7 +8,17 @@ use jiff::tz::TimeZone;
 
 /// The names of the months.
 pub const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -222,7 +232,8 @@ pub fn month(word: &str) -> Option<u32> {
 
 /// Whether a lower-case word names a day of the week.
 pub fn is_day(word: &str) -> bool {
-    matches!(word, "tue" | "tues" | "wed" | "weds" | "thur" | "thurs") || DAYS.iter().any(|name| matches(word, name))
+    matches!(word, "tue" | "tues" | "wed" | "weds" | "thur" | "thurs")
+        || DAYS.iter().any(|name| matches(word, name))
 }
 
 fn matches(word: &str, name: &str) -> bool {
@@ -254,6 +265,8 @@ mod tests {
         assert_eq!(abbreviation("PDT"), Some(-25200));
         assert_eq!(month("sept"), Some(9));
         assert_eq!(month("mayo"), None);
-        assert!(zone("europe/paris").is_some() && zone("PST8PDT").is_some() && zone("Nowhere/Land").is_none());
+        assert!(
+            zone("europe/paris").is_some() && zone("PST8PDT").is_some() && zone("Nowhere/Land").is_none()
+        );
     }
 }

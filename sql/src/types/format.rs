@@ -47,7 +47,6 @@ const INTERVAL_RANGES: &[(i32, &str)] = &[
 fn spelling(ty: Oid) -> Option<(&'static str, &'static str)> {
     Some(match ty {
         types::BOOL => ("boolean", ""),
-        types::CHAR => ("\"char\"", ""),
         types::INT8 => ("bigint", ""),
         types::INT2 => ("smallint", ""),
         types::INT4 => ("integer", ""),
@@ -67,20 +66,17 @@ fn spelling(ty: Oid) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The SQL spelling of a type: `character varying(80)`, `integer[]`, `sales.mood` (`format_type`).
+/// The SQL spelling of a type: `character varying(80)`, `integer[]`, `sales.mood`. Without a modifier `char(n)` is
+/// `character`, as in messages; the SQL function `format_type(bpchar, -1)` tells the difference itself.
 pub fn format_type(ty: TypeMod, catalog: &Catalog, search_path: &[Oid]) -> String {
     if ty.oid == Oid::INVALID {
         return "-".to_owned();
-    }
-    // `character` alone would mean character(1).
-    if ty.oid == types::BPCHAR && ty.modifier < 0 {
-        return "bpchar".to_owned();
     }
     if let Some((before, after)) = spelling(ty.oid) {
         return format!("{before}{}{after}", modifier_text(ty.oid, ty.modifier));
     }
     let Some(row) = catalog.type_(ty.oid) else { return "???".to_owned() };
-    if row.typlen == -1 && row.typelem.is_valid() && row.typcategory == 'A' {
+    if row.typlen == -1 && row.typelem.is_valid() && row.typstorage != 'p' {
         let element = TypeMod { oid: row.typelem, modifier: ty.modifier };
         return format!("{}[]", format_type(element, catalog, search_path));
     }

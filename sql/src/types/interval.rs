@@ -299,7 +299,8 @@ impl Parts {
 
     /// `5` or `5.25`, without sign.
     fn seconds_text(&self, fill: bool) -> String {
-        let mut out = if fill { format!("{:02}", self.seconds.abs()) } else { self.seconds.abs().to_string() };
+        let mut out =
+            if fill { format!("{:02}", self.seconds.abs()) } else { self.seconds.abs().to_string() };
         super::date_output::fraction(self.fraction, &mut out);
         out
     }
@@ -318,7 +319,13 @@ impl Parts {
         }
         if first || self.has_time() {
             let space = if first { "" } else { " " };
-            let sign = if self.time_is_negative() { "-" } else if negative { "+" } else { "" };
+            let sign = if self.time_is_negative() {
+                "-"
+            } else if negative {
+                "+"
+            } else {
+                ""
+            };
             let (hours, minutes) = (self.hours.abs(), self.minutes.abs());
             let _ = write!(out, "{space}{sign}{hours:02}:{minutes:02}:{}", self.seconds_text(true));
         }
@@ -328,7 +335,13 @@ impl Parts {
     fn verbose(&self, out: &mut String) {
         out.push('@');
         let (mut empty, mut before) = (true, false);
-        let units = [(self.years, "year"), (self.months, "mon"), (self.days, "day"), (self.hours, "hour"), (self.minutes, "min")];
+        let units = [
+            (self.years, "year"),
+            (self.months, "mon"),
+            (self.days, "day"),
+            (self.hours, "hour"),
+            (self.minutes, "min"),
+        ];
         for (value, unit) in units {
             if value != 0 {
                 if empty {

@@ -60,11 +60,7 @@ pub(crate) fn unit(word: &str) -> Option<Unit> {
 /// `22007`, `22008`, `22015`.
 pub fn decode(text: &str, range: i32, style: IntervalStyle) -> Result<Interval> {
     let trimmed = text.trim();
-    let parts = if trimmed.starts_with('P') {
-        iso_8601(trimmed)
-    } else {
-        fields(text, range, style)
-    };
+    let parts = if trimmed.starts_with('P') { iso_8601(trimmed) } else { fields(text, range, style) };
     parts.map_err(|fault| match fault {
         Fault::Format => syntax("interval", text),
         _ => overflow(text),
@@ -113,7 +109,8 @@ impl Sum {
 
     fn days(&mut self, value: i64, fraction: f64, scale: i64) -> Result<(), Fault> {
         let extra = fraction * scale as f64;
-        let whole = value.checked_mul(scale).and_then(|days| days.checked_add(extra as i64)).ok_or(Fault::Field)?;
+        let whole =
+            value.checked_mul(scale).and_then(|days| days.checked_add(extra as i64)).ok_or(Fault::Field)?;
         self.days = self.days.checked_add(whole).ok_or(Fault::Field)?;
         self.microseconds += ((extra - extra.trunc()) * DAY as f64).round_ties_even() as i128;
         Ok(())
@@ -122,7 +119,8 @@ impl Sum {
     fn years(&mut self, value: i64, fraction: f64, scale: i64) -> Result<(), Fault> {
         let months = value.checked_mul(scale * 12).ok_or(Fault::Field)?;
         let extra = (fraction * scale as f64 * 12.0).round_ties_even() as i64;
-        self.months = self.months.checked_add(months).and_then(|sum| sum.checked_add(extra)).ok_or(Fault::Field)?;
+        self.months =
+            self.months.checked_add(months).and_then(|sum| sum.checked_add(extra)).ok_or(Fault::Field)?;
         Ok(())
     }
 
@@ -219,7 +217,8 @@ fn clock(digits: &str, range: i32, negative: bool) -> Result<i128, Fault> {
     if minute >= 60 || second > 60 {
         return Err(Fault::Field);
     }
-    let total = ((i128::from(hour) * 60 + i128::from(minute)) * 60 + i128::from(second)) * 1_000_000 + i128::from(fraction);
+    let total = ((i128::from(hour) * 60 + i128::from(minute)) * 60 + i128::from(second)) * 1_000_000
+        + i128::from(fraction);
     Ok(if negative { -total } else { total })
 }
 
@@ -236,7 +235,9 @@ fn number(sum: &mut Sum, digits: &str, unit: Unit, negative: bool) -> Result<Uni
         return Ok(Unit::Month);
     }
     let (whole, fraction) = match digits.find('.') {
-        Some(point) => (&digits[..point], format!("0{}", &digits[point..]).parse::<f64>().map_err(|_| Fault::Format)?),
+        Some(point) => {
+            (&digits[..point], format!("0{}", &digits[point..]).parse::<f64>().map_err(|_| Fault::Format)?)
+        }
         None => (digits, 0.0),
     };
     let value: i64 = match whole {
@@ -258,7 +259,8 @@ fn iso_8601(text: &str) -> Result<Interval, Fault> {
             (rest, in_time) = (after, true);
             continue;
         }
-        let end = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+')).ok_or(Fault::Format)?;
+        let end =
+            rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+')).ok_or(Fault::Format)?;
         let value: f64 = rest[..end].parse().map_err(|_| Fault::Format)?;
         let unit = match (in_time, rest[end..].chars().next()) {
             (false, Some('Y')) => Unit::Year,

@@ -9,18 +9,19 @@
 //! |---|---|
 //! | bool, int2/4/8, oid, reg*, xid, cid, xid8, pg_lsn, tid (block × 65536 + item), date (days), timestamp(tz) and time (µs since 2000-01-01, midnight) | INTEGER; infinities are the extremes |
 //! | float4, float8 | REAL; NaN is the TEXT `NaN`, which sorts after every REAL |
-//! | text, varchar, name, "char", json, xml, pg_node_tree, int2vector and oidvector (`1 2 3`) | TEXT |
+//! | text, varchar, name, "char", macaddr, json, xml, pg_node_tree, int2vector and oidvector (`1 2 3`) | TEXT |
 //! | char(n) | TEXT, padded to n as in PostgreSQL; its comparison functions look at the trimmed text |
 //! | bit, varbit | TEXT of `0` and `1` |
 //! | bytea, uuid | BLOB |
 //! | enum | REAL: `enumsortorder` |
-//! | numeric, interval, timetz, jsonb, arrays, composites, ranges, inet, cidr, macaddr | keyed TEXT |
+//! | numeric, interval, timetz, jsonb, arrays, composites, ranges, inet, cidr | keyed TEXT |
 //! | domains | as their base type |
 //!
 //! Each family of types has a file that ends in a table `TYPES`; [`FAMILIES`] lists them. Types made from others
 //! (arrays, composites, enums, domains, ranges) have no entry: [`resolve`] finds what they are made of.
 
 pub mod array;
+mod bits;
 pub mod boolean;
 pub mod bytes;
 pub mod date;
@@ -39,6 +40,7 @@ pub mod json;
 pub mod jsonb;
 pub mod key;
 pub mod names;
+pub mod network;
 pub mod numeric;
 pub mod range;
 pub mod record;
@@ -163,6 +165,7 @@ pub struct TypeEntry {
 
 /// All families of built-in types.
 pub const FAMILIES: &[&[TypeEntry]] = &[
+    bits::TYPES,
     boolean::TYPES,
     bytes::TYPES,
     date::TYPES,
@@ -171,6 +174,7 @@ pub const FAMILIES: &[&[TypeEntry]] = &[
     interval::TYPES,
     json::TYPES,
     jsonb::TYPES,
+    network::TYPES,
     numeric::TYPES,
     registered::TYPES,
     text::TYPES,
@@ -423,3 +427,6 @@ pub(crate) fn exact_bytes<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
         _ => Ok(bytes.try_into().expect("the length was compared above")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,11 @@ fn output_timetz(value: ValueRef<'_>, _cx: &TypeContext<'_>, out: &mut String) -
 }
 
 fn checked(time: i64) -> Result<i64> {
-    if (0..=DAY).contains(&time) { Ok(time) } else { Err(error!(DATETIME_VALUE_OUT_OF_RANGE, "time out of range")) }
+    if (0..=DAY).contains(&time) {
+        Ok(time)
+    } else {
+        Err(error!(DATETIME_VALUE_OUT_OF_RANGE, "time out of range"))
+    }
 }
 
 fn receive_time(bytes: &[u8], modifier: i32, _cx: &TypeContext<'_>) -> Result<Value> {

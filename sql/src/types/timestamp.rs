@@ -16,7 +16,7 @@ use crate::{Result, SqlError, Value, ValueRef, error};
 
 use super::date::{self, DAY, Day, UNIX_EPOCH_DAYS, exact};
 use super::date_input::{Decoded, Mode, Moment, decode};
-use super::{StorageForm, TypeContext, TypeEntry, date_output, date_names};
+use super::{StorageForm, TypeContext, TypeEntry, date_names, date_output};
 
 /// `-infinity`.
 pub const NEGATIVE_INFINITY: i64 = i64::MIN;
@@ -63,15 +63,12 @@ pub fn now() -> Result<i64> {
 fn into_known_years(moment: i64) -> i64 {
     const FIRST: i64 = -372_000_000 * 1_000_000 * 1000; // about 9790 BC: before anything that can be stored
     const LAST: i64 = 250_000_000_000 * 1_000_000; // about 9920 AD
-    if moment > LAST {
-        moment - ((moment - LAST) / CYCLE + 1) * CYCLE
-    } else {
-        moment.max(FIRST)
-    }
+    if moment > LAST { moment - ((moment - LAST) / CYCLE + 1) * CYCLE } else { moment.max(FIRST) }
 }
 
 fn to_jiff(moment: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_microsecond(into_known_years(moment).saturating_add(UNIX_EPOCH)).unwrap_or(jiff::Timestamp::MIN)
+    jiff::Timestamp::from_microsecond(into_known_years(moment).saturating_add(UNIX_EPOCH))
+        .unwrap_or(jiff::Timestamp::MIN)
 }
 
 /// The zone's offset at an instant, seconds east of Greenwich.
@@ -135,7 +132,8 @@ pub fn zone_named(name: &str) -> Result<TimeZone> {
     if let Some(offset) = date_names::abbreviation(name) {
         return fixed(offset);
     }
-    date_names::zone(name).ok_or_else(|| error!(INVALID_PARAMETER_VALUE, "time zone \"{name}\" not recognized"))
+    date_names::zone(name)
+        .ok_or_else(|| error!(INVALID_PARAMETER_VALUE, "time zone \"{name}\" not recognized"))
 }
 
 /// The zone with one offset, in seconds east of Greenwich.
@@ -144,7 +142,9 @@ pub fn zone_named(name: &str) -> Result<TimeZone> {
 /// `22023`.
 pub fn fixed(offset: i32) -> Result<TimeZone> {
     let offset = jiff::tz::Offset::from_seconds(offset);
-    Ok(TimeZone::fixed(offset.map_err(|_| error!(INVALID_PARAMETER_VALUE, "time zone displacement out of range"))?))
+    Ok(TimeZone::fixed(
+        offset.map_err(|_| error!(INVALID_PARAMETER_VALUE, "time zone displacement out of range"))?,
+    ))
 }
 
 /// Rounds µs to a modifier's digits, halves away from zero; -1 leaves all six.

@@ -8,7 +8,7 @@ use crate::oid::types;
 use crate::{Oid, Result, Value, ValueRef};
 
 use super::text::text_of;
-use super::{Input, StorageForm, TypeContext, TypeEntry, array, integer, text};
+use super::{Input, StorageForm, TypeEntry, array, integer, text};
 
 macro_rules! vector {
     ($oid:ident, $array:ident, $element:ident, $width:literal, $parse:expr) => {
@@ -87,10 +87,4 @@ fn send(value: ValueRef<'_>, element: Oid, width: usize, out: &mut BytesMut) -> 
         out.extend_from_slice(&number.to_be_bytes()[8 - width..]);
     }
     Ok(())
-}
-
-/// What functions on arrays need of a vector: its numbers as an array from 0.
-pub(crate) fn to_array(value: ValueRef<'_>, _: &TypeContext<'_>) -> Result<array::Array> {
-    let elements: Vec<_> = numbers(value)?.into_iter().map(Value::Integer).collect();
-    Ok(array::Array::with_lower(elements, 0))
 }

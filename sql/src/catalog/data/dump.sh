@@ -28,7 +28,13 @@ expression_of() { # relation column type
 where_of() {
   case "$1" in
     pg_collation) echo "WHERE collprovider <> 'i' AND collname IN ('default', 'C', 'POSIX', 'ucs_basic', 'C.utf8')" ;;
-    pg_description) echo "WHERE NOT (classoid = 'pg_collation'::regclass AND objoid NOT IN (SELECT oid FROM pg_collation WHERE collname IN ('default', 'C', 'POSIX', 'ucs_basic', 'C.utf8')))" ;;
+    pg_description) echo "WHERE classoid <> 'pg_extension'::regclass AND NOT (classoid = 'pg_language'::regclass AND objoid NOT IN (12, 13, 14)) AND NOT (classoid = 'pg_proc'::regclass AND objoid IN (SELECT oid FROM pg_proc WHERE probin = '\$libdir/plpgsql')) AND NOT (classoid = 'pg_collation'::regclass AND objoid NOT IN (SELECT oid FROM pg_collation WHERE collname IN ('default', 'C', 'POSIX', 'ucs_basic', 'C.utf8')))" ;;
+    # PL/pgSQL is an extension like any other, and Postilion does not have it.
+    pg_extension) echo "WHERE false" ;;
+    pg_language) echo "WHERE lanname <> 'plpgsql'" ;;
+    pg_proc) echo "WHERE probin IS DISTINCT FROM '\$libdir/plpgsql'" ;;
+    pg_depend) echo "WHERE deptype <> 'e' AND refclassid <> 'pg_extension'::regclass AND classid <> 'pg_extension'::regclass AND NOT (classid = 'pg_language'::regclass)" ;;
+    pg_init_privs) echo "WHERE classoid <> 'pg_language'::regclass" ;;
     *) echo "" ;;
   esac
 }

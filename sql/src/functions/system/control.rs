@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::advisory_locks::{AdvisoryKey, AdvisoryMode};
 use crate::backend::{Backend, BackendKind, Signal, WaitEvent};
-use crate::functions::arguments::{boolean, from_oid, int4, integer, known, oid, real, rows, scalar, text, waiting};
+use crate::functions::arguments::{
+    boolean, from_oid, int4, integer, known, oid, real, rows, scalar, text, waiting,
+};
 use crate::functions::{Function, FunctionCall};
 use crate::oid::roles;
 use crate::session::StatementContext;
@@ -149,7 +151,8 @@ fn terminate(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<
     if timeout == 0 {
         return Ok(true.into());
     }
-    let (own, backends) = (call.context.session.backend.clone(), call.context.session.cluster.backends.clone());
+    let (own, backends) =
+        (call.context.session.backend.clone(), call.context.session.cluster.backends.clone());
     let mut left = Duration::from_millis(timeout as u64);
     let event = WaitEvent { kind: "IPC", name: "BackendTermination" };
     while !left.is_zero() {
@@ -209,7 +212,12 @@ fn lock(call: &FunctionCall<'_>, key: AdvisoryKey, mode: AdvisoryMode) -> Result
 
 fn try_lock(call: &FunctionCall<'_>, key: AdvisoryKey, mode: AdvisoryMode) -> Result<Value> {
     let session = &call.context.session;
-    Ok(session.cluster.facilities.advisory_locks.try_lock(session.database, key, session.backend.pid, mode).into())
+    Ok(session
+        .cluster
+        .facilities
+        .advisory_locks
+        .try_lock(session.database, key, session.backend.pid, mode)
+        .into())
 }
 
 fn unlock(call: &FunctionCall<'_>, key: AdvisoryKey, shared: bool) -> Result<Value> {
@@ -235,7 +243,9 @@ fn blocking_pids(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Res
 }
 
 fn pg_notify(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Value> {
-    let optional = |value: ValueRef<'_>| if value.is_null() { Ok(String::new()) } else { text(value).map(str::to_owned) };
+    let optional = |value: ValueRef<'_>| {
+        if value.is_null() { Ok(String::new()) } else { text(value).map(str::to_owned) }
+    };
     let (channel, payload) = (optional(arguments[0])?, optional(arguments[1])?);
     call.context.session.services.notify(&channel, &payload)?;
     Ok(Value::Text(String::new()))
@@ -254,10 +264,14 @@ fn set_value(call: &mut FunctionCall<'_>, sequence: Oid, value: i64, is_called: 
     Ok(value.into())
 }
 
-fn sequence_parameters(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<crate::functions::arguments::Rows> {
+fn sequence_parameters(
+    call: &mut FunctionCall<'_>,
+    arguments: &[ValueRef<'_>],
+) -> Result<crate::functions::arguments::Rows> {
     let relation = oid(arguments[0])?;
     let sequence = call.context.catalog.sequence(relation);
-    let sequence = sequence.ok_or_else(|| SqlError::internal(format!("cache lookup failed for sequence {relation}")))?;
+    let sequence =
+        sequence.ok_or_else(|| SqlError::internal(format!("cache lookup failed for sequence {relation}")))?;
     Ok(known(vec![vec![
         sequence.seqstart.into(),
         sequence.seqmin.into(),
@@ -281,7 +295,11 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     scalar("pg_blocking_pids", blocking_pids),
     scalar("pg_safe_snapshot_blocking_pids", |call, _| {
-        crate::functions::arguments::array_of(crate::oid::types::_INT4, [] as [Option<&str>; 0], &call.type_context())
+        crate::functions::arguments::array_of(
+            crate::oid::types::_INT4,
+            [] as [Option<&str>; 0],
+            &call.type_context(),
+        )
     }),
     waiting("pg_sleep", pg_sleep),
     waiting("pg_sleep_for(interval)", pg_sleep_for),

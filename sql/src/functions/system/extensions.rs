@@ -18,7 +18,9 @@ fn available(call: &FunctionCall<'_>) -> Vec<AvailableExtension> {
 
 fn versions(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> {
     let row = |extension: AvailableExtension| -> Result<Vec<Value>> {
-        let requires = extension.requires.map(|names| array_of(types::_NAME, names.into_iter().map(Some), &call.type_context()));
+        let requires = extension
+            .requires
+            .map(|names| array_of(types::_NAME, names.into_iter().map(Some), &call.type_context()));
         Ok(vec![
             extension.name.into(),
             extension.version.into(),
@@ -38,7 +40,12 @@ fn update_paths(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Resu
         Some(view) => view.update_paths(text(arguments[0])?),
         None => Vec::new(),
     };
-    Ok(known(paths.into_iter().map(|(source, target, path)| vec![source.into(), target.into(), path.into()]).collect()))
+    Ok(known(
+        paths
+            .into_iter()
+            .map(|(source, target, path)| vec![source.into(), target.into(), path.into()])
+            .collect(),
+    ))
 }
 
 /// Extensions.

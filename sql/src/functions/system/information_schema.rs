@@ -2,7 +2,6 @@
 //!
 //! Source: `src/backend/catalog/information_schema.sql`.
 
-
 use crate::functions::arguments::{Rows, int4, integer, known, oid, rows, scalar};
 use crate::functions::{Function, FunctionCall};
 use crate::oid::types;
@@ -70,8 +69,12 @@ fn scale(ty: Oid, modifier: i32) -> Option<i32> {
 fn datetime_precision(ty: Oid, modifier: i32) -> Option<i32> {
     match ty {
         types::DATE => Some(0),
-        types::TIME | types::TIMESTAMP | types::TIMETZ | types::TIMESTAMPTZ => Some(if modifier < 0 { 6 } else { modifier }),
-        types::INTERVAL => Some(if modifier < 0 || modifier & 0xFFFF == 0xFFFF { 6 } else { modifier & 0xFFFF }),
+        types::TIME | types::TIMESTAMP | types::TIMETZ | types::TIMESTAMPTZ => {
+            Some(if modifier < 0 { 6 } else { modifier })
+        }
+        types::INTERVAL => {
+            Some(if modifier < 0 || modifier & 0xFFFF == 0xFFFF { 6 } else { modifier & 0xFFFF })
+        }
         _ => None,
     }
 }
@@ -117,7 +120,10 @@ fn expand_array(_: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<
         // int2vector and oidvector: numbers between blanks.
         Err(error) => match arguments[0] {
             ValueRef::Text(text) if text.bytes().all(|b| b.is_ascii_digit() || b == b' ' || b == b'-') => {
-                text.split_whitespace().filter_map(|part| part.parse::<i64>().ok()).map(Value::Integer).collect()
+                text.split_whitespace()
+                    .filter_map(|part| part.parse::<i64>().ok())
+                    .map(Value::Integer)
+                    .collect()
             }
             _ => return Err(error),
         },

@@ -33,9 +33,11 @@ impl Kind {
     fn privileges(self) -> Privileges {
         type P = Privileges;
         match self {
-            Self::Table => [P::SELECT, P::INSERT, P::UPDATE, P::DELETE, P::TRUNCATE, P::REFERENCES, P::TRIGGER]
-                .into_iter()
-                .fold(P::NONE, P::with),
+            Self::Table => {
+                [P::SELECT, P::INSERT, P::UPDATE, P::DELETE, P::TRUNCATE, P::REFERENCES, P::TRIGGER]
+                    .into_iter()
+                    .fold(P::NONE, P::with)
+            }
             Self::AnyColumn => P::SELECT.with(P::INSERT).with(P::UPDATE).with(P::REFERENCES),
             Self::Sequence => P::USAGE.with(P::SELECT).with(P::UPDATE),
             Self::Database => P::CREATE.with(P::TEMPORARY).with(P::CONNECT),
@@ -60,7 +62,11 @@ fn role(catalog: &Catalog, value: ValueRef<'_>) -> Result<Oid> {
 }
 
 /// Who is asked about, and the other arguments: without a role it is the current user.
-fn subject<'a, 'b>(call: &FunctionCall<'_>, arguments: &'a [ValueRef<'b>], full: usize) -> Result<(Oid, &'a [ValueRef<'b>])> {
+fn subject<'a, 'b>(
+    call: &FunctionCall<'_>,
+    arguments: &'a [ValueRef<'b>],
+    full: usize,
+) -> Result<(Oid, &'a [ValueRef<'b>])> {
     if arguments.len() == full {
         Ok((role(&call.context.catalog, arguments[0])?, &arguments[1..]))
     } else {
@@ -75,9 +81,11 @@ fn wanted(listed: &str, allowed: Privileges) -> Result<Vec<(Privileges, bool)>> 
         .map(|item| {
             let item = item.trim();
             let upper = item.to_ascii_uppercase();
-            let (name, grantable) = upper.strip_suffix(" WITH GRANT OPTION").map_or((upper.as_str(), false), |name| (name, true));
+            let (name, grantable) =
+                upper.strip_suffix(" WITH GRANT OPTION").map_or((upper.as_str(), false), |name| (name, true));
             let found = Privileges::named(name).filter(|privilege| allowed.contains(*privilege));
-            let found = found.ok_or_else(|| error!(INVALID_PARAMETER_VALUE, "unrecognized privilege type: \"{item}\""))?;
+            let found = found
+                .ok_or_else(|| error!(INVALID_PARAMETER_VALUE, "unrecognized privilege type: \"{item}\""))?;
             Ok((found, grantable))
         })
         .collect()
@@ -130,13 +138,25 @@ fn protection(catalog: &Catalog, kind: Kind, object: Oid) -> Option<(Grantable, 
             let grantable = if row.relkind == 'S' { Grantable::Sequence } else { Grantable::Table };
             (grantable, row.relowner, row.relacl.clone())
         }
-        Kind::Database => catalog.database(object).map(|row| (Grantable::Database, row.datdba, row.datacl.clone()))?,
-        Kind::Function => catalog.function(object).map(|row| (Grantable::Function, row.proowner, row.proacl.clone()))?,
-        Kind::Language => catalog.language(object).map(|row| (Grantable::Language, row.lanowner, row.lanacl.clone()))?,
-        Kind::Schema => catalog.namespace(object).map(|row| (Grantable::Schema, row.nspowner, row.nspacl.clone()))?,
+        Kind::Database => {
+            catalog.database(object).map(|row| (Grantable::Database, row.datdba, row.datacl.clone()))?
+        }
+        Kind::Function => {
+            catalog.function(object).map(|row| (Grantable::Function, row.proowner, row.proacl.clone()))?
+        }
+        Kind::Language => {
+            catalog.language(object).map(|row| (Grantable::Language, row.lanowner, row.lanacl.clone()))?
+        }
+        Kind::Schema => {
+            catalog.namespace(object).map(|row| (Grantable::Schema, row.nspowner, row.nspacl.clone()))?
+        }
         Kind::Type => {
             let row = catalog.type_(object)?;
-            let row = if row.typelem.is_valid() && row.typlen == -1 { catalog.type_(row.typelem).unwrap_or(row) } else { row };
+            let row = if row.typelem.is_valid() && row.typlen == -1 {
+                catalog.type_(row.typelem).unwrap_or(row)
+            } else {
+                row
+            };
             (Grantable::Type, row.typowner, row.typacl.clone())
         }
         Kind::Tablespace => (Grantable::Tablespace, crate::oid::roles::POSTGRES, None),
@@ -151,14 +171,22 @@ fn has(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>], kind: Kind) -> Resul
     let Some((grantable, owner, acl)) = protection(catalog, kind, target) else { return Ok(Value::Null) };
     let protected = Protected { kind: grantable, owner, acl: acl.as_deref() };
     for (privilege, with_grant) in wanted {
-        if allowed(catalog, user, &protected, privilege, with_grant)? || (kind == Kind::AnyColumn && any_column(catalog, user, target, privilege)?) {
+        if allowed(catalog, user, &protected, privilege, with_grant)?
+            || (kind == Kind::AnyColumn && any_column(catalog, user, target, privilege)?)
+        {
             return Ok(true.into());
         }
     }
     Ok(false.into())
 }
 
-fn allowed(catalog: &Catalog, user: Oid, object: &Protected<'_>, privilege: Privileges, with_grant: bool) -> Result<bool> {
+fn allowed(
+    catalog: &Catalog,
+    user: Oid,
+    object: &Protected<'_>,
+    privilege: Privileges,
+    with_grant: bool,
+) -> Result<bool> {
     let held = if with_grant {
         catalog.grant_options_on(user, object, privilege)?
     } else {
@@ -185,7 +213,10 @@ fn has_column(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result
             Some(column) => column.attnum,
             None => {
                 let relation = catalog.class(table).map_or_else(String::new, |class| class.relname.clone());
-                return Err(error!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{relation}\" does not exist"));
+                return Err(error!(
+                    UNDEFINED_COLUMN,
+                    "column \"{name}\" of relation \"{relation}\" does not exist"
+                ));
             }
         },
         other => crate::functions::arguments::int4(other)? as i16,
@@ -215,7 +246,9 @@ fn has_role(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<V
         let granted = match item.to_ascii_uppercase().as_str() {
             "MEMBER" => catalog.is_member_of(member, target),
             "USAGE" => catalog.has_privs_of_role(member, target),
-            "MEMBER WITH GRANT OPTION" | "MEMBER WITH ADMIN OPTION" | "USAGE WITH GRANT OPTION"
+            "MEMBER WITH GRANT OPTION"
+            | "MEMBER WITH ADMIN OPTION"
+            | "USAGE WITH GRANT OPTION"
             | "USAGE WITH ADMIN OPTION" => catalog.is_admin_of(member, target),
             _ => return Err(error!(INVALID_PARAMETER_VALUE, "unrecognized privilege type: \"{item}\"")),
         };
@@ -233,7 +266,10 @@ fn row_security(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Resu
 }
 
 fn acl_explode(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Rows> {
-    let items: Vec<String> = array_elements(types_oid::_ACLITEM, arguments[0], &call.type_context())?.into_iter().flatten().collect();
+    let items: Vec<String> = array_elements(types_oid::_ACLITEM, arguments[0], &call.type_context())?
+        .into_iter()
+        .flatten()
+        .collect();
     let mut rows = Vec::new();
     for item in parse_acl(&items, &call.context.catalog)? {
         for name in item.privileges.names() {
@@ -257,7 +293,9 @@ fn acl_default(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Resul
         "t" => Grantable::Tablespace,
         "T" => Grantable::Type,
         "F" | "S" | "p" => return Err(crate::SqlError::unsupported("this kind of object")),
-        other => return Err(crate::SqlError::internal(format!("unrecognized objtype abbreviation: {other}"))),
+        other => {
+            return Err(crate::SqlError::internal(format!("unrecognized objtype abbreviation: {other}")));
+        }
     };
     let items = print_acl(&default_acl(kind, oid(arguments[1])?));
     array_of(types_oid::_ACLITEM, items.into_iter().map(Some), &call.type_context())
@@ -279,21 +317,27 @@ macro_rules! variants {
 /// The variants of each inquiry.
 pub const TABLE: &[Function] = &variants!("has_table_privilege", |call, a| has(call, a, Kind::Table));
 /// Any column.
-pub const ANY_COLUMN: &[Function] = &variants!("has_any_column_privilege", |call, a| has(call, a, Kind::AnyColumn));
+pub const ANY_COLUMN: &[Function] =
+    &variants!("has_any_column_privilege", |call, a| has(call, a, Kind::AnyColumn));
 /// Sequences.
-pub const SEQUENCE: &[Function] = &variants!("has_sequence_privilege", |call, a| has(call, a, Kind::Sequence));
+pub const SEQUENCE: &[Function] =
+    &variants!("has_sequence_privilege", |call, a| has(call, a, Kind::Sequence));
 /// Databases.
-pub const DATABASE: &[Function] = &variants!("has_database_privilege", |call, a| has(call, a, Kind::Database));
+pub const DATABASE: &[Function] =
+    &variants!("has_database_privilege", |call, a| has(call, a, Kind::Database));
 /// Functions.
-pub const FUNCTION: &[Function] = &variants!("has_function_privilege", |call, a| has(call, a, Kind::Function));
+pub const FUNCTION: &[Function] =
+    &variants!("has_function_privilege", |call, a| has(call, a, Kind::Function));
 /// Languages.
-pub const LANGUAGE: &[Function] = &variants!("has_language_privilege", |call, a| has(call, a, Kind::Language));
+pub const LANGUAGE: &[Function] =
+    &variants!("has_language_privilege", |call, a| has(call, a, Kind::Language));
 /// Schemas.
 pub const SCHEMA: &[Function] = &variants!("has_schema_privilege", |call, a| has(call, a, Kind::Schema));
 /// Types.
 pub const TYPE: &[Function] = &variants!("has_type_privilege", |call, a| has(call, a, Kind::Type));
 /// Tablespaces.
-pub const TABLESPACE: &[Function] = &variants!("has_tablespace_privilege", |call, a| has(call, a, Kind::Tablespace));
+pub const TABLESPACE: &[Function] =
+    &variants!("has_tablespace_privilege", |call, a| has(call, a, Kind::Tablespace));
 /// Foreign-data wrappers.
 pub const WRAPPER: &[Function] = &variants!("has_foreign_data_wrapper_privilege", superuser_only);
 /// Foreign servers.

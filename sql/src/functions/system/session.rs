@@ -12,10 +12,47 @@ pub const SERVER_VERSION: &str = "15.18";
 
 /// The server encodings by number (`pg_enc`), those that only clients may use at the end.
 const ENCODINGS: &[&str] = &[
-    "SQL_ASCII", "EUC_JP", "EUC_CN", "EUC_KR", "EUC_TW", "EUC_JIS_2004", "UTF8", "MULE_INTERNAL", "LATIN1", "LATIN2",
-    "LATIN3", "LATIN4", "LATIN5", "LATIN6", "LATIN7", "LATIN8", "LATIN9", "LATIN10", "WIN1256", "WIN1258", "WIN866",
-    "WIN874", "KOI8R", "WIN1251", "WIN1252", "ISO_8859_5", "ISO_8859_6", "ISO_8859_7", "ISO_8859_8", "WIN1250",
-    "WIN1253", "WIN1254", "WIN1255", "WIN1257", "KOI8U", "SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB",
+    "SQL_ASCII",
+    "EUC_JP",
+    "EUC_CN",
+    "EUC_KR",
+    "EUC_TW",
+    "EUC_JIS_2004",
+    "UTF8",
+    "MULE_INTERNAL",
+    "LATIN1",
+    "LATIN2",
+    "LATIN3",
+    "LATIN4",
+    "LATIN5",
+    "LATIN6",
+    "LATIN7",
+    "LATIN8",
+    "LATIN9",
+    "LATIN10",
+    "WIN1256",
+    "WIN1258",
+    "WIN866",
+    "WIN874",
+    "KOI8R",
+    "WIN1251",
+    "WIN1252",
+    "ISO_8859_5",
+    "ISO_8859_6",
+    "ISO_8859_7",
+    "ISO_8859_8",
+    "WIN1250",
+    "WIN1253",
+    "WIN1254",
+    "WIN1255",
+    "WIN1257",
+    "KOI8U",
+    "SJIS",
+    "BIG5",
+    "GBK",
+    "UHC",
+    "GB18030",
+    "JOHAB",
     "SHIFT_JIS_2004",
 ];
 
@@ -53,7 +90,8 @@ pub fn encoding_number(name: &str) -> Option<i32> {
         name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };
     let wanted = plain(name);
-    let canonical = ENCODING_ALIASES.iter().find(|(alias, _)| *alias == wanted).map_or(wanted, |(_, name)| plain(name));
+    let canonical =
+        ENCODING_ALIASES.iter().find(|(alias, _)| *alias == wanted).map_or(wanted, |(_, name)| plain(name));
     ENCODINGS.iter().position(|name| plain(name) == canonical).map(|position| position as i32)
 }
 
@@ -135,7 +173,8 @@ pub const FUNCTIONS: &[Function] = &[
     scalar("pg_my_temp_schema", |call, _| Ok(from_oid(temporary_schema(call.context)))),
     scalar("pg_is_other_temp_schema", |call, arguments| {
         let schema = oid(arguments[0])?;
-        let temporary = call.context.catalog.namespace(schema).is_some_and(|n| n.nspname.starts_with("pg_temp_"));
+        let temporary =
+            call.context.catalog.namespace(schema).is_some_and(|n| n.nspname.starts_with("pg_temp_"));
         Ok((temporary && schema != temporary_schema(call.context)).into())
     }),
     scalar("PG_encoding_to_char", |_, arguments| {
@@ -154,9 +193,7 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     scalar("getdatabaseencoding", |_, _| Ok("UTF8".into())),
     scalar("inet_client_addr", |call, _| Ok(client(call).0.into())),
-    scalar("inet_client_port", |call, _| {
-        Ok(client(call).1.filter(|port| *port >= 0).map(i64::from).into())
-    }),
+    scalar("inet_client_port", |call, _| Ok(client(call).1.filter(|port| *port >= 0).map(i64::from).into())),
     scalar("inet_server_addr", |_, _| Ok(Value::Null)),
     scalar("inet_server_port", |_, _| Ok(Value::Null)),
     scalar("pg_jit_available", |_, _| Ok(false.into())),

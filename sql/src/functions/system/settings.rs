@@ -38,7 +38,9 @@ fn set_config(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result
 fn show_all(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> {
     let settings = call.context.session.settings.lock().rows();
     let row = |row: SettingRow| -> Result<Vec<Value>> {
-        let labels = row.enumvals.map(|labels| array_of(types::_TEXT, labels.into_iter().map(Some), &call.type_context()));
+        let labels = row
+            .enumvals
+            .map(|labels| array_of(types::_TEXT, labels.into_iter().map(Some), &call.type_context()));
         Ok(vec![
             row.name.into(),
             row.setting.into(),

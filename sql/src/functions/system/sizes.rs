@@ -3,7 +3,7 @@
 //! SQLite keeps all tables of a database in one file. The size of a relation is what its pages take there, which the
 //! engine tells where it was built to (`dbstat`); a database's is that of its file.
 
-use crate::functions::arguments::{from_oid, integer, oid, rows, known, scalar, text};
+use crate::functions::arguments::{from_oid, integer, known, oid, rows, scalar, text};
 use crate::functions::{Function, FunctionCall};
 use crate::session::StatementContext;
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};
@@ -36,7 +36,8 @@ pub(crate) fn pretty(bytes: i128) -> String {
 pub(crate) fn parse(text: &str) -> Result<i64> {
     let invalid = || error!(INVALID_PARAMETER_VALUE, "invalid size: \"{text}\"");
     let trimmed = text.trim();
-    let digits = trimmed.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+')).unwrap_or(trimmed.len());
+    let digits =
+        trimmed.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+')).unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(digits);
     let (number, unit): (f64, &str) = (number.parse().map_err(|_| invalid())?, unit.trim());
     let bits = if unit.is_empty() || unit.eq_ignore_ascii_case("b") {
@@ -50,7 +51,11 @@ pub(crate) fn parse(text: &str) -> Result<i64> {
         })?
     };
     let bytes = number * (1_u64 << bits) as f64;
-    if bytes.abs() >= 9.2e18 { Err(error!(NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range")) } else { Ok(bytes.round() as i64) }
+    if bytes.abs() >= 9.2e18 {
+        Err(error!(NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range"))
+    } else {
+        Ok(bytes.round() as i64)
+    }
 }
 
 /// The bytes of a relation's pages; NULL when there is no such relation.
@@ -82,7 +87,8 @@ fn database_size(call: &mut FunctionCall<'_>, database: Oid) -> Result<Value> {
     if database != call.context.session.database {
         return Err(SqlError::unsupported("the size of another database"));
     }
-    let pages = call.connection.query("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &[]);
+    let pages =
+        call.connection.query("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &[]);
     match pages.as_deref() {
         Ok([row]) if !row.is_empty() => Ok(row[0].clone()),
         _ => Err(SqlError::internal("the engine does not tell the size of its file")),
@@ -130,7 +136,8 @@ fn column_size(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Resul
 pub const FUNCTIONS: &[Function] = &[
     scalar("pg_size_pretty", |_, a| Ok(pretty(i128::from(integer(a[0])?)).into())),
     scalar("pg_size_pretty_numeric", |call, a| {
-        let shown = crate::functions::arguments::to_text(crate::oid::types::NUMERIC, a[0], &call.type_context())?;
+        let shown =
+            crate::functions::arguments::to_text(crate::oid::types::NUMERIC, a[0], &call.type_context())?;
         let whole: i128 = shown.split('.').next().unwrap_or("0").parse().unwrap_or(0);
         // Below the first unit a numeric keeps its fraction.
         Ok(if whole.abs() < UNIT_LIMIT { format!("{shown} bytes") } else { pretty(whole) }.into())
@@ -157,7 +164,9 @@ pub const FUNCTIONS: &[Function] = &[
     scalar("pg_relation_filenode", |call, a| {
         let class = call.context.catalog.class(oid(a[0])?);
         let kept = class.filter(|class| matches!(class.relkind, 'r' | 'i' | 'S' | 't' | 'm'));
-        Ok(kept.map_or(Value::Null, |class| from_oid(if class.relfilenode.is_valid() { class.relfilenode } else { class.oid })))
+        Ok(kept.map_or(Value::Null, |class| {
+            from_oid(if class.relfilenode.is_valid() { class.relfilenode } else { class.oid })
+        }))
     }),
 ];
 

@@ -71,7 +71,9 @@ fn of_backend(
     guarded: bool,
     fact: impl Fn(&Backend) -> Value,
 ) -> Result<Value> {
-    let Some(backend) = call.context.session.cluster.backends.get(int4(arguments[0])?) else { return Ok(Value::Null) };
+    let Some(backend) = call.context.session.cluster.backends.get(int4(arguments[0])?) else {
+        return Ok(Value::Null);
+    };
     let owner = backend.activity.lock().user.as_ref().map(|(role, _)| *role);
     if guarded && !may_see(call, owner) {
         return Ok(Value::Null);
@@ -109,7 +111,9 @@ fn lock_status(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> 
 }
 
 fn sessions_in(call: &FunctionCall<'_>, database: Oid) -> i64 {
-    let inside = |backend: &Backend| backend.activity.lock().database.as_ref().is_some_and(|(oid, _)| *oid == database);
+    let inside = |backend: &Backend| {
+        backend.activity.lock().database.as_ref().is_some_and(|(oid, _)| *oid == database)
+    };
     visible_backends(call).iter().filter(|backend| inside(backend)).count() as i64
 }
 
@@ -145,12 +149,18 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     scalar("pg_stat_get_backend_pid", |call, a| of_backend(call, a, false, |b| i64::from(b.pid).into())),
     scalar("pg_stat_get_backend_dbid", |call, a| {
-        of_backend(call, a, false, |b| b.activity.lock().database.as_ref().map_or(Value::Null, |(oid, _)| from_oid(*oid)))
+        of_backend(call, a, false, |b| {
+            b.activity.lock().database.as_ref().map_or(Value::Null, |(oid, _)| from_oid(*oid))
+        })
     }),
     scalar("pg_stat_get_backend_userid", |call, a| {
-        of_backend(call, a, false, |b| b.activity.lock().user.as_ref().map_or(Value::Null, |(oid, _)| from_oid(*oid)))
+        of_backend(call, a, false, |b| {
+            b.activity.lock().user.as_ref().map_or(Value::Null, |(oid, _)| from_oid(*oid))
+        })
     }),
-    scalar("pg_stat_get_backend_activity", |call, a| of_backend(call, a, true, |b| b.activity.lock().query.clone().into())),
+    scalar("pg_stat_get_backend_activity", |call, a| {
+        of_backend(call, a, true, |b| b.activity.lock().query.clone().into())
+    }),
     scalar("pg_stat_get_backend_wait_event_type", |call, a| {
         of_backend(call, a, true, |b| b.activity.lock().wait_event.map(|event| event.kind).into())
     }),
@@ -165,7 +175,9 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     scalar("pg_stat_get_backend_start", |call, a| of_backend(call, a, true, |b| b.started.into())),
     scalar("pg_stat_get_backend_client_addr", |call, a| {
-        of_backend(call, a, true, |b| b.activity.lock().client_address.map(|address| address.to_string()).into())
+        of_backend(call, a, true, |b| {
+            b.activity.lock().client_address.map(|address| address.to_string()).into()
+        })
     }),
     scalar("pg_stat_get_backend_client_port", |call, a| {
         of_backend(call, a, true, |b| b.activity.lock().client_port.map(i64::from).into())

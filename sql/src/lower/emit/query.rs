@@ -206,12 +206,27 @@ impl Emitter<'_> {
             self.declare(from)?;
         }
         self.windows.push(select.windows.clone());
-        let result = self.select_clauses(select, distinct_arm);
+        let lonely = select.having.is_some() && select.group_by.keys.is_empty();
+        let result = if lonely {
+            self.having_without_groups(select, distinct_arm)
+        } else {
+            self.select_clauses(select, distinct_arm, "")
+        };
         self.windows.pop();
         result
     }
 
-    fn select_clauses(&mut self, select: &Select, distinct_arm: bool) -> Result<()> {
+    /// The engine takes HAVING without GROUP BY only beside an aggregate: `SELECT 1 FROM t HAVING count(*) > 5`
+    /// → `SELECT "c0" FROM (SELECT 1 AS "c0", count(*) FROM "t" HAVING count(*) > 5)`
+    fn having_without_groups(&mut self, select: &Select, distinct_arm: bool) -> Result<()> {
+        let names: Vec<String> = (0..select.targets.len().max(1)).map(|i| format!("\"c{i}\"")).collect();
+        let _ = write!(self.out, "SELECT {} FROM (", names.join(", "));
+        self.select_clauses(select, distinct_arm, ", count(*)")?;
+        self.push(")");
+        Ok(())
+    }
+
+    fn select_clauses(&mut self, select: &Select, distinct_arm: bool, further: &str) -> Result<()> {
         let distinct = match &select.distinct {
             Distinct::No => false,
             Distinct::All => true,
@@ -221,7 +236,7 @@ impl Emitter<'_> {
         let row_numbers = std::mem::take(&mut self.row_numbers);
         self.push(if distinct { "SELECT DISTINCT " } else { "SELECT " });
         if select.targets.is_empty() {
-            self.push("NULL");
+            self.push("NULL AS \"c0\"");
         }
         for (i, target) in select.targets.iter().enumerate() {
             if i > 0 {
@@ -238,6 +253,7 @@ impl Emitter<'_> {
         for (i, rowid) in row_numbers.iter().enumerate() {
             let _ = write!(self.out, ", {rowid} AS \"c{}\"", first + i);
         }
+        self.push(further);
         if let Some(from) = &select.from {
             self.push(" FROM ");
             self.from_item(from)?;

@@ -1,0 +1,270 @@
+//! COPY from and to the client, in text and CSV.
+//!
+//! Source: `src/backend/commands/copy.c`, `copyfrom.c`, `copyto.c`.
+
+mod format;
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+
+use super::control::find_table;
+use super::pump::{Row, Sink};
+use super::work::check_interrupts;
+use super::{CommandTag, Destination, Format, Session, StatementContext};
+use crate::bind::BindContext;
+use crate::bound::{OutputColumn, TypeMod};
+use crate::catalog::{Catalog, Class};
+use crate::execute::RowInserter;
+use crate::parse::{self, Copy, CopySource, CopyTarget, Name, Node, ParsedStatement};
+use crate::{Oid, Result, SqlError, Value, error, types};
+use format::{CopyFormat, Reader, Record};
+
+/// How much of a bad value or line is shown in an error's context (`MAX_COPY_DATA_DISPLAY`).
+const SHOWN_BYTES_MAX: usize = 100;
+
+/// Writes rows as COPY TO does.
+pub(super) struct CopyWriter {
+    format: CopyFormat,
+    columns: Vec<OutputColumn>,
+}
+
+impl CopyWriter {
+    /// Writes rows to the client; whether to flush.
+    pub(super) fn write(
+        &self,
+        rows: &[Row],
+        context: &StatementContext,
+        destination: &mut dyn Destination,
+    ) -> Result<bool> {
+        let mut full = false;
+        for row in rows {
+            let text = |(value, column): (&Value, &OutputColumn)| match value {
+                Value::Null => Ok(None),
+                value => types::to_text(column.ty.oid, value.as_ref(), &context.type_context()).map(Some),
+            };
+            let fields: Vec<_> = row.iter().zip(&self.columns).map(text).collect::<Result<_>>()?;
+            let mut line = Vec::new();
+            self.format.write(&fields, &mut line);
+            full |= destination.copy_row(&line)?;
+        }
+        Ok(full)
+    }
+}
+
+impl Session {
+    /// COPY.
+    pub(super) async fn copy(
+        &mut self,
+        command: &Copy,
+        statement: &ParsedStatement,
+        destination: &mut dyn Destination,
+    ) -> Result<CommandTag> {
+        if command.target != CopyTarget::Client {
+            return Err(SqlError::unsupported("COPY with a file or program of the server"));
+        }
+        let format = CopyFormat::from_options(&command.options)?;
+        let rows = match (&command.source, command.is_from) {
+            (CopySource::Table { table, columns }, true) => {
+                if command.filter.is_some() {
+                    return Err(SqlError::unsupported("COPY FROM with WHERE"));
+                }
+                self.copy_from(table, columns, format, statement, destination).await?
+            }
+            (CopySource::Table { table, columns }, false) => {
+                let (tree, text) = table_query(table, columns)?;
+                self.copy_to(&tree, &text, format, destination).await?
+            }
+            (CopySource::Query(query), _) => {
+                let Node::Sql(tree) = &*query.node else {
+                    return Err(SqlError::unsupported("COPY of a command"));
+                };
+                self.copy_to(tree, &statement.text, format, destination).await?
+            }
+        };
+        Ok(CommandTag { command: "COPY".to_owned(), rows: Some(rows) })
+    }
+
+    async fn copy_to(
+        &mut self,
+        tree: &ast::Statement,
+        text: &Arc<str>,
+        format: CopyFormat,
+        destination: &mut dyn Destination,
+    ) -> Result<u64> {
+        let (planned, catalog) = self.prepare_to_run(tree, text, &[]).await?;
+        let context = self.statement_context(&catalog);
+        let columns = planned.plan.columns.clone();
+        if planned.columns().is_none() {
+            return Err(error!(FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
+        }
+        destination.copy_out(columns.len(), Format::Text)?;
+        let names: Vec<_> = columns.iter().map(|column| Some(column.name.clone())).collect();
+        let header = format.header.then(|| {
+            let mut line = Vec::new();
+            format.write(&names, &mut line);
+            line
+        });
+        if let Some(line) = header {
+            destination.copy_row(&line)?;
+        }
+        let writer = CopyWriter { format, columns };
+        let rows = if planned.plan.read_only {
+            let mut sink = Sink::Copy { destination: &mut *destination, writer: &writer };
+            self.pump(&planned, &[], &context, None, &mut sink).await?.0
+        } else {
+            let rows = self.run_modify(&planned, &[], &context).await?.rows;
+            writer.write(&rows, &context, destination)?;
+            rows.len() as u64
+        };
+        destination.copy_done();
+        Ok(rows)
+    }
+
+    async fn copy_from(
+        &mut self,
+        table: &Name,
+        columns: &[String],
+        format: CopyFormat,
+        statement: &ParsedStatement,
+        destination: &mut dyn Destination,
+    ) -> Result<u64> {
+        self.check_may_write("COPY FROM")?;
+        let catalog = self.begin_writing().await?;
+        let context = self.statement_context(&catalog);
+        let class = find_table(&catalog, &context.search_path, table)?;
+        check_target(&catalog, &class, self.shared.users.lock().1)?;
+        let given = given_columns(&catalog, &class, columns)?;
+        let binding = BindContext {
+            catalog: &context.catalog,
+            search_path: &context.search_path,
+            format: &context.format,
+            text: &statement.text,
+            parameters: &[],
+        };
+        let positions = given.iter().map(|column| column.position).collect();
+        let mut inserter = RowInserter::new(&binding, class.oid, positions)?;
+        destination.copy_in(given.len(), Format::Text).await?;
+        let mut reader = Reader::new(format);
+        let mut count = 0;
+        loop {
+            let piece = destination.copy_data().await?;
+            check_interrupts(self.backend(), self.deadline)?;
+            if let Some(bytes) = &piece {
+                reader.push(bytes);
+            }
+            let at_line = |error: SqlError, line| error.context(format!("COPY {}, line {line}", class.relname));
+            let records = reader.records(piece.is_none()).map_err(|error| at_line(error, reader.line() + 1))?;
+            let connection = self.transaction().work.connection().expect("the right to write has been taken");
+            connection.set_context(Some(context.clone()));
+            for record in records {
+                let values = read_record(&record, &given, &class.relname, &context)?;
+                let inserted = inserter.insert(connection, &context, values);
+                inserted.map_err(|error| {
+                    error.context(format!("COPY {}, line {}: \"{}\"", class.relname, record.line, shown(&record.text)))
+                })?;
+                count += 1;
+            }
+            if piece.is_none() {
+                break;
+            }
+        }
+        let transaction = self.transaction();
+        let connection = transaction.work.connection().expect("the right to write has been taken");
+        inserter.finish(connection, &context, &mut transaction.deferred)?;
+        Ok(count)
+    }
+}
+
+/// A column that COPY FROM fills.
+struct Given {
+    position: usize,
+    name: String,
+    ty: TypeMod,
+}
+
+fn check_target(catalog: &Catalog, class: &Class, user: Oid) -> Result<()> {
+    let name = &class.relname;
+    if class.relkind != 'r' {
+        let what = if class.relkind == 'v' { "view" } else { "relation" };
+        return Err(error!(WRONG_OBJECT_TYPE, "cannot copy to {what} \"{name}\""));
+    }
+    let privileges = crate::catalog::privileges::Privileges::INSERT;
+    if catalog.has_class_privilege(user, class.oid, privileges)? == Some(true) {
+        return Ok(());
+    }
+    Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied for table {name}"))
+}
+
+fn given_columns(catalog: &Catalog, class: &Class, names: &[String]) -> Result<Vec<Given>> {
+    let attributes = catalog.attributes(class.oid);
+    let column = |(position, attribute): (usize, &Arc<crate::catalog::Attribute>)| Given {
+        position,
+        name: attribute.attname.clone(),
+        ty: TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod },
+    };
+    if names.is_empty() {
+        let live = attributes.iter().enumerate();
+        let live = live.filter(|(_, attribute)| !attribute.attisdropped && attribute.attgenerated != 's');
+        return Ok(live.map(column).collect());
+    }
+    let mut given: Vec<Given> = Vec::new();
+    for name in names {
+        let mut live = attributes.iter().enumerate().filter(|(_, attribute)| !attribute.attisdropped);
+        let found = live.find(|(_, attribute)| attribute.attname == *name).ok_or_else(|| {
+            error!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", class.relname)
+        })?;
+        if found.1.attgenerated == 's' {
+            return Err(error!(INVALID_COLUMN_REFERENCE, "column \"{name}\" is a generated column")
+                .detail("Generated columns cannot be used in COPY."));
+        }
+        if given.iter().any(|column| column.name == *name) {
+            return Err(error!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
+        }
+        given.push(column(found));
+    }
+    Ok(given)
+}
+
+fn read_record(record: &Record, given: &[Given], table: &str, context: &StatementContext) -> Result<Vec<Value>> {
+    let whole = |error: SqlError| {
+        error.context(format!("COPY {table}, line {}: \"{}\"", record.line, shown(&record.text)))
+    };
+    if record.fields.len() > given.len() {
+        return Err(whole(error!(BAD_COPY_FILE_FORMAT, "extra data after last expected column")));
+    }
+    if let Some(missing) = given.get(record.fields.len()) {
+        return Err(whole(error!(BAD_COPY_FILE_FORMAT, "missing data for column \"{}\"", missing.name)));
+    }
+    let read = |(field, column): (&Option<String>, &Given)| match field {
+        None => Ok(Value::Null),
+        Some(text) => types::input(column.ty, text, &context.type_context()).map_err(|error| {
+            let value = shown(text);
+            error.context(format!("COPY {table}, line {}, column {}: \"{value}\"", record.line, column.name))
+        }),
+    };
+    record.fields.iter().zip(given).map(read).collect()
+}
+
+/// A text as an error shows it, cut when it is long.
+fn shown(text: &str) -> String {
+    if text.len() <= SHOWN_BYTES_MAX {
+        return text.to_owned();
+    }
+    format!("{}...", &text[..text.floor_char_boundary(SHOWN_BYTES_MAX)])
+}
+
+/// The query whose rows COPY of a table gives.
+fn table_query(table: &Name, columns: &[String]) -> Result<(ast::Statement, Arc<str>)> {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let list = match columns {
+        [] => "*".to_owned(),
+        names => names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", "),
+    };
+    let schema = table.schema.as_ref().map(|schema| format!("{}.", quoted(schema))).unwrap_or_default();
+    let text: Arc<str> = format!("SELECT {list} FROM {schema}{}", quoted(&table.name)).into();
+    match parse::parse(&text)?.into_iter().next().map(|statement| statement.node) {
+        Some(Node::Sql(tree)) => Ok((*tree, text)),
+        _ => Err(SqlError::internal("the query of a table is none")),
+    }
+}
