@@ -48,11 +48,11 @@ use sql::settings::{AUTO_FILE_NAME, CONFIG_FILE_NAME, ServerSettings, SettingVal
 use sql::{Result, Severity, SqlError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::directory::{DataDirectory, LastEnd};
-use crate::listener::Listeners;
 pub use crate::background::{background_workers, libraries};
 pub use crate::command::main_with;
 pub use crate::container::FirstStart;
+use crate::directory::{DataDirectory, LastEnd};
+use crate::listener::Listeners;
 pub use crate::log::Logger;
 pub use crate::postmaster::{
     BackgroundWork, PostmasterAction, PostmasterEvent, PostmasterState, ShutdownMode, StartPoint,
