@@ -20,7 +20,7 @@ use crate::catalog::Sequence;
 use crate::{Oid, Result, SqlError, error};
 
 /// How many values the file runs ahead (`SEQ_LOG_VALS`).
-const VALUES_AHEAD: u32 = 32;
+pub const VALUES_AHEAD: u32 = 32;
 
 /// Where a sequence stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,15 +106,15 @@ impl Sequences {
         self.state.lock().remove(&self.path, sequence)
     }
 
-    /// A sequence has a new definition. It goes on from its last value; RESTART is [`Self::set`].
+    /// Lets a sequence go on at a value, as ALTER SEQUENCE … RESTART does when its transaction commits.
     ///
     /// # Errors
-    /// None today.
-    pub fn reset(&self, sequence: Oid) -> Result<()> {
-        // What the file says ahead was reckoned with the old increment.
-        if let Some(progress) = self.state.lock().progress.get_mut(&sequence) {
-            progress.ahead = 0;
-        }
+    /// Those of the storage engine.
+    pub fn restart(&self, sequence: Oid, value: i64) -> Result<()> {
+        let mut state = self.state.lock();
+        let store = state.store(&self.path)?;
+        let commit = write_rows(&store, &[(sequence, value, false)])?;
+        state.progress.insert(sequence, Progress { last_value: value, is_called: false, ahead: 0, commit });
         Ok(())
     }
 

@@ -12,17 +12,27 @@
 //!
 //! Source: `src/backend/commands/`.
 
+mod alter_column;
+mod alter_object;
+mod alter_table;
+mod comment;
 mod constraint;
 pub mod dependency;
 mod drop;
+mod existing_rows;
 pub mod extension;
 mod function;
 mod index;
 mod naming;
 mod new_rows;
-mod pending;
+mod ownership;
+mod privilege;
+mod references;
+mod role;
 mod schema;
+mod sequence;
 mod table;
+mod truncate;
 
 use std::sync::Arc;
 
@@ -67,8 +77,13 @@ pub struct CommandContext<'a> {
 pub enum AtCommit {
     /// Forget a sequence's state.
     DropSequence(Oid),
-    /// Tell a sequence's cache about its new definition, and perhaps where to go on.
-    ResetSequence(Oid),
+    /// Let a sequence go on at this value.
+    ResetSequence {
+        /// The sequence (`pg_class.oid`).
+        sequence: Oid,
+        /// The value that comes next.
+        value: i64,
+    },
 }
 
 impl CommandContext<'_> {
@@ -166,6 +181,22 @@ pub fn run(context: &mut CommandContext<'_>, utility: &Utility) -> Result<Comman
         Utility::CreateExtension(statement) => context.create_extension(statement)?,
         Utility::AlterExtension(statement) => context.alter_extension(statement)?,
         Utility::Drop(statement) => context.drop_objects(statement)?,
+        Utility::CreateRole(statement) => context.create_role(statement)?,
+        Utility::AlterRole(statement) => context.alter_role(statement)?,
+        Utility::AlterRoleSetting(statement) => context.alter_role_setting(statement)?,
+        Utility::GrantRole(statement) => context.grant_role(statement)?,
+        Utility::Grant(statement) => context.grant(statement)?,
+        Utility::AlterDefaultPrivileges(statement) => context.alter_default_privileges(statement)?,
+        Utility::ReassignOwned { roles, new_owner } => context.reassign_owned(roles, new_owner)?,
+        Utility::DropOwned { roles, cascade } => context.drop_owned(roles, *cascade)?,
+        Utility::CreateSequence(statement) => context.create_sequence(statement)?,
+        Utility::AlterSequence(statement) => context.alter_sequence(statement)?,
+        Utility::AlterTable(statement) => context.alter_table(statement)?,
+        Utility::AlterObject(statement) => context.alter_object(statement)?,
+        Utility::Comment(statement) => context.comment(statement)?,
+        Utility::Truncate { tables, restart_identity, cascade } => {
+            context.truncate(tables, *restart_identity, *cascade)?;
+        }
         _ => return Err(SqlError::unsupported(utility.tag())),
     }
     Ok(CommandTag { command: utility.tag().to_owned(), rows: None })
