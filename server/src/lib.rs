@@ -174,10 +174,10 @@ impl Builder {
             std::env::consts::OS,
         ));
         log_last_end(&directory, &settings, &log);
-        directory.write_state("in production").map_err(logged)?;
         let cluster = Cluster::open(directory.path(), settings).map_err(logged)?;
         let shared = Shared::new(cluster.clone(), log.clone(), directory.path().into()).map_err(logged)?;
         let work = self.work.map(|make| make(&cluster, &log)).transpose().map_err(logged)?;
+        directory.write_state("in production").map_err(logged)?;
         let (sender, requests) = unbounded_channel();
         Ok(Server {
             shared: Arc::new(shared),
