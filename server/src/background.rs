@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 use workers::slots::Slots;
 use workers::{Libraries, Library, Loader, StartTime, Supervisor};
 
+use crate::BackgroundWorkFactory;
 use crate::log::{Logger, Origin};
 use crate::postmaster::{BackgroundWork, ShutdownMode, StartPoint};
-use crate::BackgroundWorkFactory;
 
 /// The threads that serve workers and run those that are tasks.
 const THREADS: usize = 2;
@@ -134,8 +134,7 @@ impl Drop for Workers {
 fn offer(cluster: &Cluster, loader: &Arc<Loader>, slots: &Arc<Slots>) {
     for library in loader.libraries().iter() {
         let name = library.name().to_owned();
-        let functions =
-            Functions { library: library.clone(), loader: loader.clone(), slots: slots.clone() };
+        let functions = Functions { library: library.clone(), loader: loader.clone(), slots: slots.clone() };
         cluster.libraries.write().insert(name, Arc::new(functions));
         let files = library.extension_files().iter();
         let files = files.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));

@@ -48,11 +48,11 @@ use sql::settings::{AUTO_FILE_NAME, CONFIG_FILE_NAME, ServerSettings, SettingVal
 use sql::{Result, Severity, SqlError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::directory::{DataDirectory, LastEnd};
-use crate::listener::Listeners;
 pub use crate::background::{background_workers, libraries};
 pub use crate::command::main_with;
 pub use crate::container::FirstStart;
+use crate::directory::{DataDirectory, LastEnd};
+use crate::listener::Listeners;
 pub use crate::log::Logger;
 pub use crate::postmaster::{
     BackgroundWork, PostmasterAction, PostmasterEvent, PostmasterState, ShutdownMode, StartPoint,
@@ -174,10 +174,10 @@ impl Builder {
             std::env::consts::OS,
         ));
         log_last_end(&directory, &settings, &log);
-        directory.write_state("in production").map_err(logged)?;
         let cluster = Cluster::open(directory.path(), settings).map_err(logged)?;
         let shared = Shared::new(cluster.clone(), log.clone(), directory.path().into()).map_err(logged)?;
         let work = self.work.map(|make| make(&cluster, &log)).transpose().map_err(logged)?;
+        directory.write_state("in production").map_err(logged)?;
         let (sender, requests) = unbounded_channel();
         Ok(Server {
             shared: Arc::new(shared),

@@ -138,14 +138,10 @@ pub(crate) fn show(settings: &ServerSettings, name: &str) -> Option<String> {
 
 fn too_many(capacity: usize) -> Report {
     let workers = if capacity == 1 { "worker" } else { "workers" };
-    let mut report = Report::new(
-        Severity::Log,
-        SqlState::CONFIGURATION_LIMIT_EXCEEDED,
-        "too many background workers",
-    );
-    report.detail = Some(format!(
-        "Up to {capacity} background {workers} can be registered with the current settings."
-    ));
+    let mut report =
+        Report::new(Severity::Log, SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many background workers");
+    report.detail =
+        Some(format!("Up to {capacity} background {workers} can be registered with the current settings."));
     report.hint = Some("Consider increasing the configuration parameter \"max_worker_processes\".".into());
     report
 }

@@ -1,7 +1,7 @@
 //! The conversation with one client, from its first byte to its last.
 //!
 //! ```text
-//! bytes → frame.rs → message.rs → this file → sql::Session → destination.rs → output.rs → bytes
+//! bytes → frame.rs → codec → this file → sql::Session → destination.rs → codec → bytes
 //! ```
 //!
 //! 1. `startup.rs`: encryption, the startup packet, cancel requests (which end here).
@@ -24,10 +24,9 @@
 //! Left out: the function call protocol (0A000), GSSAPI, protocol versions after 3.0 (negotiated down), replication.
 
 mod authentication;
+mod codec;
 mod destination;
 mod frame;
-mod message;
-mod output;
 mod startup;
 #[cfg(test)]
 mod tests;
@@ -44,9 +43,9 @@ use sql::session::{ConnectRequest, Session, TransactionStatus};
 use sql::settings::id;
 use sql::{Report, Result, Severity, SqlError, SqlState, clock, error};
 
+use self::codec::{Bind, Message, Target, decode};
 use self::destination::{WireDestination, connection_lost, terminated};
 use self::frame::Frame;
-use self::message::{Bind, Message, Target, decode};
 use self::startup::{Opened, Startup, refuse};
 pub(crate) use self::wire::Stream;
 use self::wire::Wire;
@@ -239,14 +238,8 @@ impl Conversation {
         // A cancel request that comes between statements has nothing to cancel.
         backend.take_cancel();
         if backend.take_reload() {
-            let changes = {
-                let mut settings = self.session.shared().settings.lock();
-                settings.refresh();
-                settings.take_reported_changes()
-            };
-            for (name, value) in changes {
-                self.wire.output.parameter_status(name, &value);
-            }
+            let (session, mut destination) = self.session_and_destination(backend);
+            session.reload_settings(&mut destination);
         }
         if self.phase == Phase::Ready && self.session.transaction_status() == TransactionStatus::Idle {
             for Notification { pid, channel, payload } in self.shared.cluster.notifications.take(backend.pid)
