@@ -108,6 +108,10 @@ pub(crate) async fn converse(shared: Arc<Shared>, stream: Stream) {
     let (session, seat) = match tokio::time::timeout(limit, entered.catch_unwind()).await {
         Ok(Ok(Ok(entered))) => entered,
         Ok(Ok(Err(error))) => {
+            // A client that leaves while it is asked for its password has changed its mind.
+            if error.code() == SqlState::CONNECTION_FAILURE {
+                return;
+            }
             let error = error.severity(Severity::Fatal);
             shared.log.session(&error.0, &origin, None);
             return refuse(&mut wire, &error).await;
