@@ -192,6 +192,8 @@ impl Conversation {
                 Err(_panic) => return self.end_with(fault()).await,
             }
         }
+        // A client that has pipelined its farewell still reads what came before it; one that has gone does not.
+        let _ = self.wire.flush().await;
     }
 
     /// Waits for a message. Meanwhile it sends what is buffered and does what others ask of the session. `None` when the
