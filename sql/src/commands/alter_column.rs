@@ -65,7 +65,7 @@ impl CommandContext<'_> {
         for constraint in wanted {
             self.add_table_constraint(class, constraint)?;
         }
-        Ok(())
+        self.check_views_of(class)
     }
 
     fn set_not_null(&mut self, class: &Class, column: &Attribute) -> Result<()> {

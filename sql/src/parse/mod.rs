@@ -99,6 +99,19 @@ pub fn parse_type(text: &str) -> Result<ast::DataType> {
     whole(text, Parser::data_type)
 }
 
+/// The names of relations, WITH queries among them, that a query mentions anywhere.
+pub fn relation_names(query: &ast::Query) -> Vec<Name> {
+    let mut names = Vec::new();
+    let _ = ast::visit_relations(query, |relation: &ast::ObjectName| {
+        let mut parts: Vec<String> =
+            relation.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.clone())).collect();
+        let name = parts.pop().unwrap_or_default();
+        names.push(Name { database: None, schema: parts.pop(), name, position: 0 });
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    names
+}
+
 /// Parses a text that is one production and nothing else.
 fn whole<'a, T>(text: &'a str, production: impl FnOnce(&mut Parser<'a>) -> Result<T>) -> Result<T> {
     let mut parser = Parser::new(text);
