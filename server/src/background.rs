@@ -105,7 +105,8 @@ impl BackgroundWork for Workers {
     }
 
     async fn finished(&mut self) {
-        for _ in [ShutdownMode::Fast, ShutdownMode::Immediate] {
+        // First the workers, then their threads.
+        while !matches!(self.life, Life::Over) {
             if let Life::Ending(ending) = &mut self.life {
                 // The supervisor has logged a panic of its own.
                 let _ended = ending.await;

@@ -442,7 +442,9 @@ impl Conversation {
 
     /// Tells client and log why the conversation ends.
     async fn end_with(&mut self, error: SqlError) {
-        self.shared.log.session(&error.0, &self.origin, None);
+        if error.0.severity >= Severity::Fatal {
+            self.shared.log.session(&error.0, &self.origin, None);
+        }
         refuse(&mut self.wire, &error).await;
     }
 
