@@ -165,8 +165,8 @@ fn row_21_the_extension_lists_its_function() {
     assert_eq!(server.psql("CREATE EXTENSION worker_spi").out, "CREATE EXTENSION\n");
     assert_eq!(
         server.psql("\\dx+ worker_spi").out,
-        "Objects in extension \"worker_spi\"\n        Object description         \n\
-         -----------------------------------\n function worker_spi_launch(integer)\n(1 row)\n\n"
+        "  Objects in extension \"worker_spi\"\n         Object description          \n\
+         -------------------------------------\n function worker_spi_launch(integer)\n(1 row)\n\n"
     );
     assert_eq!(
         server.psql("\\dx").out,

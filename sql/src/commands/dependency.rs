@@ -130,7 +130,7 @@ pub struct Deletion {
     pub notice: Option<Report>,
 }
 
-/// Finds out what dropping these objects removes.
+/// Finds out what dropping these objects removes. `script_of` is the extension whose script asks, if one does.
 ///
 /// # Errors
 /// `2BP01` when something else depends on them and the behaviour is RESTRICT, or when one of them is a part of another
@@ -139,9 +139,10 @@ pub fn plan_deletion(
     catalog: &Catalog,
     targets: &[ObjectAddress],
     behavior: DropBehavior,
+    script_of: Option<Oid>,
     describe: &dyn Fn(ObjectAddress) -> String,
 ) -> Result<Deletion> {
-    let mut walk = Walk { catalog, describe, seen: HashSet::new(), order: Vec::new(), dependents: Vec::new() };
+    let mut walk = Walk { catalog, script_of, describe, seen: HashSet::new(), order: Vec::new(), dependents: Vec::new() };
     for &target in targets {
         walk.refuse_part(target, targets)?;
     }
@@ -156,6 +157,8 @@ pub fn plan_deletion(
 /// A walk over dependents.
 struct Walk<'a> {
     catalog: &'a Catalog,
+    /// The extension whose script runs: it may drop its own members.
+    script_of: Option<Oid>,
     describe: &'a dyn Fn(ObjectAddress) -> String,
     seen: HashSet<ObjectAddress>,
     /// Dependents before what they need.
@@ -170,7 +173,10 @@ impl Walk<'_> {
         for row in of(self.catalog, target) {
             let whole = ObjectAddress { class: row.refclassid, object: row.refobjid, column: row.refobjsubid };
             let kind = DependencyKind::from_letter(row.deptype);
-            let part = matches!(kind, DependencyKind::Internal | DependencyKind::Extension);
+            let part = match kind {
+                DependencyKind::Extension => self.script_of != Some(row.refobjid),
+                kind => kind == DependencyKind::Internal,
+            };
             if part && !targets.contains(&whole) && (target.column == 0 || row.objsubid == target.column) {
                 let (part, whole) = ((self.describe)(target), (self.describe)(whole));
                 return Err(error!(

@@ -50,7 +50,7 @@ impl CommandContext<'_> {
             let words = describe.object(address.class, address.object, address.column);
             words.unwrap_or_else(|| format!("object {}", address.object))
         };
-        let Deletion { objects, notice } = plan_deletion(&catalog, targets, behavior, &describe)?;
+        let Deletion { objects, notice } = plan_deletion(&catalog, targets, behavior, self.extension, &describe)?;
         self.notices.extend(notice);
         for address in objects {
             self.remove(address)?;

@@ -197,10 +197,7 @@ fn library_function(procedure: &Procedure, types: CallTypes) -> Resolved {
             }
             let CallContext { context, connection } = call;
             let context = StatementContext::lent(*context)?;
-            let found = {
-                let libraries = context.session.cluster.libraries.read();
-                libraries.get(&library).and_then(|l| l.function(&symbol))
-            };
+            let found = context.session.cluster.library(&library).and_then(|l| l.function(&symbol));
             let Some(function) = found else {
                 return Err(host_error(error!(
                     UNDEFINED_FUNCTION,

@@ -66,6 +66,7 @@ impl Session {
             search_path: None,
             deadline: None,
             statement_timeout_enabled: true,
+            activity_reported: true,
             among_others: false,
             statement_time: clock::now(),
             registration,

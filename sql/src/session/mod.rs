@@ -189,6 +189,8 @@ pub struct Session {
     /// When the running statement must end.
     deadline: Option<Instant>,
     statement_timeout_enabled: bool,
+    /// Whether statements show in `pg_stat_activity`.
+    activity_reported: bool,
     /// Whether the running statement is one of several in its query string.
     among_others: bool,
     /// The start of the running message, µs since 2000-01-01 UTC.
@@ -229,6 +231,11 @@ impl Session {
     /// Whether `statement_timeout` counts; workers bound their time themselves.
     pub fn set_statement_timeout_enabled(&mut self, enabled: bool) {
         self.statement_timeout_enabled = enabled;
+    }
+
+    /// Whether each statement shows in `pg_stat_activity`; a worker reports itself what it does.
+    pub fn set_activity_reported(&mut self, reported: bool) {
+        self.activity_reported = reported;
     }
 
     /// Takes over the server's settings after a reload, and tells the client what has changed.

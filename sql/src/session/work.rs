@@ -435,6 +435,9 @@ impl Session {
     }
 
     fn report_active(&self, text: Option<&str>) {
+        if !self.activity_reported {
+            return;
+        }
         let limit = self.shared.settings.lock().integer(id::TRACK_ACTIVITY_QUERY_SIZE);
         let mut activity = self.backend().activity.lock();
         activity.state = Some(State::Active);
@@ -455,6 +458,9 @@ impl Session {
             _ => State::Idle,
         };
         self.deadline = None;
+        if !self.activity_reported {
+            return;
+        }
         let mut activity = self.registration.backend.activity.lock();
         activity.state = Some(state);
         activity.state_change = Some(clock::now());

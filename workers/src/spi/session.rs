@@ -8,8 +8,8 @@ use sql::{Oid, Report, Result, SqlError, SqlState};
 
 use super::{Access, SpiArgument, SpiCode, SpiColumn, SpiCommand, SpiRequest, SpiResult, SpiTable};
 
-/// The portal that SPI commands run in.
-const PORTAL: &str = "<spi>";
+/// The statement and the portal that SPI commands run in: the unnamed ones, which each command replaces.
+const UNNAMED: &str = "";
 
 /// A session used through SPI. Notices that its commands raise are kept for the log.
 pub(crate) struct SpiSession {
@@ -18,7 +18,10 @@ pub(crate) struct SpiSession {
 }
 
 impl SpiSession {
-    pub(crate) fn new(session: Session) -> Self {
+    /// Statements run through SPI have no statement timeout, and only the worker itself says what it is doing.
+    pub(crate) fn new(mut session: Session) -> Self {
+        session.set_statement_timeout_enabled(false);
+        session.set_activity_reported(false);
         Self { session, notices: Vec::new() }
     }
 
@@ -76,8 +79,8 @@ impl SpiSession {
                 return Ok(SpiResult::of(refused));
             }
             let types: Vec<Oid> = command.arguments.iter().map(|argument| Oid(argument.type_oid)).collect();
-            self.session.parse(PORTAL, &statement.text, &types).await?;
-            result = self.run(PORTAL, &command.arguments, command.rows_max).await?;
+            self.session.parse(UNNAMED, &statement.text, &types).await?;
+            result = self.run(UNNAMED, &command.arguments, command.rows_max).await?;
         }
         Ok(result)
     }
@@ -100,15 +103,15 @@ impl SpiSession {
         let values: Vec<Option<&[u8]>> =
             arguments.iter().map(|argument| argument.value.as_deref().map(str::as_bytes)).collect();
         let description = self.session.describe_statement(statement).await?;
-        self.session.bind(PORTAL, statement, &[], &values, &[]).await?;
+        self.session.bind(UNNAMED, statement, &[], &values, &[]).await?;
         let limit = u64::try_from(rows_max).ok().filter(|limit| *limit > 0);
         let mut collect = Collect::new(&mut self.notices, limit.unwrap_or(u64::MAX));
         if let Some(columns) = &description.columns {
             collect.begin(columns.iter().map(|column| (column.name.clone(), column.ty.oid)));
         }
-        let run = self.session.execute(PORTAL, limit, &mut collect).await;
+        let run = self.session.execute(UNNAMED, limit, &mut collect).await;
         let result = collect.into_result();
-        self.session.close_portal(PORTAL);
+        self.session.close_portal(UNNAMED);
         run.map(|()| result)
     }
 
@@ -122,10 +125,10 @@ impl SpiSession {
             return Err(sql::error!(INVALID_CURSOR_DEFINITION, "cannot open {tag} query as cursor"));
         }
         let types: Vec<Oid> = command.arguments.iter().map(|argument| Oid(argument.type_oid)).collect();
-        self.session.parse(PORTAL, &statement.text, &types).await?;
+        self.session.parse(UNNAMED, &statement.text, &types).await?;
         let values: Vec<Option<&[u8]>> =
             command.arguments.iter().map(|argument| argument.value.as_deref().map(str::as_bytes)).collect();
-        self.session.bind(name, PORTAL, &[], &values, &[]).await?;
+        self.session.bind(name, UNNAMED, &[], &values, &[]).await?;
         Ok(SpiResult::of(SpiCode::OkCursor))
     }
 }
