@@ -118,6 +118,18 @@ impl Sequences {
         Ok(())
     }
 
+    /// Lets a sequence go on at a value, as ALTER SEQUENCE … RESTART does when its transaction commits.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub fn restart(&self, sequence: Oid, value: i64) -> Result<()> {
+        let mut state = self.state.lock();
+        let store = state.store(&self.path)?;
+        let commit = write_rows(&store, &[(sequence, value, false)])?;
+        state.progress.insert(sequence, Progress { last_value: value, is_called: false, ahead: 0, commit });
+        Ok(())
+    }
+
     /// Waits until the file is on disk up to this commit.
     ///
     /// # Errors

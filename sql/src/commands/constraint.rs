@@ -354,11 +354,11 @@ impl CommandContext<'_> {
         }
     }
 
-    fn column_type(&self, relation: Oid, column: i16) -> Oid {
+    pub(super) fn column_type(&self, relation: Oid, column: i16) -> Oid {
         self.edit.attribute(relation, column).map_or(Oid::INVALID, |column| self.edit.base_type(column.atttypid))
     }
 
-    fn equality(&self, ty: Oid) -> Result<Oid> {
+    pub(super) fn equality(&self, ty: Oid) -> Result<Oid> {
         let operators = self.edit.btree_operators(ty);
         operators.map(|operators| operators.equal).ok_or_else(|| {
             SqlError::internal(format!("type {ty} has no equality"))
@@ -367,7 +367,7 @@ impl CommandContext<'_> {
 
     /// The `=` by which referencing and referenced column are compared: one of the same family, or the referenced
     /// type's own when the other converts to it.
-    fn foreign_key_operator(
+    pub(super) fn foreign_key_operator(
         &self,
         name: &str,
         class: &Class,

@@ -265,9 +265,6 @@ impl CommandContext<'_> {
         let attnum = i16::try_from(address.column).map_err(|_| SqlError::internal("a column number out of range"))?;
         let identity = (address.object, attnum);
         let Some(column) = self.edit.get::<Attribute>(identity) else { return Ok(()) };
-        if let Some(physical) = self.edit.physical_name(address.object) {
-            self.engine(&physical::drop_column_sql(&physical, &column.attname))?;
-        }
         self.edit.change::<Attribute>(identity, |column| {
             column.attname = format!("........pg.dropped.{attnum}........");
             column.atttypid = Oid::INVALID;
@@ -275,8 +272,9 @@ impl CommandContext<'_> {
             column.attnotnull = false;
             column.atthasdef = false;
             (column.attidentity, column.attgenerated) = ('\0', '\0');
+            column.attstattarget = 0;
         })?;
-        Ok(())
+        self.drop_stored_column(address.object, &column.attname)
     }
 
     fn remove_default(&mut self, oid: Oid) -> Result<()> {

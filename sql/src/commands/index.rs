@@ -247,7 +247,7 @@ impl CommandContext<'_> {
         Ok(())
     }
 
-    fn default_class(&self, ty: Oid) -> Result<Oid> {
+    pub(super) fn default_class(&self, ty: Oid) -> Result<Oid> {
         let found = self.edit.default_operator_class(new_rows::BTREE, self.edit.base_type(ty));
         found.map(|class| class.oid).ok_or_else(|| {
             let name = crate::types::format_type(TypeMod::plain(ty), self.edit, &self.search_path);

@@ -12,17 +12,27 @@
 //!
 //! Source: `src/backend/commands/`.
 
+mod alter_column;
+mod alter_object;
+mod alter_table;
+mod comment;
 mod constraint;
 pub mod dependency;
 mod drop;
 pub mod extension;
+mod existing_rows;
 mod function;
 mod index;
 mod naming;
 mod new_rows;
-mod pending;
+mod ownership;
+mod privilege;
+mod references;
+mod role;
 mod schema;
+mod sequence;
 mod table;
+mod truncate;
 
 use std::sync::Arc;
 
@@ -67,8 +77,13 @@ pub struct CommandContext<'a> {
 pub enum AtCommit {
     /// Forget a sequence's state.
     DropSequence(Oid),
-    /// Tell a sequence's cache about its new definition, and perhaps where to go on.
-    ResetSequence(Oid),
+    /// Let a sequence go on at this value.
+    ResetSequence {
+        /// The sequence (`pg_class.oid`).
+        sequence: Oid,
+        /// The value that comes next.
+        value: i64,
+    },
 }
 
 impl CommandContext<'_> {

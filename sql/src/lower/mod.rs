@@ -31,7 +31,7 @@ use crate::catalog::Catalog;
 use crate::{Oid, Result};
 use emit::Emitter;
 pub(crate) use emit::{quoted, rowid_name};
-pub(crate) use walk::children_mut;
+pub(crate) use walk::{children_mut, every_expr_mut, every_query_mut, query_exprs_mut};
 
 /// A statement made ready for SQLite.
 pub struct Plan {

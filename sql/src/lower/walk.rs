@@ -97,7 +97,7 @@ fn subscripts_mut(subscripts: &mut [Subscript], visit: &mut dyn FnMut(&mut Expr)
 }
 
 /// Calls `visit` with `expr` and every expression below it, innermost first; expressions of subqueries included.
-pub(super) fn every_expr_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn every_expr_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
     children_mut(expr, &mut |child| every_expr_mut(child, visit));
     if let ExprKind::Subquery(subquery) = &mut expr.kind {
         query_exprs_mut(&mut subquery.query, visit);
@@ -106,7 +106,7 @@ pub(super) fn every_expr_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) 
 }
 
 /// Calls `visit` with every expression of a query, innermost first.
-pub(super) fn query_exprs_mut(query: &mut Query, visit: &mut dyn FnMut(&mut Expr)) {
+pub(crate) fn query_exprs_mut(query: &mut Query, visit: &mut dyn FnMut(&mut Expr)) {
     for cte in &mut query.ctes {
         cte_exprs_mut(cte, visit);
     }
@@ -198,7 +198,7 @@ pub(super) fn modify_exprs_mut(modify: &mut Modify, visit: &mut dyn FnMut(&mut E
 }
 
 /// Calls `visit` with every SELECT of a query, innermost first, those inside expressions included.
-pub(super) fn every_query_mut(query: &mut Query, visit: &mut dyn FnMut(&mut Query)) {
+pub(crate) fn every_query_mut(query: &mut Query, visit: &mut dyn FnMut(&mut Query)) {
     // Subqueries in expressions first: collected through the expression walk, which reaches each of them once.
     let mut in_exprs = |expr: &mut Expr| {
         if let ExprKind::Subquery(subquery) = &mut expr.kind {

@@ -133,7 +133,7 @@ impl Session {
             let database = database.clone();
             Box::new(move |_| match action {
                 AtCommit::DropSequence(oid) => database.sequences.forget(oid),
-                AtCommit::ResetSequence(oid) => database.sequences.reset(oid),
+                AtCommit::ResetSequence { sequence, value } => database.sequences.restart(sequence, value),
             })
         });
         self.transaction().on_commit.extend(actions);
