@@ -367,6 +367,37 @@ mod tests {
         assert!(refused.message().ends_with("30.sh\""), "{refused}");
     }
 
+    /// Fills a new cluster with these scripts; what went wrong.
+    async fn fill(script_files: &[(&str, &str)]) -> String {
+        let (data, scripts) = (tempfile::tempdir(), tempfile::tempdir());
+        let (data, scripts) = (data.expect("a directory"), scripts.expect("a directory"));
+        for (name, text) in script_files {
+            std::fs::write(scripts.path().join(name), text).expect("a file");
+        }
+        let settings = Arc::new(sql::settings::ServerSettings::default());
+        let cluster = Cluster::open(data.path().join("data"), settings.clone()).expect("a new cluster");
+        let first = FirstStart {
+            user: "o'amy".into(),
+            password: Some("se'cret".into()),
+            database: "sh\"op".into(),
+            authentication: DEFAULT_AUTHENTICATION.into(),
+            scripts: scripts.path().into(),
+        };
+        let result = first.run(&cluster, &Logger::new(settings)).await;
+        cluster.close().expect("nobody is inside");
+        let place = scripts.path().display().to_string();
+        result.map_or_else(|error| error.to_string().replace(&place, "."), |()| "filled".into())
+    }
+
+    #[tokio::test]
+    async fn scripts_run_statement_by_statement_in_the_named_database() {
+        let table = ("1.sql", "CREATE TABLE t (a int);\nINSERT INTO t VALUES (1);\n-- done\n");
+        let look = "SELECT 1 / count(*) FROM t; \
+                    SELECT 1 / (current_database() = 'sh\"op' AND current_user = 'o''amy')::int;";
+        assert_eq!(fill(&[table, ("2.sql", look)]).await, "filled");
+        assert_eq!(fill(&[("0.sql", look), table]).await, "./0.sql: relation \"t\" does not exist");
+    }
+
     #[test]
     fn dead_children_are_told_from_others() {
         assert!(is_zombie_of("7 (a) b) Z 1 7 7 0", 1));

@@ -351,7 +351,11 @@ impl Server {
     }
 
     fn log_how_to_connect(&self, socket_directory: &str, address: &str, port: i32) {
-        let host = if address.is_empty() { socket_directory } else { address };
+        let host = match address {
+            "" => socket_directory,
+            "0.0.0.0" | "::" => "localhost",
+            address => address,
+        };
         self.shared.log.log(format!("connect with: psql -h {host} -p {port} -U postgres postgres"));
     }
 }

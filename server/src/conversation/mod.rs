@@ -108,6 +108,10 @@ pub(crate) async fn converse(shared: Arc<Shared>, stream: Stream) {
     let (session, seat) = match tokio::time::timeout(limit, entered.catch_unwind()).await {
         Ok(Ok(Ok(entered))) => entered,
         Ok(Ok(Err(error))) => {
+            // A client that leaves while it is asked for its password has changed its mind.
+            if error.code() == SqlState::CONNECTION_FAILURE {
+                return;
+            }
             let error = error.severity(Severity::Fatal);
             shared.log.session(&error.0, &origin, None);
             return refuse(&mut wire, &error).await;
@@ -188,6 +192,8 @@ impl Conversation {
                 Err(_panic) => return self.end_with(fault()).await,
             }
         }
+        // A client that has pipelined its farewell still reads what came before it; one that has gone does not.
+        let _ = self.wire.flush().await;
     }
 
     /// Waits for a message. Meanwhile it sends what is buffered and does what others ask of the session. `None` when the
@@ -436,7 +442,9 @@ impl Conversation {
 
     /// Tells client and log why the conversation ends.
     async fn end_with(&mut self, error: SqlError) {
-        self.shared.log.session(&error.0, &self.origin, None);
+        if error.0.severity >= Severity::Fatal {
+            self.shared.log.session(&error.0, &self.origin, None);
+        }
         refuse(&mut self.wire, &error).await;
     }
 

@@ -196,6 +196,13 @@ pub fn run(context: &mut CommandContext<'_>, utility: &Utility) -> Result<Comman
         Utility::AlterTable(statement) => context.alter_table(statement)?,
         Utility::AlterObject(statement) => context.alter_object(statement)?,
         Utility::Comment(statement) => context.comment(statement)?,
+        Utility::CreateView(statement) => context.create_view(statement)?,
+        Utility::CreateTableAs(statement) => return context.create_table_as(statement, utility.tag()),
+        Utility::RefreshMaterializedView(statement) => context.refresh_materialized_view(statement)?,
+        Utility::CreateType(statement) => context.create_type(statement)?,
+        Utility::AlterType(statement) => context.alter_type(statement)?,
+        Utility::CreateDomain(statement) => context.create_domain(statement)?,
+        Utility::AlterDomain(statement) => context.alter_domain(statement)?,
         Utility::Truncate { tables, restart_identity, cascade } => {
             context.truncate(tables, *restart_identity, *cascade)?;
         }

@@ -21,7 +21,8 @@ mod utility;
 
 use std::sync::Arc;
 
-use sqlparser::ast;
+/// The types of syntax trees: what the rest of the crate passes on without looking inside.
+pub use sqlparser::ast;
 
 pub use manipulation::{conflict_expressions, conflict_predicate, overriding_system};
 pub use utility::*;

@@ -101,7 +101,7 @@ impl Session {
         if self.portals.contains_key(name) {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
         }
-        let tree = sqlparser::ast::Statement::Query(command.query.query.clone());
+        let tree = crate::parse::ast::Statement::Query(command.query.query.clone());
         let (planned, catalog) = self.prepare_to_run(&tree, &outer.text, run.types).await?;
         let context = self.statement_context(&catalog);
         let rows = self.collect(&planned, run.parameters, &context).await?;

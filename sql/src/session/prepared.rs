@@ -141,7 +141,7 @@ impl Session {
 
     fn resolve_type(
         &mut self,
-        name: &sqlparser::ast::DataType,
+        name: &crate::parse::ast::DataType,
         text: &str,
         catalog: &Arc<Catalog>,
     ) -> Result<Oid> {
@@ -234,10 +234,10 @@ impl Session {
 }
 
 /// The query inside a command whose parameters are the command's own.
-fn inner_query(utility: &Utility) -> Option<sqlparser::ast::Statement> {
+fn inner_query(utility: &Utility) -> Option<crate::parse::ast::Statement> {
     match utility {
         Utility::DeclareCursor(command) => {
-            Some(sqlparser::ast::Statement::Query(command.query.query.clone()))
+            Some(crate::parse::ast::Statement::Query(command.query.query.clone()))
         }
         Utility::Explain(command) => match &*command.statement.node {
             Node::Sql(tree) => Some((**tree).clone()),

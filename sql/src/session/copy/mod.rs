@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use sqlparser::ast;
+use crate::parse::ast;
 
 use super::control::find_table;
 use super::pump::{Row, Sink};
