@@ -12,6 +12,7 @@ use storage::{Connection, Database as Store, DatabaseOptions, PooledConnection};
 use super::sequences::Sequences;
 use crate::catalog::{self, Catalog, Scope};
 use crate::session::PlanCache;
+use crate::types::key_collation;
 use crate::{Oid, Result};
 
 /// How many idle engine connections a database keeps. One takes about 100 KiB with its caches.
@@ -37,6 +38,7 @@ impl OpenDatabase {
         let fresh = !path.exists();
         let store = Store::open(&path, options(create)).map_err(super::storage_error)?;
         let mut connection = store.connection().map_err(super::storage_error)?;
+        connection.ensure_collation(&key_collation()).map_err(super::storage_error)?;
         if fresh {
             make(&mut connection, scope)?;
         }
@@ -57,12 +59,23 @@ impl OpenDatabase {
         self.catalog.read().clone()
     }
 
+    /// A connection of the pool that knows the collation of keyed texts: the engine needs it to read the definition of
+    /// any table that has a keyed column, whatever a statement does with that table.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub(crate) fn connection(&self) -> Result<PooledConnection> {
+        let mut connection = self.store.connection().map_err(super::storage_error)?;
+        connection.ensure_collation(&key_collation()).map_err(super::storage_error)?;
+        Ok(connection)
+    }
+
     /// Begins a transaction that reads, with the catalog that goes with its snapshot.
     ///
     /// # Errors
     /// Those of the storage engine.
     pub fn begin_read(&self) -> Result<(PooledConnection, Arc<Catalog>)> {
-        let mut connection = self.store.connection().map_err(super::storage_error)?;
+        let mut connection = self.connection()?;
         let catalog = self.catalog.read();
         connection.begin_read().map_err(super::storage_error)?;
         Ok((connection, catalog.clone()))

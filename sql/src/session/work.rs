@@ -125,7 +125,7 @@ impl Session {
             }
             // Under READ COMMITTED the snapshot of an earlier statement is given up.
             _ => {
-                let mut connection = database.store.connection().map_err(storage_error)?;
+                let mut connection = database.connection()?;
                 connection.begin_write().map_err(storage_error)?;
                 transaction.work = Work::Write(connection, lock);
                 transaction.catalog = Some(database.catalog());
