@@ -14,13 +14,13 @@ use tokio::task::JoinHandle;
 use workers::slots::Slots;
 use workers::{Libraries, Library, Loader, StartTime, Supervisor};
 
+use crate::BackgroundWorkFactory;
 use crate::log::{Logger, Origin};
 use crate::postmaster::{BackgroundWork, ShutdownMode, StartPoint};
-use crate::BackgroundWorkFactory;
 
 /// The threads that serve workers and run those that are tasks.
 const THREADS: usize = 2;
-/// How long an immediate shutdown waits for its workers' threads.
+/// How long the end of the workers' threads is waited for.
 const ABANDON_AFTER: Duration = Duration::from_secs(1);
 
 /// The background workers of these libraries, for [`crate::Builder::background_work`].
@@ -37,14 +37,14 @@ pub fn libraries(others: Vec<Arc<dyn Library>>) -> Libraries {
 
 struct Workers {
     life: Life,
-    immediate: bool,
     /// `None` once it has been shut down.
     runtime: Option<Runtime>,
 }
 
 enum Life {
     Running(Supervisor),
-    Stopping(JoinHandle<()>),
+    /// Workers have been asked to end, or are being abandoned with their threads.
+    Ending(JoinHandle<()>),
     Over,
 }
 
@@ -58,7 +58,7 @@ impl Workers {
         let log = write_to(logger.clone());
         let capacity = usize::try_from(settings.integer(id::MAX_WORKER_PROCESSES)).unwrap_or(0);
         let slots = Slots::new(capacity, cluster.backends.clone());
-        let loader = Loader::new(libraries, settings.clone(), log.clone());
+        let loader = Loader::new(libraries, settings.clone(), cluster.backends.clone(), log.clone());
         loader.preload(&settings.text(id::SHARED_PRELOAD_LIBRARIES), &slots)?;
         offer(cluster, &loader, &slots);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -71,7 +71,7 @@ impl Workers {
             let _inside = runtime.enter();
             Supervisor::start(cluster.clone(), slots, loader, log)
         };
-        Ok(Self { life: Life::Running(supervisor), immediate: false, runtime: Some(runtime) })
+        Ok(Self { life: Life::Running(supervisor), runtime: Some(runtime) })
     }
 }
 
@@ -94,30 +94,44 @@ impl BackgroundWork for Workers {
     }
 
     fn shut_down(&mut self, mode: ShutdownMode) {
-        self.immediate |= mode == ShutdownMode::Immediate;
-        if mode == ShutdownMode::Smart {
-            return;
-        }
-        let life = std::mem::replace(&mut self.life, Life::Over);
-        self.life = match (life, &self.runtime) {
-            (Life::Running(supervisor), Some(runtime)) => Life::Stopping(runtime.spawn(supervisor.stop())),
-            (life, _) => life,
+        let ending = match mode {
+            ShutdownMode::Smart => return,
+            ShutdownMode::Fast => self.ask_to_end(),
+            ShutdownMode::Immediate => self.abandon(),
         };
+        if let Some(ending) = ending {
+            self.life = Life::Ending(ending);
+        }
     }
 
     async fn finished(&mut self) {
-        if let Life::Stopping(stopping) = &mut self.life
-            && !self.immediate
-        {
-            // The supervisor has logged a panic of its own.
-            let _ended = stopping.await;
+        // First the workers, then their threads.
+        while !matches!(self.life, Life::Over) {
+            if let Life::Ending(ending) = &mut self.life {
+                // The supervisor has logged a panic of its own.
+                let _ended = ending.await;
+            }
+            self.life = self.abandon().map_or(Life::Over, Life::Ending);
         }
-        self.life = Life::Over;
-        if let Some(runtime) = self.runtime.take() {
-            // Dropping a worker's task kills its process and rolls its transaction back.
-            let abandon = move || runtime.shutdown_timeout(ABANDON_AFTER);
-            let _abandoned = tokio::task::spawn_blocking(abandon).await;
+    }
+}
+
+impl Workers {
+    /// Has the supervisor end all workers and wait for them.
+    fn ask_to_end(&mut self) -> Option<JoinHandle<()>> {
+        match (std::mem::replace(&mut self.life, Life::Over), &self.runtime) {
+            (Life::Running(supervisor), Some(runtime)) => Some(runtime.spawn(supervisor.stop())),
+            (life, _) => {
+                self.life = life;
+                None
+            }
         }
+    }
+
+    /// Ends the threads: dropping a worker's task kills its process and rolls its transaction back.
+    fn abandon(&mut self) -> Option<JoinHandle<()>> {
+        let runtime = self.runtime.take()?;
+        Some(tokio::task::spawn_blocking(move || runtime.shutdown_timeout(ABANDON_AFTER)))
     }
 }
 
@@ -134,8 +148,7 @@ impl Drop for Workers {
 fn offer(cluster: &Cluster, loader: &Arc<Loader>, slots: &Arc<Slots>) {
     for library in loader.libraries().iter() {
         let name = library.name().to_owned();
-        let functions =
-            Functions { library: library.clone(), loader: loader.clone(), slots: slots.clone() };
+        let functions = Functions { library: library.clone(), loader: loader.clone(), slots: slots.clone() };
         cluster.libraries.write().insert(name, Arc::new(functions));
         let files = library.extension_files().iter();
         let files = files.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));

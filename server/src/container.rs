@@ -77,7 +77,9 @@ impl FirstStart {
                 (given, None) => Ok(given),
                 (None, Some(path)) => file(&path)
                     .map(|text| Some(text.trim_end_matches('\n').to_owned()).filter(|text| !text.is_empty()))
-                    .map_err(|error| format!("error: could not read {file_name} \"{path}\": {}", os_text(&error))),
+                    .map_err(|error| {
+                        format!("error: could not read {file_name} \"{path}\": {}", os_text(&error))
+                    }),
             }
         };
         if variable("POSTGRES_INITDB_ARGS").is_some_and(|arguments| !arguments.is_empty()) {
@@ -105,7 +107,8 @@ impl FirstStart {
     /// FATAL, naming the script if it is one's fault.
     pub(crate) async fn run(&self, cluster: &Arc<Cluster>, log: &Logger) -> Result<()> {
         if self.authentication == "trust" {
-            let warning = "POSTGRES_HOST_AUTH_METHOD is \"trust\": anyone who reaches the server may do anything";
+            let warning =
+                "POSTGRES_HOST_AUTH_METHOD is \"trust\": anyone who reaches the server may do anything";
             log.server(&Report::new(Severity::Warning, sql::SqlState::WARNING, warning));
         }
         self.make_role_and_database(cluster, log).await?;
@@ -139,8 +142,7 @@ impl FirstStart {
             session.simple_query(&role, &mut quiet).await?;
         }
         if self.database != DEFAULT_USER {
-            let create =
-                format!("CREATE DATABASE {} OWNER {}", quoted(&self.database), quoted(&self.user));
+            let create = format!("CREATE DATABASE {} OWNER {}", quoted(&self.database), quoted(&self.user));
             session.simple_query(&create, &mut quiet).await?;
         }
         Ok(())
@@ -171,7 +173,8 @@ fn scripts(directory: &Path) -> Result<Vec<PathBuf>> {
     let ending = |path: &Path| path.extension().and_then(OsStr::to_str).unwrap_or_default().to_owned();
     for path in &paths {
         if matches!(ending(path).as_str(), "sh" | "gz" | "xz" | "zst") {
-            let hint = "There is no shell in here: only files that end in .sql are run. Rewrite or remove it.";
+            let hint =
+                "There is no shell in here: only files that end in .sql are run. Rewrite or remove it.";
             let refused = error!(FEATURE_NOT_SUPPORTED, "cannot run \"{}\"", path.display());
             return Err(refused.hint(hint).severity(Severity::Fatal));
         }
@@ -193,9 +196,11 @@ async fn run_script(session: &mut Session, path: &Path, log: &Logger) -> Result<
 
 fn in_script(error: SqlError, path: &Path) -> SqlError {
     let message = format!("{}: {}", path.display(), error.message());
-    let hint = error.0.hint.clone().unwrap_or_else(|| {
-        "Mend the script, empty the data directory, and start again.".to_owned()
-    });
+    let hint = error
+        .0
+        .hint
+        .clone()
+        .unwrap_or_else(|| "Mend the script, empty the data directory, and start again.".to_owned());
     SqlError(Box::new(Report { severity: Severity::Fatal, message, hint: Some(hint), ..*error.0 }))
 }
 
@@ -360,6 +365,37 @@ mod tests {
         std::fs::write(directory.path().join("30.sh"), "").expect("a file");
         let refused = scripts(directory.path()).expect_err("a shell script");
         assert!(refused.message().ends_with("30.sh\""), "{refused}");
+    }
+
+    /// Fills a new cluster with these scripts; what went wrong.
+    async fn fill(script_files: &[(&str, &str)]) -> String {
+        let (data, scripts) = (tempfile::tempdir(), tempfile::tempdir());
+        let (data, scripts) = (data.expect("a directory"), scripts.expect("a directory"));
+        for (name, text) in script_files {
+            std::fs::write(scripts.path().join(name), text).expect("a file");
+        }
+        let settings = Arc::new(sql::settings::ServerSettings::default());
+        let cluster = Cluster::open(data.path().join("data"), settings.clone()).expect("a new cluster");
+        let first = FirstStart {
+            user: "o'amy".into(),
+            password: Some("se'cret".into()),
+            database: "sh\"op".into(),
+            authentication: DEFAULT_AUTHENTICATION.into(),
+            scripts: scripts.path().into(),
+        };
+        let result = first.run(&cluster, &Logger::new(settings)).await;
+        cluster.close().expect("nobody is inside");
+        let place = scripts.path().display().to_string();
+        result.map_or_else(|error| error.to_string().replace(&place, "."), |()| "filled".into())
+    }
+
+    #[tokio::test]
+    async fn scripts_run_statement_by_statement_in_the_named_database() {
+        let table = ("1.sql", "CREATE TABLE t (a int);\nINSERT INTO t VALUES (1);\n-- done\n");
+        let look = "SELECT 1 / count(*) FROM t; \
+                    SELECT 1 / (current_database() = 'sh\"op' AND current_user = 'o''amy')::int;";
+        assert_eq!(fill(&[table, ("2.sql", look)]).await, "filled");
+        assert_eq!(fill(&[("0.sql", look), table]).await, "./0.sql: relation \"t\" does not exist");
     }
 
     #[test]

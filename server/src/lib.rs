@@ -48,11 +48,11 @@ use sql::settings::{AUTO_FILE_NAME, CONFIG_FILE_NAME, ServerSettings, SettingVal
 use sql::{Result, Severity, SqlError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::directory::{DataDirectory, LastEnd};
-use crate::listener::Listeners;
 pub use crate::background::{background_workers, libraries};
 pub use crate::command::main_with;
 pub use crate::container::FirstStart;
+use crate::directory::{DataDirectory, LastEnd};
+use crate::listener::Listeners;
 pub use crate::log::Logger;
 pub use crate::postmaster::{
     BackgroundWork, PostmasterAction, PostmasterEvent, PostmasterState, ShutdownMode, StartPoint,
@@ -174,10 +174,10 @@ impl Builder {
             std::env::consts::OS,
         ));
         log_last_end(&directory, &settings, &log);
-        directory.write_state("in production").map_err(logged)?;
         let cluster = Cluster::open(directory.path(), settings).map_err(logged)?;
         let shared = Shared::new(cluster.clone(), log.clone(), directory.path().into()).map_err(logged)?;
         let work = self.work.map(|make| make(&cluster, &log)).transpose().map_err(logged)?;
+        directory.write_state("in production").map_err(logged)?;
         let (sender, requests) = unbounded_channel();
         Ok(Server {
             shared: Arc::new(shared),
@@ -351,7 +351,11 @@ impl Server {
     }
 
     fn log_how_to_connect(&self, socket_directory: &str, address: &str, port: i32) {
-        let host = if address.is_empty() { socket_directory } else { address };
+        let host = match address {
+            "" => socket_directory,
+            "0.0.0.0" | "::" => "localhost",
+            address => address,
+        };
         self.shared.log.log(format!("connect with: psql -h {host} -p {port} -U postgres postgres"));
     }
 }

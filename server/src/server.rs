@@ -165,12 +165,12 @@ impl Admission {
         Err(error!(CANNOT_CONNECT_NOW, "{why}").severity(Severity::Fatal))
     }
 
-    /// What a session that has to go is told, when it is not what `pg_terminate_backend` says.
+    /// What a session that has to go is told, when it is not what `pg_terminate_backend` says. The client alone hears it.
     pub(crate) fn farewell(&self) -> Option<SqlError> {
         let immediate = *self.0.read() == Door::Closed(ShutdownMode::Immediate);
         immediate.then(|| {
             error!(ADMIN_SHUTDOWN, "terminating connection due to immediate shutdown command")
-                .severity(Severity::Fatal)
+                .severity(Severity::Warning)
         })
     }
 }

@@ -713,7 +713,6 @@ fn a_file_is_opened_once() {
 
 /// Not a test by itself: what the child process of the next one runs. It says on its output what is durable.
 #[test]
-#[ignore = "run as a child process"]
 fn child_commits_until_killed() {
     let Ok(file) = std::env::var(CHILD_FILE) else { return };
     let database = Database::open(Path::new(&file), options()).unwrap();
@@ -731,7 +730,7 @@ fn a_killed_process_loses_nothing_and_keeps_others_out() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("base");
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "tests::child_commits_until_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "tests::child_commits_until_killed", "--nocapture"])
         .env(CHILD_FILE, &path)
         .stdout(Stdio::piped())
         .spawn()

@@ -170,7 +170,7 @@ fn row_21_the_extension_lists_its_function() {
     );
     assert_eq!(
         server.psql("\\dx").out,
-        "                 List of installed extensions\n    Name    | Version | Schema |       Description        \n\
+        "               List of installed extensions\n    Name    | Version | Schema |       Description        \n\
          ------------+---------+--------+--------------------------\n \
          worker_spi | 1.0     | public | Sample background worker\n(1 row)\n\n"
     );

@@ -100,7 +100,8 @@ pub fn missing_library(name: &str) -> SqlError {
 pub(crate) fn outcome(result: &Result<()>) -> (Exit, Option<&Report>) {
     match result {
         Ok(()) => (Exit::Done, None),
-        Err(error) => (Exit::Failed, Some(&error.0)),
+        // A body that only wants the exit code has nothing to say.
+        Err(error) => (Exit::Failed, Some(&*error.0).filter(|report| !report.message.is_empty())),
     }
 }
 

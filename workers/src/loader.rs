@@ -2,7 +2,7 @@
 //! first worker starts; another's runs when the library is first used, by one of its SQL functions or workers.
 //!
 //! PostgreSQL loads such a library into the process that uses it; here there is one server for all, so that its settings
-//! are known everywhere from its first use.
+//! are known everywhere from its first use: clients' sessions take them over before their next message.
 //!
 //! Source: `process_shared_preload_libraries` in PostgreSQL's `src/backend/utils/init/miscinit.c`;
 //! `RegisterBackgroundWorker` in `src/backend/postmaster/bgworker.c`.
@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use sql::backend::{BackendKind, BackendTable, Signal};
 use sql::settings::definition::{Context, SettingDefinition};
 use sql::settings::{ServerSettings, split_identifiers};
 use sql::{Report, Result, Severity, SqlError, SqlState};
@@ -23,14 +24,20 @@ use crate::{Init, Libraries, Library, Registration, missing_library};
 pub struct Loader {
     libraries: Libraries,
     settings: Arc<ServerSettings>,
+    backends: Arc<BackendTable>,
     log: Log,
     loaded: Mutex<BTreeSet<String>>,
 }
 
 impl Loader {
     /// A loader that has loaded nothing yet.
-    pub fn new(libraries: Libraries, settings: Arc<ServerSettings>, log: Log) -> Arc<Self> {
-        Arc::new(Self { libraries, settings, log, loaded: Mutex::default() })
+    pub fn new(
+        libraries: Libraries,
+        settings: Arc<ServerSettings>,
+        backends: Arc<BackendTable>,
+        log: Log,
+    ) -> Arc<Self> {
+        Arc::new(Self { libraries, settings, backends, log, loaded: Mutex::default() })
     }
 
     /// All libraries, loaded or not.
@@ -60,17 +67,22 @@ impl Loader {
 
     /// Loads a library that something of is used, unless it is loaded. One that is not there is the user's to report.
     pub fn load(&self, name: &str) {
-        if let Some(library) = self.libraries.get(name) {
-            self.load_once(library, None);
+        let Some(library) = self.libraries.get(name) else { return };
+        if self.load_once(library, None) {
+            for backend in self.backends.all() {
+                if backend.kind == BackendKind::Client {
+                    backend.signal(Signal::Reload);
+                }
+            }
         }
     }
 
-    /// `slots` while static workers are accepted.
-    fn load_once(&self, library: &Arc<dyn Library>, slots: Option<&Slots>) {
+    /// `slots` while static workers are accepted. Whether it was loaded just now.
+    fn load_once(&self, library: &Arc<dyn Library>, slots: Option<&Slots>) -> bool {
         // Held while the hook runs: whoever uses the library next finds its settings defined.
         let mut loaded = self.loaded.lock();
         if !loaded.insert(library.name().to_owned()) {
-            return;
+            return false;
         }
         let settings = &self.settings;
         library.init(&mut Init {
@@ -80,6 +92,7 @@ impl Loader {
             register: &mut |registration| self.register(registration, slots),
             reserve_prefix: &mut |prefix| self.report_all(settings.reserve_prefix(prefix)),
         });
+        true
     }
 
     fn define(&self, definition: SettingDefinition, preloading: bool) {
@@ -138,14 +151,10 @@ pub(crate) fn show(settings: &ServerSettings, name: &str) -> Option<String> {
 
 fn too_many(capacity: usize) -> Report {
     let workers = if capacity == 1 { "worker" } else { "workers" };
-    let mut report = Report::new(
-        Severity::Log,
-        SqlState::CONFIGURATION_LIMIT_EXCEEDED,
-        "too many background workers",
-    );
-    report.detail = Some(format!(
-        "Up to {capacity} background {workers} can be registered with the current settings."
-    ));
+    let mut report =
+        Report::new(Severity::Log, SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many background workers");
+    report.detail =
+        Some(format!("Up to {capacity} background {workers} can be registered with the current settings."));
     report.hint = Some("Consider increasing the configuration parameter \"max_worker_processes\".".into());
     report
 }
@@ -168,7 +177,7 @@ mod tests {
         });
         let mut libraries = Libraries::built_in();
         libraries.add(Arc::new(Odd));
-        let loader = Loader::new(libraries, Arc::default(), log);
+        let loader = Loader::new(libraries, Arc::default(), Arc::default(), log);
         if let Err(error) = loader.preload(list, &Slots::new(capacity, Arc::default())) {
             return error.to_string();
         }

@@ -7,9 +7,9 @@ use std::ops::Not;
 use sql::scram::{self, Exchange, Verifier};
 use sql::{Result, Severity, SqlError, error};
 
+use super::codec;
 use super::destination::connection_lost;
 use super::frame::{Frame, next_password_frame};
-use super::message::Body;
 use super::startup::Startup;
 use super::wire::{Stream, Wire};
 use crate::hba::{self, Applicant, Method};
@@ -102,9 +102,7 @@ fn wrong_password(user: &str) -> SqlError {
 async fn password(shared: &Shared, wire: &mut Wire, startup: &Startup) -> Result<()> {
     wire.output.authentication_cleartext();
     let frame = next_password(wire).await?;
-    let mut body = Body { bytes: frame.body, at: 0 };
-    let password = body.text()?;
-    body.end()?;
+    let password = codec::password(frame.body)?;
     match verifier(shared, &startup.user) {
         Some(verifier) if verifier.matches(&password) => Ok(()),
         _ => Err(wrong_password(&startup.user)),
@@ -114,22 +112,16 @@ async fn password(shared: &Shared, wire: &mut Wire, startup: &Startup) -> Result
 async fn scram(shared: &Shared, wire: &mut Wire, startup: &Startup) -> Result<()> {
     wire.output.authentication_sasl(&[scram::MECHANISM]);
     let frame = next_password(wire).await?;
-    let mut body = Body { bytes: frame.body, at: 0 };
-    let mechanism = body.text()?;
+    let (mechanism, client_first) = codec::sasl_initial_response(frame.body)?;
     if mechanism != scram::MECHANISM {
         return Err(error!(PROTOCOL_VIOLATION, "client selected an invalid SASL authentication mechanism"));
     }
-    let length =
-        usize::try_from(body.int32()?).map_err(|_| error!(PROTOCOL_VIOLATION, "malformed SCRAM message"))?;
-    let client_first = body.take(length)?;
-    body.end()?;
-    let (exchange, server_first) =
-        Exchange::begin(verifier(shared, &startup.user), super::message::utf8(&client_first)?)?;
-    wire.output.authentication_sasl_continue(&server_first);
+    let (exchange, server_first) = Exchange::begin(verifier(shared, &startup.user), &client_first)?;
+    wire.output.authentication_sasl_continue(server_first);
     let frame = next_password(wire).await?;
-    match exchange.finish(super::message::utf8(&frame.body)?)? {
+    match exchange.finish(&codec::sasl_response(frame.body)?)? {
         Some(server_final) => {
-            wire.output.authentication_sasl_final(&server_final);
+            wire.output.authentication_sasl_final(server_final);
             Ok(())
         }
         None => Err(wrong_password(&startup.user)),

@@ -7,8 +7,8 @@ use sql::backend::Backend;
 use sql::session::{Completion, Destination, Format, OutputRow, RowShape};
 use sql::{Report, Result, Severity, SqlError, error};
 
+use super::codec::{Message, decode};
 use super::frame::Frame;
-use super::message::{Message, decode};
 use super::wire::{Incoming, Wire};
 use crate::log::{Logger, Origin};
 

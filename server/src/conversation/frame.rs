@@ -4,7 +4,7 @@
 //! wait for or keep a gigabyte under the name of a Sync. The body is cut out exactly; what a message leaves unread in
 //! its body is an error, not the start of the next message.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use sql::{Result, SqlError, error};
 
 /// The longest body of messages that carry text or data from users.
@@ -22,7 +22,7 @@ pub(crate) struct Frame {
     /// The type byte.
     pub(crate) kind: u8,
     /// The body, without type and length.
-    pub(crate) body: Bytes,
+    pub(crate) body: BytesMut,
 }
 
 /// The longest body of a message of this type; `None` for types that clients do not send.
@@ -74,14 +74,14 @@ fn cut(input: &mut BytesMut, kind: u8, max: usize) -> Result<Option<Frame>> {
         return Ok(None);
     }
     input.advance(HEADER);
-    Ok(Some(Frame { kind, body: input.split_to(body).freeze() }))
+    Ok(Some(Frame { kind, body: input.split_to(body) }))
 }
 
-/// Cuts a startup packet: a length and a body, without a type.
+/// Cuts a startup packet: a length and a body, without a type. The packet keeps its length.
 ///
 /// # Errors
 /// FATAL `08P01 invalid length of startup packet`.
-pub(crate) fn next_startup_packet(input: &mut BytesMut) -> Result<Option<Bytes>> {
+pub(crate) fn next_startup_packet(input: &mut BytesMut) -> Result<Option<BytesMut>> {
     const LENGTH_ITSELF: usize = 4;
     const CODE: usize = 4;
     let Some(length) = input.first_chunk::<4>() else { return Ok(None) };
@@ -92,9 +92,7 @@ pub(crate) fn next_startup_packet(input: &mut BytesMut) -> Result<Option<Bytes>>
     if input.len() < length {
         return Ok(None);
     }
-    let mut packet = input.split_to(length).freeze();
-    packet.advance(LENGTH_ITSELF);
-    Ok(Some(packet))
+    Ok(Some(input.split_to(length)))
 }
 
 fn fatal(error: SqlError) -> SqlError {

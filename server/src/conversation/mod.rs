@@ -1,7 +1,7 @@
 //! The conversation with one client, from its first byte to its last.
 //!
 //! ```text
-//! bytes → frame.rs → message.rs → this file → sql::Session → destination.rs → output.rs → bytes
+//! bytes → frame.rs → codec → this file → sql::Session → destination.rs → codec → bytes
 //! ```
 //!
 //! 1. `startup.rs`: encryption, the startup packet, cancel requests (which end here).
@@ -24,10 +24,9 @@
 //! Left out: the function call protocol (0A000), GSSAPI, protocol versions after 3.0 (negotiated down), replication.
 
 mod authentication;
+mod codec;
 mod destination;
 mod frame;
-mod message;
-mod output;
 mod startup;
 #[cfg(test)]
 mod tests;
@@ -44,9 +43,9 @@ use sql::session::{ConnectRequest, Session, TransactionStatus};
 use sql::settings::id;
 use sql::{Report, Result, Severity, SqlError, SqlState, clock, error};
 
+use self::codec::{Bind, Message, Target, decode};
 use self::destination::{WireDestination, connection_lost, terminated};
 use self::frame::Frame;
-use self::message::{Bind, Message, Target, decode};
 use self::startup::{Opened, Startup, refuse};
 pub(crate) use self::wire::Stream;
 use self::wire::Wire;
@@ -109,6 +108,10 @@ pub(crate) async fn converse(shared: Arc<Shared>, stream: Stream) {
     let (session, seat) = match tokio::time::timeout(limit, entered.catch_unwind()).await {
         Ok(Ok(Ok(entered))) => entered,
         Ok(Ok(Err(error))) => {
+            // A client that leaves while it is asked for its password has changed its mind.
+            if error.code() == SqlState::CONNECTION_FAILURE {
+                return;
+            }
             let error = error.severity(Severity::Fatal);
             shared.log.session(&error.0, &origin, None);
             return refuse(&mut wire, &error).await;
@@ -189,6 +192,8 @@ impl Conversation {
                 Err(_panic) => return self.end_with(fault()).await,
             }
         }
+        // A client that has pipelined its farewell still reads what came before it; one that has gone does not.
+        let _ = self.wire.flush().await;
     }
 
     /// Waits for a message. Meanwhile it sends what is buffered and does what others ask of the session. `None` when the
@@ -239,14 +244,8 @@ impl Conversation {
         // A cancel request that comes between statements has nothing to cancel.
         backend.take_cancel();
         if backend.take_reload() {
-            let changes = {
-                let mut settings = self.session.shared().settings.lock();
-                settings.refresh();
-                settings.take_reported_changes()
-            };
-            for (name, value) in changes {
-                self.wire.output.parameter_status(name, &value);
-            }
+            let (session, mut destination) = self.session_and_destination(backend);
+            session.reload_settings(&mut destination);
         }
         if self.phase == Phase::Ready && self.session.transaction_status() == TransactionStatus::Idle {
             for Notification { pid, channel, payload } in self.shared.cluster.notifications.take(backend.pid)
@@ -443,7 +442,9 @@ impl Conversation {
 
     /// Tells client and log why the conversation ends.
     async fn end_with(&mut self, error: SqlError) {
-        self.shared.log.session(&error.0, &self.origin, None);
+        if error.0.severity >= Severity::Fatal {
+            self.shared.log.session(&error.0, &self.origin, None);
+        }
         refuse(&mut self.wire, &error).await;
     }
 

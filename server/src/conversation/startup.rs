@@ -3,21 +3,19 @@
 //!
 //! Source: PostgreSQL manual, "Start-up"; `src/backend/postmaster/postmaster.c` (`ProcessStartupPacket`).
 
-use bytes::{Buf, Bytes};
+use std::collections::BTreeMap;
+
+use bytes::{Buf, BytesMut};
 use sql::{Result, Severity, SqlError, error};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 
+use super::codec::{FirstPacket, first_packet};
 use super::frame::next_startup_packet;
-use super::message::Body;
 use super::wire::{Stream, Wire};
 use crate::server::Shared;
 
-const CANCEL_REQUEST: i32 = 80_877_102;
-const TLS_REQUEST: i32 = 80_877_103;
-const GSS_REQUEST: i32 = 80_877_104;
-const MAJOR_SUPPORTED: i32 = 3;
-const MINOR_NEWEST: i32 = 0;
+const MINOR_NEWEST: u16 = 0;
 /// The first byte of a TLS handshake: a client that speaks TLS without asking first.
 const TLS_HANDSHAKE: u8 = 0x16;
 const RESERVED_OPTION_PREFIX: &str = "_pq_.";
@@ -44,51 +42,43 @@ pub(crate) struct Startup {
     unknown: Vec<String>,
 }
 
-/// Reads a startup packet's body.
+/// Reads a startup packet, its length included.
 ///
 /// # Errors
 /// FATAL `08P01`, `0A000`, `28000`.
-pub(super) fn read_packet(body: Bytes) -> Result<Packet> {
-    let mut body = Body { bytes: body, at: 0 };
-    match body.int32()? {
-        TLS_REQUEST => Ok(Packet::Tls),
-        GSS_REQUEST => Ok(Packet::Gss),
-        CANCEL_REQUEST => Ok(Packet::Cancel { pid: body.int32()?, secret: body.int32()? }),
-        version if version >> 16 == MAJOR_SUPPORTED => {
-            let mut startup = read_startup(&mut body)?;
-            startup.newer = version & 0xffff > MINOR_NEWEST;
+pub(super) fn read_packet(packet: BytesMut) -> Result<Packet> {
+    match first_packet(packet)? {
+        FirstPacket::Tls => Ok(Packet::Tls),
+        FirstPacket::Gss => Ok(Packet::Gss),
+        FirstPacket::Cancel { pid, secret } => Ok(Packet::Cancel { pid, secret }),
+        FirstPacket::Startup { minor, parameters } => {
+            let mut startup = read_startup(parameters)?;
+            startup.newer = minor > MINOR_NEWEST;
             Ok(Packet::Startup(startup))
         }
-        version => Err(error!(
+        FirstPacket::Unsupported(major, minor) => Err(error!(
             FEATURE_NOT_SUPPORTED,
-            "unsupported frontend protocol {}.{}: server supports 3.0 to 3.0",
-            (version >> 16) & 0xffff,
-            version & 0xffff
+            "unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.0"
         )),
     }
 }
 
-fn read_startup(body: &mut Body) -> Result<Startup> {
-    let layout =
-        || error!(PROTOCOL_VIOLATION, "invalid startup packet layout: expected terminator as last byte");
+/// `options` come first, as in PostgreSQL: a setting of its own wins over one among them.
+fn read_startup(mut parameters: BTreeMap<String, String>) -> Result<Startup> {
     let mut startup = Startup::default();
-    loop {
-        let name = body.text().map_err(|_| layout())?;
-        if name.is_empty() {
-            break;
-        }
-        let value = body.text().map_err(|_| layout())?;
+    if let Some(options) = parameters.remove("options") {
+        startup.settings = read_options(&options)?;
+    }
+    for (name, value) in parameters {
         match name.as_str() {
             "user" => startup.user = value,
             "database" => startup.database = value,
-            "options" => startup.settings.extend(read_options(&value)?),
             "replication" if sql::settings::parse_boolean(&value) == Some(false) => {}
             "replication" => return Err(SqlError::unsupported("replication")),
             _ if name.starts_with(RESERVED_OPTION_PREFIX) => startup.unknown.push(name),
             _ => startup.settings.push((name, value)),
         }
     }
-    body.end().map_err(|_| layout())?;
     if startup.user.is_empty() {
         return Err(error!(
             INVALID_AUTHORIZATION_SPECIFICATION,
@@ -170,12 +160,13 @@ pub(super) async fn open(stream: Stream, shared: &Shared) -> Opened {
             }
             Ok(Packet::Startup(startup)) => {
                 if startup.newer || !startup.unknown.is_empty() {
-                    wire.output.negotiate_protocol_version(MINOR_NEWEST, &startup.unknown);
+                    let unknown = startup.unknown.clone();
+                    wire.output.negotiate_protocol_version(MINOR_NEWEST, unknown);
                 }
                 return Opened::Startup(wire, startup);
             }
             Ok(Packet::Gss) => {
-                if answer(&mut wire, b'N').await.is_none() {
+                if answer(&mut wire, false).await.is_none() {
                     return Opened::Done;
                 }
             }
@@ -193,8 +184,13 @@ pub(super) async fn open(stream: Stream, shared: &Shared) -> Opened {
     }
 }
 
-async fn answer(wire: &mut Wire, byte: u8) -> Option<()> {
-    wire.output.buffer.extend_from_slice(&[byte]);
+/// Says whether the connection is going to be encrypted.
+async fn answer(wire: &mut Wire, encrypted: bool) -> Option<()> {
+    if encrypted {
+        wire.output.accept_encryption();
+    } else {
+        wire.output.refuse_encryption();
+    }
     wire.flush().await.ok()
 }
 
@@ -205,7 +201,7 @@ async fn requested_tls(
 ) -> Result<Option<Box<Wire>>, (Box<Wire>, SqlError)> {
     let configuration = shared.tls().filter(|_| matches!(wire.stream, Stream::Tcp(_)));
     let Some(configuration) = configuration else {
-        return Ok(answer(&mut wire, b'N').await.map(|()| wire));
+        return Ok(answer(&mut wire, false).await.map(|()| wire));
     };
     if !wire.input.is_empty() {
         // Somebody between client and server may have put it there.
@@ -213,7 +209,7 @@ async fn requested_tls(
             .detail("This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.");
         return Err((wire, error.severity(Severity::Fatal)));
     }
-    if answer(&mut wire, b'S').await.is_none() {
+    if answer(&mut wire, true).await.is_none() {
         return Ok(None);
     }
     Ok(handshake(wire, configuration).await)
@@ -294,7 +290,10 @@ mod tests {
 
     #[test]
     fn packets() {
-        let packet = |bytes: &[u8]| read_packet(Bytes::copy_from_slice(bytes));
+        let packet = |body: &[u8]| {
+            let length = u32::try_from(body.len() + 4).expect("a short packet");
+            read_packet(BytesMut::from([&length.to_be_bytes()[..], body].concat().as_slice()))
+        };
         let startup = packet(b"\x00\x03\x00\x02user\0amy\0_pq_.x\01\0\0").expect("a startup packet");
         let Packet::Startup(startup) = startup else { panic!("{startup:?}") };
         assert_eq!((startup.database.as_str(), startup.newer, startup.unknown.len()), ("amy", true, 1));

@@ -3,9 +3,8 @@
 use bytes::{BufMut, BytesMut};
 use sql::session::{CommandTag, Completion};
 
+use super::codec::{Output, decode};
 use super::frame::{next_frame, next_startup_packet};
-use super::message::decode;
-use super::output::Output;
 use super::startup::read_packet;
 use super::*;
 

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
+use super::codec::Output;
 use super::frame::{Frame, next_frame};
-use super::output::Output;
 
 /// How much is read at once.
 const READ_SIZE: usize = 8 * 1024;

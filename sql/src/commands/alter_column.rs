@@ -12,8 +12,8 @@ use super::table::DefaultSource;
 use crate::bind::EXPRESSION_RANGE;
 use crate::bound::{Expr, ExprKind, TypeMod};
 use crate::catalog::{Attribute, AttributeDefault, Class, Constraint, Index, Rewrite, Sequence};
-use crate::execute::{CatalogExpressions, physical};
-use crate::lower::Text;
+use crate::execute::{CatalogExpressions, engine_error, physical};
+use crate::lower::{Text, quoted, rowid_name};
 use crate::oid::{relations, types};
 use crate::parse::{AlterColumn, ColumnDefinition, Expression, Name, SequenceOption, TypeName};
 use crate::types::format_type;
@@ -48,6 +48,7 @@ impl CommandContext<'_> {
         let mut wanted = Vec::new();
         let mut new = self.new_column(column, &mut wanted)?;
         let not_null = std::mem::take(&mut new.not_null);
+        let draws = matches!(new.default, Some(DefaultSource::Sequence { .. }));
         let has_value = new.default.is_some() || self.edit.type_(new.ty.oid).is_some_and(|ty| ty.typtype == 'd');
         let attnum = class.relnatts + 1;
         self.insert_column(class, attnum, new)?;
@@ -55,7 +56,9 @@ impl CommandContext<'_> {
         let row = self.live_column(class, &column.name)?;
         let sql = physical::add_column_sql(self.edit, class.oid, &row)?;
         self.engine(&sql)?;
-        if has_value && self.has_rows(class)? {
+        if draws {
+            self.fill_from_sequence(class, &row)?;
+        } else if has_value && self.has_rows(class)? {
             let table = self.qualified(class)?;
             self.run_text(&format!("UPDATE {table} SET {} = DEFAULT", quote_identifier(&column.name)))?;
         }
@@ -64,6 +67,31 @@ impl CommandContext<'_> {
         }
         for constraint in wanted {
             self.add_table_constraint(class, constraint)?;
+        }
+        self.check_views_of(class)
+    }
+
+    /// Gives each row the next value of the sequence that a new column owns. Functions do not see that sequence yet.
+    fn fill_from_sequence(&mut self, class: &Class, column: &Attribute) -> Result<()> {
+        let rows = self.edit.dependents(relations::PG_CLASS, class.oid);
+        let owned = rows.iter().filter(|row| row.refobjsubid == i32::from(column.attnum));
+        let sequence = owned.filter_map(|row| Some((self.edit.sequence(row.objid)?, self.edit.class(row.objid)?))).next();
+        let (sequence, name) = sequence.ok_or_else(|| SqlError::internal("a serial column without a sequence"))?;
+        let Some(physical) = self.edit.physical_name(class.oid) else { return Ok(()) };
+        let names: Vec<Option<String>> = self
+            .edit
+            .attributes(class.oid)
+            .iter()
+            .map(|column| (!column.attisdropped).then(|| column.attname.clone()))
+            .collect();
+        let (table, row_number) = (quoted(&physical), quoted(rowid_name(&names)?));
+        let numbers = format!("SELECT {row_number} FROM {table} ORDER BY {row_number}");
+        let numbers = self.connection.query(&numbers, &[]).map_err(engine_error)?;
+        let database = self.cluster.database(self.database)?;
+        let sql = format!("UPDATE {table} SET {} = ?1 WHERE {row_number} = ?2", quoted(&column.attname));
+        for number in numbers.into_iter().flatten() {
+            let (value, _) = database.sequences.next(&sequence, &name.relname)?;
+            self.connection.execute(&sql, &[value.into(), number]).map_err(engine_error)?;
         }
         Ok(())
     }
@@ -90,9 +118,10 @@ impl CommandContext<'_> {
             return Err(error!(FEATURE_NOT_SUPPORTED, "cannot drop system column \"{name}\""));
         }
         let mut targets = vec![ObjectAddress::column(class.oid, column.attnum)];
-        for index in self.expression_indexes_on(class, column.attnum)? {
-            targets.push(ObjectAddress::new(relations::PG_CLASS, index));
-        }
+        // They go silently, and first: the file does not let a column go that an index names.
+        let indexes = self.expression_indexes_on(class, column.attnum)?;
+        let indexes: Vec<_> = indexes.into_iter().map(|oid| ObjectAddress::new(relations::PG_CLASS, oid)).collect();
+        self.drop_addresses(&indexes, DropBehavior::Restrict)?;
         for generated in self.generated_from(class, column.attnum)? {
             if !cascade {
                 let (own, other) = (column_words(class, &column), column_words(class, &generated));

@@ -192,6 +192,7 @@ impl Walk<'_> {
     fn visit(&mut self, address: ObjectAddress) {
         for row in on(self.catalog, address) {
             let dependent = ObjectAddress { class: row.classid, object: row.objid, column: row.objsubid };
+            let dependent = self.owner_of_rule(dependent).filter(|view| *view != address).unwrap_or(dependent);
             let whole = ObjectAddress { column: 0, ..dependent };
             if dependent.object == address.object && dependent.class == address.class {
                 continue;
@@ -206,6 +207,15 @@ impl Walk<'_> {
             self.visit(dependent);
         }
         self.order.push(address);
+    }
+
+    /// The view of a rule: what the rule needs, the view needs.
+    fn owner_of_rule(&self, rule: ObjectAddress) -> Option<ObjectAddress> {
+        if rule.class != crate::oid::relations::PG_REWRITE {
+            return None;
+        }
+        let row = of(self.catalog, rule).into_iter().find(|row| row.deptype == 'i')?;
+        Some(ObjectAddress::new(row.refclassid, row.refobjid))
     }
 
     /// The error of RESTRICT, or the notice of CASCADE.

@@ -19,8 +19,8 @@ mod comment;
 mod constraint;
 pub mod dependency;
 mod drop;
-pub mod extension;
 mod existing_rows;
+pub mod extension;
 mod function;
 mod index;
 mod naming;
@@ -33,6 +33,8 @@ mod schema;
 mod sequence;
 mod table;
 mod truncate;
+mod types;
+mod view;
 
 use std::sync::Arc;
 
@@ -181,6 +183,29 @@ pub fn run(context: &mut CommandContext<'_>, utility: &Utility) -> Result<Comman
         Utility::CreateExtension(statement) => context.create_extension(statement)?,
         Utility::AlterExtension(statement) => context.alter_extension(statement)?,
         Utility::Drop(statement) => context.drop_objects(statement)?,
+        Utility::CreateRole(statement) => context.create_role(statement)?,
+        Utility::AlterRole(statement) => context.alter_role(statement)?,
+        Utility::AlterRoleSetting(statement) => context.alter_role_setting(statement)?,
+        Utility::GrantRole(statement) => context.grant_role(statement)?,
+        Utility::Grant(statement) => context.grant(statement)?,
+        Utility::AlterDefaultPrivileges(statement) => context.alter_default_privileges(statement)?,
+        Utility::ReassignOwned { roles, new_owner } => context.reassign_owned(roles, new_owner)?,
+        Utility::DropOwned { roles, cascade } => context.drop_owned(roles, *cascade)?,
+        Utility::CreateSequence(statement) => context.create_sequence(statement)?,
+        Utility::AlterSequence(statement) => context.alter_sequence(statement)?,
+        Utility::AlterTable(statement) => context.alter_table(statement)?,
+        Utility::AlterObject(statement) => context.alter_object(statement)?,
+        Utility::Comment(statement) => context.comment(statement)?,
+        Utility::CreateView(statement) => context.create_view(statement)?,
+        Utility::CreateTableAs(statement) => return context.create_table_as(statement, utility.tag()),
+        Utility::RefreshMaterializedView(statement) => context.refresh_materialized_view(statement)?,
+        Utility::CreateType(statement) => context.create_type(statement)?,
+        Utility::AlterType(statement) => context.alter_type(statement)?,
+        Utility::CreateDomain(statement) => context.create_domain(statement)?,
+        Utility::AlterDomain(statement) => context.alter_domain(statement)?,
+        Utility::Truncate { tables, restart_identity, cascade } => {
+            context.truncate(tables, *restart_identity, *cascade)?;
+        }
         _ => return Err(SqlError::unsupported(utility.tag())),
     }
     Ok(CommandTag { command: utility.tag().to_owned(), rows: None })

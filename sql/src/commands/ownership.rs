@@ -25,9 +25,8 @@ pub(super) fn owned_by(catalog: &Catalog, role: Oid) -> Vec<Owned> {
     macro_rules! owned {
         ($class:ident $row:ty: $owner:ident $(, $condition:expr)?) => {
             for row in catalog.relation::<$row>().rows().filter(|row| row.$owner == role) {
-                let whole: fn(&$row) -> bool = |_| true;
-                $(let whole: fn(&$row) -> bool = $condition;)?
-                if whole(&row) && row.oid >= crate::oid::FIRST_NORMAL {
+                let wholes: &[fn(&$row) -> bool] = &[$($condition)?];
+                if wholes.iter().all(|whole| whole(&row)) && row.oid >= crate::oid::FIRST_NORMAL {
                     found.push(Owned { class: relations::$class, object: row.oid });
                 }
             }

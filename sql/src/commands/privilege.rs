@@ -6,7 +6,7 @@
 
 use super::CommandContext;
 use super::naming::dotted;
-use crate::catalog::privileges::{AclItem, Grantable, Privileges, Protected, default_acl, parse_acl, print_acl};
+use crate::catalog::privileges::{AclItem, Grantable, Privileges, Protected, parse_acl, print_acl};
 use crate::catalog::{Attribute, Catalog, Class, Database, Language, Namespace, Procedure, Type};
 use crate::oid::relations;
 use crate::parse::{AlterDefaultPrivileges, Grant, GrantTarget, ObjectKind, ObjectReference, RoleSpecification};
@@ -633,6 +633,7 @@ pub(super) fn with_new_owner(
 #[allow(clippy::unwrap_used, reason = "a test that fails says where")]
 mod tests {
     use super::*;
+    use crate::catalog::privileges::default_acl;
 
     const OWNER: Oid = Oid(10);
 

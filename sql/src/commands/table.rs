@@ -207,8 +207,10 @@ impl CommandContext<'_> {
             }
         };
         let oid = self.edit.allocate_oid();
-        self.edit.insert(AttributeDefault { oid, adrelid: class.oid, adnum: column.attnum, adbin: text })?;
+        self.edit.insert(AttributeDefault { oid, adrelid: class.oid, adnum: column.attnum, adbin: text.clone() })?;
         let default = ObjectAddress::new(relations::PG_ATTRDEF, oid);
+        let generated = (column.attgenerated == 's').then_some(class.oid);
+        self.record_default_needs(oid, &text, generated)?;
         record(self.edit, default, ObjectAddress::column(class.oid, column.attnum), DependencyKind::Automatic)
     }
 

@@ -21,7 +21,8 @@ mod utility;
 
 use std::sync::Arc;
 
-use sqlparser::ast;
+/// The types of syntax trees: what the rest of the crate passes on without looking inside.
+pub use sqlparser::ast;
 
 pub use manipulation::{conflict_expressions, conflict_predicate, overriding_system};
 pub use utility::*;
@@ -97,6 +98,19 @@ pub fn parse_query(text: &str) -> Result<ast::Query> {
 /// As [`parse`].
 pub fn parse_type(text: &str) -> Result<ast::DataType> {
     whole(text, Parser::data_type)
+}
+
+/// The names of relations, WITH queries among them, that a query mentions anywhere.
+pub fn relation_names(query: &ast::Query) -> Vec<Name> {
+    let mut names = Vec::new();
+    let _ = ast::visit_relations(query, |relation: &ast::ObjectName| {
+        let mut parts: Vec<String> =
+            relation.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.clone())).collect();
+        let name = parts.pop().unwrap_or_default();
+        names.push(Name { database: None, schema: parts.pop(), name, position: 0 });
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    names
 }
 
 /// Parses a text that is one production and nothing else.

@@ -96,7 +96,7 @@ impl Session {
         if self.portals.contains_key(name) {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
         }
-        let tree = sqlparser::ast::Statement::Query(command.query.query.clone());
+        let tree = crate::parse::ast::Statement::Query(command.query.query.clone());
         let (planned, catalog) = self.prepare_to_run(&tree, &outer.text, &[]).await?;
         let context = self.statement_context(&catalog);
         let rows = self.collect(&planned, &[], &context).await?;

@@ -132,7 +132,7 @@ impl Session {
 
     fn resolve_type(
         &mut self,
-        name: &sqlparser::ast::DataType,
+        name: &crate::parse::ast::DataType,
         text: &str,
         catalog: &Arc<Catalog>,
     ) -> Result<Oid> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast;
+use crate::parse::ast;
 
 use super::cache::{PlanKey, Planned};
 use super::extended::Formats;

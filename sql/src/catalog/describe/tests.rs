@@ -1,3 +1,5 @@
+//! Descriptions compared with PostgreSQL's own.
+
 use super::*;
 #[test]
 fn oracle_views() {

@@ -6,7 +6,7 @@ mod format;
 
 use std::sync::Arc;
 
-use sqlparser::ast;
+use crate::parse::ast;
 
 use super::control::find_table;
 use super::pump::{Row, Sink};
