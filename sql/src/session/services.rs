@@ -9,6 +9,7 @@ use storage::Connection;
 
 use super::{CursorRow, PreparedStatementRow, SessionServices};
 use crate::backend::Backend;
+use crate::bound::{LockStrength, LockWait};
 use crate::catalog::{Catalog, Sequence};
 use crate::cluster::{Cluster, Notification, OpenDatabase};
 use crate::{Oid, Result, error};
@@ -174,6 +175,11 @@ impl SessionServices for Services {
             state.transaction_id = Some(NEXT_TRANSACTION.fetch_add(1, Ordering::Relaxed));
         }
         Ok(state.transaction_id)
+    }
+
+    fn lock_row(&self, _: Oid, _: i64, _: LockStrength, _: LockWait) -> Result<bool> {
+        // Statements that lock rows run with the right to write, so nobody else can have locked or changed them.
+        Ok(true)
     }
 
     fn prepared_statements(&self) -> Vec<PreparedStatementRow> {
