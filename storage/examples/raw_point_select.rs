@@ -1,0 +1,42 @@
+//! The yardstick of the SPI benchmark: point selects through rusqlite itself, a cached statement each, on one connection
+//! to a table of 10,000 rows. Prints statements per second.
+
+use std::time::{Duration, Instant};
+
+/// How long it measures.
+const SPAN: Duration = Duration::from_secs(2);
+
+/// Rows of the table.
+const ROWS: i64 = 10_000;
+
+fn main() -> rusqlite::Result<()> {
+    let file = std::env::temp_dir().join(format!("raw_point_select_{}", std::process::id()));
+    let flags = rusqlite::OpenFlags::default();
+    let connection = rusqlite::Connection::open_with_flags_and_vfs(&file, flags, "unix-excl")?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")?;
+    connection.execute_batch("BEGIN")?;
+    for id in 0..ROWS {
+        connection.prepare_cached("INSERT INTO t VALUES (?1, ?2)")?.execute((id, format!("value {id}")))?;
+    }
+    connection.execute_batch("COMMIT")?;
+    let began = Instant::now();
+    let mut count = 0_i64;
+    while began.elapsed() < SPAN {
+        let id = count % ROWS;
+        let _value: String =
+            connection.prepare_cached("SELECT v FROM t WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+        count += 1;
+    }
+    #[allow(clippy::print_stdout, reason = "the figure is what the program is for")]
+    {
+        println!("{:.0}", count as f64 / began.elapsed().as_secs_f64());
+    }
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = file.clone().into_os_string();
+        name.push(ending);
+        // Not all of them exist.
+        let _gone = std::fs::remove_file(name);
+    }
+    Ok(())
+}
