@@ -30,6 +30,8 @@ pub(super) struct SearchPathKey {
 /// How a statement is run.
 pub(super) struct Run<'a> {
     pub(super) parameters: &'a [Value],
+    /// The parameters' types.
+    pub(super) types: &'a [Oid],
     pub(super) formats: &'a Formats,
     /// Whether the columns are announced: for simple queries.
     pub(super) announce: bool,
@@ -125,7 +127,8 @@ impl Session {
         let binding = BindContext { catalog, search_path: &key.search_path, format: &format, text, parameters };
         let bound = bind::bind(tree, &binding)?;
         let plan = execute::make_plan(&bound, &binding)?;
-        let planned = Arc::new(Planned { plan, catalog: catalog.version() });
+        let denied = bind::check_privileges(&bound, catalog, user).err();
+        let planned = Arc::new(Planned { plan, catalog: catalog.version(), denied });
         self.database.plans.lock().put(key, &planned);
         Ok(planned)
     }
@@ -154,6 +157,7 @@ impl Session {
         let mut catalog = self.present_catalog();
         loop {
             let planned = self.plan(tree, text, parameters, &catalog)?;
+            planned.check_allowed()?;
             let now = if planned.plan.read_only && planned.plan.locks.is_empty() {
                 self.begin_reading()?
             } else if planned.plan.read_only {
