@@ -81,10 +81,10 @@ macro_rules! extremes {
     };
 }
 
-/// `min` and `max` (of dates and times: beside those): the engine's own, which compare by the collation of their argument.
+/// `min` and `max`: the engine's own, which compare by the collation of their argument.
 pub(super) const EXTREMES: &[Function] = extremes! {
-    "anyarray" "anyenum" "bpchar" "float4" "float8" "inet" "int2" "int4" "int8" "numeric" "oid"
-    "pg_lsn" "text" "tid" "xid8"
+    "anyarray" "anyenum" "bpchar" "date" "float4" "float8" "inet" "int2" "int4" "int8" "interval" "numeric"
+    "oid" "pg_lsn" "text" "tid" "time" "timestamp" "timestamptz" "timetz" "xid8"
 };
 
 /// The entries of this family.

@@ -2,20 +2,23 @@
 //!
 //! Source: `src/backend/utils/adt/misc.c`, `enum.c`, `format_type.c`.
 
+use crate::bound::TypeMod;
+use crate::catalog::{Catalog, Procedure};
+use crate::oid::types;
 use crate::types::array::Array;
-use crate::types::{StorageForm, modifier_text};
+use crate::types::{StorageForm, modifier_text, registered};
 use crate::{Oid, Result, Value, ValueRef};
 
-use super::arguments::{int4, native, real, scalar};
+use super::arguments::{from_oid, int4, oid, real, scalar, text};
 use super::{Function, FunctionCall};
 
 /// The entries of this family.
 pub(super) const FUNCTIONS: &[Function] = &[
     scalar("pg_num_nulls", |_, v| Ok(count_nulls(v).0)),
     scalar("pg_num_nonnulls", |_, v| Ok(count_nulls(v).1)),
-    scalar("numerictypmodout", |_, v| modifier(crate::oid::types::NUMERIC, v[0])),
-    scalar("varchartypmodout", |_, v| modifier(crate::oid::types::VARCHAR, v[0])),
-    scalar("bpchartypmodout", |_, v| modifier(crate::oid::types::BPCHAR, v[0])),
+    scalar("numerictypmodout", |_, v| modifier(types::NUMERIC, v[0])),
+    scalar("varchartypmodout", |_, v| modifier(types::VARCHAR, v[0])),
+    scalar("bpchartypmodout", |_, v| modifier(types::BPCHAR, v[0])),
     scalar("enum_first", |call, _| Ok(labels(call).first().copied().map(Value::Real).unwrap_or(Value::Null))),
     scalar("enum_last", |call, _| Ok(labels(call).last().copied().map(Value::Real).unwrap_or(Value::Null))),
     scalar("enum_range_all", |call, _| Ok(array(labels(call)))),
@@ -24,28 +27,71 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let upper = if v[1].is_null() { f64::INFINITY } else { real(v[1])? };
         Ok(array(labels(call).into_iter().filter(|order| (lower..=upper).contains(order)).collect()))
     }),
-    // Text forms by name.
-    scalar("textin", |_, v| Ok(v[0].to_owned())),
-    native("textout", "{0}"),
-    scalar("int4out", output),
-    scalar("int2out", output),
-    scalar("int8out", output),
-    scalar("boolout", output),
-    scalar("numeric_out", output),
-    scalar("float8out", output),
-    scalar("float4out", output),
-    scalar("byteaout", output),
-    scalar("uuid_out", output),
+    // The forms of values whose type only the call tells; those of other types: `INPUT` and its kin.
+    scalar("array_in", |call, v| {
+        let element = oid(v[1])?;
+        let array = call.context.catalog.type_(element).map_or(Oid::INVALID, |row| row.typarray);
+        input(call, array, v)
+    }),
+    scalar("record_in", |call, v| input(call, oid(v[1])?, v)),
+    scalar("range_in", |call, v| input(call, oid(v[1])?, v)),
+    scalar("enum_in", |call, v| input(call, oid(v[1])?, v)),
+    scalar("domain_in", |call, v| input(call, oid(v[1])?, v)),
     scalar("array_out", output),
-    scalar("record_out", output),
     scalar("enum_out", output),
-    scalar("regclassout", output),
-    scalar("regtypeout", output),
-    scalar("oidout", output),
-    native("nameout", "{0}"),
-    native("varcharout", "{0}"),
-    native("bpcharout", "{0}"),
+    scalar("range_out", output),
+    scalar("array_send", send),
+    scalar("enum_send", send),
+    scalar("record_send", send),
+    scalar("range_send", send),
+    scalar("to_regclass", |call, v| named(call, types::REGCLASS, v[0])),
+    scalar("to_regcollation", |call, v| named(call, types::REGCOLLATION, v[0])),
+    scalar("to_regnamespace", |call, v| named(call, types::REGNAMESPACE, v[0])),
+    scalar("to_regoper", |call, v| named(call, types::REGOPER, v[0])),
+    scalar("to_regoperator", |call, v| named(call, types::REGOPERATOR, v[0])),
+    scalar("to_regproc", |call, v| named(call, types::REGPROC, v[0])),
+    scalar("to_regprocedure", |call, v| named(call, types::REGPROCEDURE, v[0])),
+    scalar("to_regrole", |call, v| named(call, types::REGROLE, v[0])),
+    scalar("to_regtype", |call, v| named(call, types::REGTYPE, v[0])),
 ];
+
+/// `typinput` of the result's type: the text, and perhaps the element's type and a modifier.
+static INPUT: Function = scalar("input", |call, v| input(call, call.types.result, v));
+/// `typoutput` of the argument's type.
+static OUTPUT: Function = scalar("output", output);
+/// `typsend` of the argument's type.
+static SEND: Function = scalar("send", send);
+
+/// The entry of a function that is one of the forms of a type: each goes through the type's own table.
+pub(super) fn form_of_type(procedure: &Procedure, catalog: &Catalog) -> Option<&'static Function> {
+    let first = *procedure.proargtypes.first()?;
+    if first == types::CSTRING {
+        let reads = catalog.type_(procedure.prorettype)?.typinput == procedure.oid;
+        return reads.then_some(&INPUT);
+    }
+    let row = catalog.type_(first)?;
+    match procedure.prorettype {
+        types::CSTRING if row.typoutput == procedure.oid => Some(&OUTPUT),
+        types::BYTEA if row.typsend == procedure.oid => Some(&SEND),
+        _ => None,
+    }
+}
+
+fn input(call: &FunctionCall<'_>, ty: Oid, v: &[ValueRef<'_>]) -> Result<Value> {
+    let modifier = v.get(2).map_or(Ok(-1), |modifier| int4(*modifier))?;
+    crate::types::input(TypeMod { oid: ty, modifier }, text(v[0])?, &call.type_context())
+}
+
+fn send(call: &mut FunctionCall<'_>, v: &[ValueRef<'_>]) -> Result<Value> {
+    let mut bytes = bytes::BytesMut::new();
+    crate::types::send(call.types.arguments[0], v[0], &call.type_context(), &mut bytes)?;
+    Ok(Value::Blob(bytes.to_vec()))
+}
+
+fn named(call: &FunctionCall<'_>, ty: Oid, name: ValueRef<'_>) -> Result<Value> {
+    let found = registered::find_if_any(ty, text(name)?, &call.type_context())?;
+    Ok(found.map_or(Value::Null, from_oid))
+}
 
 fn modifier(ty: Oid, value: ValueRef<'_>) -> Result<Value> {
     Ok(Value::Text(modifier_text(ty, int4(value)?)))

@@ -10,6 +10,7 @@
 mod aggregate;
 pub(crate) mod arguments;
 mod array;
+mod bits;
 mod bytes;
 mod cast;
 mod compare;
@@ -164,6 +165,7 @@ pub const FAMILIES: &[&[Function]] = &[
     aggregate::EXTREMES,
     aggregate::FUNCTIONS,
     array::FUNCTIONS,
+    bits::FUNCTIONS,
     bytes::FUNCTIONS,
     cast::FUNCTIONS,
     compare::PLAIN,
@@ -205,7 +207,7 @@ pub fn of(procedure: &Procedure, catalog: &Catalog) -> Option<&'static Function>
     if procedure.prosrc == "aggregate_dummy" || procedure.prolang == languages::SQL {
         return by_symbol(&signature(procedure, catalog));
     }
-    by_symbol(&procedure.prosrc)
+    by_symbol(&procedure.prosrc).or_else(|| miscellaneous::form_of_type(procedure, catalog))
 }
 
 /// `name(type,type)` with internal type names.

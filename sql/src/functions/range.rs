@@ -60,7 +60,71 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         store(call, &Range::Between(lower, upper))
     }),
+    scalar("range_overleft", |call, v| {
+        let form = form(call, 0)?;
+        Ok(Value::from(match (bounds(v[0])?, bounds(v[1])?) {
+            (Some((_, b)), Some((_, d))) => upper_order(&b, &d, form).is_le(),
+            _ => false,
+        }))
+    }),
+    scalar("range_overright", |call, v| {
+        let form = form(call, 0)?;
+        Ok(Value::from(match (bounds(v[0])?, bounds(v[1])?) {
+            (Some((a, _)), Some((c, _))) => lower_order(&a, &c, form).is_ge(),
+            _ => false,
+        }))
+    }),
+    scalar("range_adjacent", |call, v| {
+        let form = form(call, 0)?;
+        Ok(Value::from(match (bounds(v[0])?, bounds(v[1])?) {
+            (Some((a, b)), Some((c, d))) => touches(&b, &c, form) || touches(&d, &a, form),
+            _ => false,
+        }))
+    }),
+    scalar("range_union", |call, v| union(call, v[0], v[1], true)),
+    scalar("range_merge", |call, v| union(call, v[0], v[1], false)),
+    scalar("range_minus", |call, v| minus(call, v[0], v[1])),
 ];
+
+/// Whether a range that ends at `upper` and one that begins at `lower` leave nothing between them and share nothing.
+/// Ranges over discrete types are kept half open, so that neighbours meet at one value.
+fn touches(upper: &Bound, lower: &Bound, form: StorageForm) -> bool {
+    !upper.value.is_null()
+        && !lower.value.is_null()
+        && order(&upper.value, &lower.value, form).is_eq()
+        && upper.inclusive != lower.inclusive
+}
+
+/// The smallest range that holds both; for a union there must be nothing between them.
+fn union(call: &FunctionCall<'_>, left: ValueRef<'_>, right: ValueRef<'_>, strict: bool) -> Result<Value> {
+    let form = form(call, 0)?;
+    let (Some((a, b)), Some((c, d))) = (bounds(left)?, bounds(right)?) else {
+        let other = if bounds(left)?.is_none() { right } else { left };
+        return Ok(other.to_owned());
+    };
+    let overlap = meets(&a, &d, form) && meets(&c, &b, form);
+    if strict && !overlap && !touches(&b, &c, form) && !touches(&d, &a, form) {
+        return Err(error!(DATA_EXCEPTION, "result of range union would not be contiguous"));
+    }
+    let lower = if lower_order(&a, &c, form).is_le() { a } else { c };
+    let upper = if upper_order(&b, &d, form).is_ge() { b } else { d };
+    store(call, &Range::Between(lower, upper))
+}
+
+fn minus(call: &FunctionCall<'_>, left: ValueRef<'_>, right: ValueRef<'_>) -> Result<Value> {
+    let form = form(call, 0)?;
+    let (Some((a, b)), Some((c, d))) = (bounds(left)?, bounds(right)?) else { return Ok(left.to_owned()) };
+    if !(meets(&a, &d, form) && meets(&c, &b, form)) {
+        return Ok(left.to_owned());
+    }
+    let opposite = |bound: Bound| Bound { inclusive: !bound.inclusive, value: bound.value };
+    match (lower_order(&a, &c, form).is_lt(), upper_order(&b, &d, form).is_gt()) {
+        (true, true) => Err(error!(DATA_EXCEPTION, "result of range difference would not be contiguous")),
+        (true, false) => store(call, &Range::Between(a, opposite(c))),
+        (false, true) => store(call, &Range::Between(opposite(d), b)),
+        (false, false) => store(call, &Range::Empty),
+    }
+}
 
 /// The type of the bounds of a range type.
 fn subtype(call: &FunctionCall<'_>, range: Oid) -> Result<Oid> {

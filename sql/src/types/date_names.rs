@@ -252,6 +252,10 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     if name.eq_ignore_ascii_case("gmt") || name.eq_ignore_ascii_case("utc") {
         return Some(TimeZone::UTC);
     }
+    if name.starts_with(['+', '-']) {
+        // A POSIX offset, which counts west, without a name before it.
+        return TimeZone::posix(&format!("<{name}>{name}")).ok();
+    }
     TimeZone::get(name).or_else(|_| TimeZone::posix(name)).ok()
 }
 
@@ -266,7 +270,7 @@ mod tests {
         assert_eq!(month("sept"), Some(9));
         assert_eq!(month("mayo"), None);
         assert!(
-            zone("europe/paris").is_some() && zone("PST8PDT").is_some() && zone("Nowhere/Land").is_none()
+            zone("europe/paris").is_some() && zone("PST8PDT").is_some() && zone("-03:30").is_some() && zone("Nowhere/Land").is_none()
         );
     }
 }
