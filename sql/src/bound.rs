@@ -765,4 +765,24 @@ pub struct BoundStatement {
     pub statement: Arc<Statement>,
     /// The types of `$1`, `$2`, ….
     pub parameters: Vec<Oid>,
+    /// The views whose queries stand in the statement.
+    pub views: Vec<ViewUse>,
+}
+
+/// Where a view's query stands in a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewUse {
+    /// The view (`pg_class.oid`).
+    pub relation: Oid,
+    /// The range that stands for the view: the subquery; where the view is changed, its table.
+    pub range: RangeId,
+    /// The first and the last range of its query.
+    pub ranges: (RangeId, RangeId),
+}
+
+impl ViewUse {
+    /// Whether a range is part of the view's query.
+    pub fn covers(&self, range: RangeId) -> bool {
+        self.ranges.0 <= range && range <= self.ranges.1
+    }
 }

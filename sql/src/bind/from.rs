@@ -139,7 +139,7 @@ impl Binder<'_> {
         }
         let range = self.new_range();
         let item = if class.relkind == 'v' {
-            let query = self.view_query(class)?;
+            let query = self.view_query(class, Some(range))?;
             FromItem::Subquery { range, query: Box::new(query), lateral: false }
         } else {
             FromItem::Relation { range, relation: class.oid }

@@ -246,7 +246,7 @@ impl Binder<'_> {
             .collect()
     }
 
-    fn select_of(&mut self, from: Option<FromItem>, row: Vec<Expr>, columns: &[OutputColumn]) -> Select {
+    pub(super) fn select_of(&mut self, from: Option<FromItem>, row: Vec<Expr>, columns: &[OutputColumn]) -> Select {
         let targets = row
             .into_iter()
             .zip(columns)

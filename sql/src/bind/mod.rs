@@ -43,6 +43,7 @@ mod operators;
 mod parameters;
 mod polymorphic;
 mod position;
+mod privileges;
 mod query;
 mod scope;
 mod set_operations;
@@ -64,12 +65,13 @@ use std::sync::Arc;
 use sqlparser::ast;
 use sqlparser::tokenizer::Location;
 
-use crate::bound::{BoundStatement, CteId, Expr, ExprKind, RangeId, SelectId, TypeMod};
+use crate::bound::{BoundStatement, CteId, Expr, ExprKind, RangeId, SelectId, TypeMod, ViewUse};
 use crate::catalog::Catalog;
 use crate::oid::types;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, error};
 
+pub use privileges::check_privileges;
 pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, resolve_type};
 use collations::Strength;
 use position::At;
@@ -104,7 +106,7 @@ pub fn bind(statement: &ast::Statement, context: &BindContext<'_>) -> Result<Bou
     let mut binder = Binder::new(context);
     let statement = binder.statement(statement)?;
     let parameters = binder.parameters.finish(&binder)?;
-    Ok(BoundStatement { statement: Arc::new(statement), parameters })
+    Ok(BoundStatement { statement: Arc::new(statement), parameters, views: binder.views })
 }
 
 /// How deep expressions and queries may nest: a bound on the stack that one statement can take.
@@ -157,6 +159,8 @@ struct Binder<'a> {
     /// The fields of columns that are anonymous records.
     column_shapes: HashMap<(RangeId, usize), Vec<RecordField>>,
     depth: usize,
+    /// The views met so far.
+    views: Vec<ViewUse>,
     /// `VALUE` in a domain's check: the domain's base type.
     domain_value: Option<TypeMod>,
 }
@@ -182,6 +186,7 @@ impl<'a> Binder<'a> {
             recursive_name: None,
             column_shapes: HashMap::new(),
             depth: 0,
+            views: Vec::new(),
             domain_value: None,
         }
     }

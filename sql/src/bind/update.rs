@@ -194,31 +194,30 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// One column of `(a, b) = (SELECT …)`: the subquery, all other columns of which are hidden.
+    /// One column of `(a, b) = (SELECT …)`: a subquery over that one.
     fn column_of_subquery(&mut self, tree: &ast::Query, index: usize, count: usize) -> Result<Typed> {
         let at = self.query_at(tree);
-        let mut query: Query = self.query(tree, true)?;
+        let query: Query = self.query(tree, true)?;
         if query.columns.len() != count {
             return Err(error!(SYNTAX_ERROR, "number of columns does not match number of values")
                 .at(self.before_query(at)));
         }
-        let column = query.columns.swap_remove(index);
-        match &mut query.body {
-            QueryBody::Select(select) if select.distinct == crate::bound::Distinct::No => {
-                for (position, target) in select.targets.iter_mut().enumerate() {
-                    target.hidden = position != index;
-                }
-            }
-            QueryBody::Values(rows) => {
-                for row in rows {
-                    let value = row.swap_remove(index);
-                    *row = vec![value];
-                }
-            }
-            _ => return Err(SqlError::unsupported("this subquery for several columns of UPDATE")),
-        }
-        let ty = column.ty;
-        query.columns = vec![column];
+        let column = query.columns[index].clone();
+        let (ty, range) = (column.ty, self.new_range());
+        let value = Expr { kind: ExprKind::Column { range, column: index }, ty, collation: column.collation };
+        let from = FromItem::Subquery { range, query: Box::new(query), lateral: false };
+        let columns = vec![column];
+        let select = self.select_of(Some(from), vec![value], &columns);
+        let query = Query {
+            ctes: Vec::new(),
+            body: QueryBody::Select(Box::new(select)),
+            order_by: Vec::new(),
+            limit: None,
+            offset: None,
+            with_ties: false,
+            locks: Vec::new(),
+            columns,
+        };
         let kind = ExprKind::Subquery(Box::new(SubqueryExpr { kind: SubqueryKind::Scalar, query }));
         Ok(Typed::new(kind, ty, at))
     }

@@ -7,7 +7,7 @@ use sqlparser::ast;
 use super::position::At;
 use super::scope::{NamespaceItem, ScopeColumn, name_location, name_parts};
 use super::{BindContext, Binder};
-use crate::bound::{Distinct, Expr, ExprKind, FromItem, Query, QueryBody, RangeId};
+use crate::bound::{Distinct, Expr, ExprKind, FromItem, Query, QueryBody, RangeId, ViewUse};
 use crate::catalog::Class;
 use crate::oid::namespaces;
 use crate::{Oid, Result, SqlError, error, parse};
@@ -26,14 +26,20 @@ pub(super) struct TargetTable {
 }
 
 impl Binder<'_> {
-    /// The query that a view stands for. Its text is bound with a search path of its own.
-    pub(super) fn view_query(&mut self, class: &Class) -> Result<Query> {
+    /// The query that a view stands for, to be known by `range`; where the view is changed, by its own table's range.
+    /// Its text is bound with a search path of its own.
+    pub(super) fn view_query(&mut self, class: &Class, range: Option<RangeId>) -> Result<Query> {
         let text = self
             .catalog()
             .view_definition(class.oid)
             .ok_or_else(|| SqlError::internal(format!("view {} has no definition", class.relname)))?;
         let tree = parse::parse_query(text.trim_end().trim_end_matches(';'))?;
+        let first = RangeId(self.counters.range + 1);
         let mut query = self.in_stored_text(&text, |binder| binder.query(&tree, true))?;
+        let ranges = (first, RangeId(self.counters.range));
+        if let Some(range) = range.or_else(|| table_range(&query)) {
+            self.views.push(ViewUse { relation: class.oid, range, ranges });
+        }
         // The view's columns keep the names that it was made with.
         let attributes = self.catalog().attributes(class.oid);
         for (column, attribute) in query.columns.iter_mut().zip(attributes.iter()) {
@@ -62,6 +68,7 @@ impl Binder<'_> {
         let result = inner.deeper(bind);
         self.counters = inner.counters;
         self.record_shapes.extend(std::mem::take(&mut inner.record_shapes));
+        self.views.append(&mut inner.views);
         result.map_err(|mut error| {
             error.0.position = None;
             error
@@ -125,7 +132,7 @@ impl Binder<'_> {
 
     /// A view as the target: its columns stand for its table's.
     fn view_target(&mut self, class: &Class, action: &str, at: At) -> Result<TargetTable> {
-        let query = self.view_query(class)?;
+        let query = self.view_query(class, None)?;
         if let Some(reason) = not_updatable(&query) {
             return Err(not_updatable_error(class, action, reason));
         }
@@ -291,4 +298,14 @@ fn replace_columns(expr: &mut Expr, range: RangeId, columns: &[Expr]) {
         return;
     }
     super::walk::each_part_mut(expr, &mut |part| replace_columns(part, range, columns));
+}
+
+/// The range of the one table, perhaps below other views, that a simple view selects from.
+fn table_range(query: &Query) -> Option<RangeId> {
+    let QueryBody::Select(select) = &query.body else { return None };
+    match select.from.as_ref()? {
+        FromItem::Relation { range, .. } => Some(*range),
+        FromItem::Subquery { query, .. } => table_range(query),
+        _ => None,
+    }
 }

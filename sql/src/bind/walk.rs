@@ -1,7 +1,7 @@
 //! Walking bound trees: the direct parts of an expression, and the expressions of a query.
 
 use crate::bound::{
-    Call, CteBody, Distinct, Expr, ExprKind, FrameBound, FromItem, Modify, ModifyAction, Query, QueryBody, Select,
+    Call, CteBody, Distinct, Expr, ExprKind, FrameBound, FromItem, MergeAction, MergeClause, Modify, ModifyAction, Query, QueryBody, Select,
     Subscript, SubqueryKind, Window,
 };
 
@@ -137,10 +137,23 @@ pub(super) fn each_in_from<'e>(from: &'e FromItem, visit: &mut dyn FnMut(&'e Exp
     }
 }
 
-fn each_in_modify<'e>(modify: &'e Modify, visit: &mut dyn FnMut(&'e Expr)) {
+/// Calls `visit` with each outermost expression of a data-modifying statement.
+pub(super) fn each_in_modify<'e>(modify: &'e Modify, visit: &mut dyn FnMut(&'e Expr)) {
+    for cte in &modify.ctes {
+        match &cte.body {
+            CteBody::Query(query) => each_in_query(query, visit),
+            CteBody::Modify(modify) => each_in_modify(modify, visit),
+        }
+    }
     modify.returning.iter().for_each(|target| visit(&target.expr));
     match &modify.action {
-        ModifyAction::Insert { source, .. } => each_in_query(source, visit),
+        ModifyAction::Insert { source, on_conflict, .. } => {
+            each_in_query(source, visit);
+            if let Some((assignments, filter)) = on_conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
+                assignments.iter().for_each(|(_, value)| visit(value));
+                filter.iter().for_each(visit);
+            }
+        }
         ModifyAction::Update { from, filter, assignments } => {
             from.iter().for_each(|from| each_in_from(from, visit));
             filter.iter().for_each(&mut *visit);
@@ -150,10 +163,20 @@ fn each_in_modify<'e>(modify: &'e Modify, visit: &mut dyn FnMut(&'e Expr)) {
             using.iter().for_each(|from| each_in_from(from, visit));
             filter.iter().for_each(visit);
         }
-        ModifyAction::Merge { source, on, .. } => {
+        ModifyAction::Merge { source, on, clauses } => {
             each_in_from(source, visit);
             visit(on);
+            clauses.iter().for_each(|clause| each_in_merge_clause(clause, visit));
         }
+    }
+}
+
+fn each_in_merge_clause<'e>(clause: &'e MergeClause, visit: &mut dyn FnMut(&'e Expr)) {
+    clause.condition.iter().for_each(&mut *visit);
+    match &clause.action {
+        Some(MergeAction::Insert(values)) => values.iter().for_each(visit),
+        Some(MergeAction::Update(assignments)) => assignments.iter().for_each(|(_, value)| visit(value)),
+        Some(MergeAction::Delete) | None => {}
     }
 }
 

@@ -20,7 +20,7 @@ use crate::catalog::Sequence;
 use crate::{Oid, Result, SqlError, error};
 
 /// How many values the file runs ahead (`SEQ_LOG_VALS`).
-pub const VALUES_AHEAD: u32 = 32;
+const VALUES_AHEAD: u32 = 32;
 
 /// Where a sequence stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,18 @@ impl Sequences {
     /// Those of the storage engine.
     pub fn forget(&self, sequence: Oid) -> Result<()> {
         self.state.lock().remove(&self.path, sequence)
+    }
+
+    /// A sequence has a new definition. It goes on from its last value; RESTART is [`Self::set`].
+    ///
+    /// # Errors
+    /// None today.
+    pub fn reset(&self, sequence: Oid) -> Result<()> {
+        // What the file says ahead was reckoned with the old increment.
+        if let Some(progress) = self.state.lock().progress.get_mut(&sequence) {
+            progress.ahead = 0;
+        }
+        Ok(())
     }
 
     /// Lets a sequence go on at a value, as ALTER SEQUENCE … RESTART does when its transaction commits.

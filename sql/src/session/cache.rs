@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::bound::OutputColumn;
 use crate::lower::Plan;
 use crate::parse::ParsedStatement;
-use crate::Oid;
+use crate::{Oid, Result, SqlError};
 
 /// How many query strings are kept parsed.
 const PARSED_MAX: usize = 1024;
@@ -97,9 +97,19 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     /// The version it was made for.
     pub(crate) catalog: u64,
+    /// Why the user that it was made for may not run it.
+    pub(crate) denied: Option<SqlError>,
 }
 
 impl Planned {
+    /// Refuses what the user may not run.
+    ///
+    /// # Errors
+    /// `42501`.
+    pub(crate) fn check_allowed(&self) -> Result<()> {
+        self.denied.clone().map_or(Ok(()), Err)
+    }
+
     /// The visible columns, or nothing for a statement that gives no rows.
     pub(crate) fn columns(&self) -> Option<&[OutputColumn]> {
         let rows = self.plan.read_only || !self.plan.columns.is_empty();

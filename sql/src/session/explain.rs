@@ -28,6 +28,7 @@ impl Session {
         };
         let catalog = self.begin_reading()?;
         let planned = self.plan(tree, &outer.text, run.types, &catalog)?;
+        planned.check_allowed()?;
         let (head, text) = match &planned.plan.main {
             MainPlan::Query(text) => (None, text),
             MainPlan::Modify(modify) => {

@@ -212,7 +212,7 @@ impl Session {
                 parameters: &[],
             };
             let bound = values_query(command, types, &context)?;
-            Arc::new(Planned { plan: crate::execute::make_plan(&bound, &context)?, catalog: catalog.version() })
+            Arc::new(Planned { plan: crate::execute::make_plan(&bound, &context)?, catalog: catalog.version(), denied: None })
         };
         let context = self.statement_context(&catalog);
         let rows = self.collect(&planned, &[], &context).await?;
@@ -270,5 +270,5 @@ fn values_query(command: &Execute, types: &[Oid], context: &bind::BindContext<'_
         with_ties: false,
         locks: Vec::new(),
     };
-    Ok(BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters: Vec::new() })
+    Ok(BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters: Vec::new(), views: Vec::new() })
 }

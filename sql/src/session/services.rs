@@ -9,6 +9,7 @@ use storage::Connection;
 
 use super::{CursorRow, PreparedStatementRow, SessionServices};
 use crate::backend::Backend;
+use crate::bound::{LockStrength, LockWait};
 use crate::catalog::{Catalog, Sequence};
 use crate::cluster::{Cluster, Notification, OpenDatabase};
 use crate::{Oid, Result, error};
@@ -102,6 +103,10 @@ impl Services {
 }
 
 impl SessionServices for Services {
+    fn database_size(&self, database: Oid) -> Result<i64> {
+        self.cluster.database_size(database)
+    }
+
     fn next_value(&self, sequence: Oid, _: &mut Connection) -> Result<i64> {
         let (row, name) = self.sequence(sequence)?;
         let (value, commit) = self.database.sequences.next(&row, &name)?;
@@ -170,6 +175,11 @@ impl SessionServices for Services {
             state.transaction_id = Some(NEXT_TRANSACTION.fetch_add(1, Ordering::Relaxed));
         }
         Ok(state.transaction_id)
+    }
+
+    fn lock_row(&self, _: Oid, _: i64, _: LockStrength, _: LockWait) -> Result<bool> {
+        // Statements that lock rows run with the right to write, so nobody else can have locked or changed them.
+        Ok(true)
     }
 
     fn prepared_statements(&self) -> Vec<PreparedStatementRow> {

@@ -139,7 +139,8 @@ impl Session {
         for column in &mut plan.columns {
             column.ty = base_type(catalog, column.ty);
         }
-        let planned = Arc::new(Planned { plan, catalog: catalog.version() });
+        let denied = bind::check_privileges(&bound, catalog, user).err();
+        let planned = Arc::new(Planned { plan, catalog: catalog.version(), denied });
         self.database.plans.lock().put(key, &planned);
         Ok(planned)
     }
@@ -168,6 +169,7 @@ impl Session {
         let mut catalog = self.present_catalog();
         loop {
             let planned = self.plan(tree, text, parameters, &catalog)?;
+            planned.check_allowed()?;
             let now = if planned.plan.read_only && planned.plan.locks.is_empty() {
                 self.begin_reading()?
             } else if planned.plan.read_only {
