@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use storage::Interrupt;
@@ -139,9 +139,20 @@ pub struct Backend {
     reload: AtomicBool,
     interrupt: Mutex<Option<Interrupt>>,
     process: Option<SignalProcess>,
+    deadline: Mutex<Option<Instant>>,
 }
 
 impl Backend {
+    /// When the running statement is out of time (`statement_timeout`), for functions that wait.
+    pub fn deadline(&self) -> Option<Instant> {
+        *self.deadline.lock()
+    }
+
+    /// Says when the running statement is out of time.
+    pub fn set_deadline(&self, deadline: Option<Instant>) {
+        *self.deadline.lock() = deadline;
+    }
+
     /// Delivers a request: sets its flag, stops a running statement where it must, and wakes the backend. A backend that
     /// is a process of its own decides itself what a request to end means: it is only told.
     pub fn signal(&self, signal: Signal) {
@@ -319,6 +330,7 @@ impl BackendTable {
             reload: AtomicBool::new(false),
             interrupt: Mutex::new(None),
             process,
+            deadline: Mutex::new(None),
         });
         self.rows.write().insert(pid, backend.clone());
         Registration { table: self.clone(), backend }

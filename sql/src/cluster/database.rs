@@ -109,7 +109,7 @@ impl OpenDatabase {
 }
 
 /// The file of a database and what its catalog holds.
-fn place(directory: &Path, oid: Oid) -> (PathBuf, Scope) {
+pub(super) fn place(directory: &Path, oid: Oid) -> (PathBuf, Scope) {
     if oid.is_valid() { (file(directory, oid), Scope::Database) } else { (directory.join("global.sqlite"), Scope::Cluster) }
 }
 

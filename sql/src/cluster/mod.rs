@@ -224,6 +224,14 @@ impl Cluster {
         names
     }
 
+    /// The bytes of a database's file; of the shared one for zero. Its log, which comes and goes, is not counted.
+    pub(crate) fn database_size(&self, database: Oid) -> Result<i64> {
+        let (file, _) = database::place(&self.directory, database);
+        let found = fs::metadata(&file);
+        let failed = |error| error!(IO_ERROR, "could not stat file \"{}\": {error}", file.display());
+        Ok(i64::try_from(found.map_err(failed)?.len()).unwrap_or(i64::MAX))
+    }
+
     /// Where extensions are looked for besides those that come with the server.
     pub fn extension_directory(&self) -> PathBuf {
         self.directory.join("extension")

@@ -302,6 +302,10 @@ impl CommandContext<'_> {
             row.confdelsetcols = Some(set);
         }
         let row = self.edit.insert(row)?;
+        // Both sides are checked by triggers in PostgreSQL; clients look for foreign keys only where there are some.
+        for table in [class.oid, referenced.oid] {
+            self.edit.change::<Class>(table, |class| class.relhastriggers = true)?;
+        }
         self.record_constraint(class, row.oid, &own)?;
         let address = ObjectAddress::new(relations::PG_CONSTRAINT, row.oid);
         for key in keys {

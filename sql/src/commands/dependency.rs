@@ -142,7 +142,7 @@ pub fn plan_deletion(
     script_of: Option<Oid>,
     describe: &dyn Fn(ObjectAddress) -> String,
 ) -> Result<Deletion> {
-    let mut walk = Walk { catalog, script_of, describe, seen: HashSet::new(), order: Vec::new(), dependents: Vec::new() };
+    let mut walk = Walk { catalog, script_of, describe, seen: HashSet::new(), order: Vec::new(), automatic: HashSet::new(), dependents: Vec::new() };
     for &target in targets {
         walk.refuse_part(target, targets)?;
     }
@@ -150,6 +150,8 @@ pub fn plan_deletion(
     for &target in targets {
         walk.visit(target);
     }
+    let automatic = &walk.automatic;
+    walk.dependents.retain(|(dependent, _)| !automatic.contains(dependent));
     let notice = walk.report(targets, behavior)?;
     Ok(Deletion { objects: walk.order, notice })
 }
@@ -163,6 +165,9 @@ struct Walk<'a> {
     seen: HashSet<ObjectAddress>,
     /// Dependents before what they need.
     order: Vec<ObjectAddress>,
+    /// What goes with something that is dropped, whatever else needs it: a default with its column, though it needs a
+    /// sequence as well.
+    automatic: HashSet<ObjectAddress>,
     /// Normal dependents that CASCADE takes along, each with what it depends on, in the order found.
     dependents: Vec<(ObjectAddress, ObjectAddress)>,
 }
@@ -196,6 +201,9 @@ impl Walk<'_> {
             let whole = ObjectAddress { column: 0, ..dependent };
             if dependent.object == address.object && dependent.class == address.class {
                 continue;
+            }
+            if DependencyKind::from_letter(row.deptype) != DependencyKind::Normal {
+                self.automatic.insert(dependent);
             }
             if self.seen.contains(&whole) || !self.seen.insert(dependent) {
                 continue;

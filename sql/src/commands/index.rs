@@ -172,6 +172,7 @@ impl CommandContext<'_> {
         let oid = self.edit.allocate_oid();
         let mut class = new_rows::class(oid, &new.name, table.relnamespace, table.relowner, 'i');
         class.relnatts = attnum(count)? - 1;
+        class.relpersistence = table.relpersistence;
         self.edit.insert(class)?;
         self.edit.change::<Class>(table.oid, |table| table.relhasindex = true)?;
         let mut row = Index {

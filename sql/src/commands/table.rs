@@ -59,6 +59,7 @@ impl CommandContext<'_> {
             }
         }
         let class = self.insert_table(&statement.name.name, &schema, columns, 'r', &statement.options)?;
+        let class = self.with_persistence(class, statement.persistence)?;
         self.add_constraints(&class, wanted)?;
         let sql = physical::create_table_sql(self.edit, class.oid)?;
         self.engine(&sql)?;
@@ -101,6 +102,14 @@ impl CommandContext<'_> {
             self.insert_column(&class, attnum(index)?, column)?;
         }
         Ok(class)
+    }
+
+    /// Marks a new table as UNLOGGED was said. It is kept as safely as any other: less was asked for, not required.
+    pub(super) fn with_persistence(&mut self, class: Arc<Class>, persistence: Persistence) -> Result<Arc<Class>> {
+        match persistence {
+            Persistence::Unlogged => self.edit.change::<Class>(class.oid, |class| class.relpersistence = 'u'),
+            _ => Ok(class),
+        }
     }
 
     fn insert_class(

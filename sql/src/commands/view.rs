@@ -208,6 +208,7 @@ impl CommandContext<'_> {
         let columns = self.new_columns(&named(&query.columns, &statement.columns))?;
         let kind = if statement.materialized_view { 'm' } else { 'r' };
         let class = self.insert_table(&statement.name.name, &schema, columns, kind, &statement.options)?;
+        let class = self.with_persistence(class, statement.persistence)?;
         let sql = crate::execute::physical::create_table_sql(self.edit, class.oid)?;
         self.engine(&sql)?;
         if statement.materialized_view {

@@ -74,6 +74,18 @@ fn stack(arguments: &[ValueRef<'_>]) -> Result<Array> {
     Ok(array)
 }
 
+/// An array with the dimensions of another that has as many elements; `element` is its element type.
+pub(super) fn shape_array(array: Oid, element: Oid) -> ScalarFunction {
+    function(
+        format!("shape_array#{array}_{element}"),
+        Arc::new(move |context, arguments| {
+            let mut shaped = Array::from_value(arguments[0])?;
+            shaped.dimensions = Array::from_value(arguments[1])?.dimensions;
+            Ok(shaped.to_value(storage_form(&context.catalog, element)))
+        }),
+    )
+}
+
 /// `ARRAY(SELECT …)`: an empty array for no rows.
 pub(super) fn collect_array(array: Oid, element: Oid) -> AggregateFunction {
     AggregateFunction {

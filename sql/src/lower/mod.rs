@@ -158,7 +158,16 @@ pub fn plan(
     };
     let read_only = parts.is_empty() && matches!(main, MainPlan::Query(_));
     let parameters = statement.parameters.clone();
+    let columns = columns.into_iter().map(|column| sent(column, catalog)).collect();
     Ok(Plan { columns, parameters, waits: planner.waits, read_only, parts, main, locks })
+}
+
+/// A column as clients are told of it: domains are their base types (PostgreSQL's `SendRowDescriptionMessage`).
+fn sent(mut column: OutputColumn, catalog: &Catalog) -> OutputColumn {
+    while let Some(domain) = catalog.type_(column.ty.oid).filter(|ty| ty.typtype == 'd') {
+        column.ty = crate::bound::TypeMod { oid: domain.typbasetype, modifier: domain.typtypmod };
+    }
+    column
 }
 
 /// Lowers expressions over one row of a table, given as [`Binding::RowValue`]s: what CHECK, generated columns and

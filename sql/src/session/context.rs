@@ -68,6 +68,10 @@ pub trait SessionServices: Send + Sync {
     fn next_value(&self, sequence: Oid, connection: &mut Connection) -> Result<i64> {
         Err(SqlError::unsupported("nextval"))
     }
+    /// The bytes of a database's files.
+    fn database_size(&self, database: Oid) -> Result<i64> {
+        Err(SqlError::unsupported("the size of a database"))
+    }
     /// `currval`.
     fn current_value(&self, sequence: Oid) -> Result<i64> {
         Err(SqlError::unsupported("currval"))

@@ -11,9 +11,9 @@ use super::extended::{Formats, Portal, PortalState};
 use super::prepared::Prepared;
 use super::pump::Row;
 use super::statement::Run;
-use super::{CommandTag, Destination, Format, RowShape, Session, StatementContext};
+use super::{CommandTag, Completion, Destination, Format, RowShape, Session, StatementContext};
 use crate::parse::{DeclareCursor, Fetch, FetchDirection, Node, ParsedStatement};
-use crate::{Result, error};
+use crate::{Result, SqlError, error};
 
 /// What DECLARE adds to a portal.
 pub(super) struct Declared {
@@ -88,7 +88,12 @@ fn go_back(at: i64, rows: i64) -> (i64, Vec<usize>) {
 
 impl Session {
     /// DECLARE.
-    pub(super) async fn declare_cursor(&mut self, command: &DeclareCursor, outer: &ParsedStatement) -> Result<()> {
+    pub(super) async fn declare_cursor(
+        &mut self,
+        command: &DeclareCursor,
+        outer: &ParsedStatement,
+        run: &Run<'_>,
+    ) -> Result<()> {
         if !command.hold {
             self.require_block("DECLARE CURSOR")?;
         }
@@ -97,9 +102,9 @@ impl Session {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
         }
         let tree = crate::parse::ast::Statement::Query(command.query.query.clone());
-        let (planned, catalog) = self.prepare_to_run(&tree, &outer.text, &[]).await?;
+        let (planned, catalog) = self.prepare_to_run(&tree, &outer.text, run.types).await?;
         let context = self.statement_context(&catalog);
-        let rows = self.collect(&planned, &[], &context).await?;
+        let rows = self.collect(&planned, run.parameters, &context).await?;
         let statement = Prepared {
             text: outer.text.clone(),
             statement: Some(ParsedStatement { node: Node::Sql(Box::new(tree)), ..outer.clone() }),
@@ -140,6 +145,9 @@ impl Session {
     ) -> Result<CommandTag> {
         let name = &command.cursor;
         let missing = || error!(UNDEFINED_CURSOR, "cursor \"{name}\" does not exist");
+        if self.portals.get(name).ok_or_else(missing)?.declared.is_none() {
+            self.make_cursor(name).await?;
+        }
         let portal = self.portals.get_mut(name).ok_or_else(missing)?;
         let formats = if run.announce { portal.formats.clone() } else { run.formats.clone() };
         let declared = portal.declared.as_mut().ok_or_else(missing)?;
@@ -152,11 +160,68 @@ impl Session {
                 let formats = formats.for_columns(planned.plan.columns.len());
                 destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
             }
-            let run = Run { parameters: &[], formats: &formats, announce: false, rows_max: None };
+            let run = Run { parameters: &[], types: &[], formats: &formats, announce: false, rows_max: None };
             self.send_rows(rows, None, &planned, &run, &context, destination).await?;
         }
         let command = if command.is_move { "MOVE" } else { "FETCH" };
         Ok(CommandTag { command: command.to_owned(), rows: Some(count) })
+    }
+
+    /// Makes a portal of the protocol one that FETCH and MOVE can move: its rows that are left are computed now.
+    async fn make_cursor(&mut self, name: &str) -> Result<()> {
+        let portal = self.portal_mut(name)?;
+        let (statement, parameters) = (portal.statement.clone(), portal.parameters.clone());
+        let state = std::mem::replace(&mut portal.state, PortalState::New);
+        let (planned, context, rows) = match state {
+            PortalState::Started { planned, context, rest, .. } => {
+                let rows = self.collect_rest(rest, &context).await?;
+                (planned, context, rows)
+            }
+            state => {
+                let Some(ParsedStatement { node: Node::Sql(tree), text, .. }) = &statement.statement else {
+                    return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal \"{name}\" cannot be run"));
+                };
+                let (planned, catalog) = self.prepare_to_run(tree, text, &statement.parameters).await?;
+                if !planned.plan.read_only {
+                    return Err(SqlError::unsupported("FETCH from the portal of a command that changes rows"));
+                }
+                let context = self.statement_context(&catalog);
+                let rows = match state {
+                    PortalState::Done(_) => VecDeque::new(),
+                    _ => self.collect(&planned, &parameters, &context).await?,
+                };
+                (planned, context, rows)
+            }
+        };
+        let declared =
+            Declared { hold: false, scroll: false, held: false, planned, context, rows: rows.into(), position: 0 };
+        self.portal_mut(name)?.declared = Some(declared);
+        Ok(())
+    }
+
+    /// Execute of a cursor: the next rows.
+    pub(super) async fn run_declared(
+        &mut self,
+        name: &str,
+        rows_max: Option<u64>,
+        destination: &mut dyn Destination,
+    ) -> Result<Completion> {
+        let portal = self.portal_mut(name)?;
+        let formats = portal.formats.clone();
+        let Some(declared) = portal.declared.as_mut() else {
+            return Err(SqlError::internal("a portal that is no cursor"));
+        };
+        let wanted = rows_max.map_or(i64::MAX, |rows| i64::try_from(rows).unwrap_or(i64::MAX));
+        let passed = declared.advance(FetchDirection::Forward(wanted))?;
+        let count = passed.len() as u64;
+        let (planned, context) = (declared.planned.clone(), declared.context.clone());
+        let rows: VecDeque<Row> = passed.into_iter().map(|index| declared.rows[index].clone()).collect();
+        let run = Run { parameters: &[], types: &[], formats: &formats, announce: false, rows_max: None };
+        self.send_rows(rows, None, &planned, &run, &context, destination).await?;
+        if rows_max == Some(count) {
+            return Ok(Completion::Suspended);
+        }
+        Ok(Completion::Complete(CommandTag { command: "SELECT".to_owned(), rows: Some(count) }))
     }
 
     /// CLOSE.

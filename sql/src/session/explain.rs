@@ -27,7 +27,7 @@ impl Session {
             return Err(SqlError::unsupported("EXPLAIN of a command"));
         };
         let catalog = self.begin_reading()?;
-        let planned = self.plan(tree, &outer.text, &[], &catalog)?;
+        let planned = self.plan(tree, &outer.text, run.types, &catalog)?;
         planned.check_allowed()?;
         let (head, text) = match &planned.plan.main {
             MainPlan::Query(text) => (None, text),

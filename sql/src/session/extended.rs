@@ -252,7 +252,7 @@ impl Session {
             return Ok(Completion::Complete(tag.clone()));
         }
         let (formats, parameters) = (portal.formats.clone(), portal.parameters.clone());
-        let run = Run { parameters: &parameters, formats: &formats, announce: false, rows_max: None };
+        let run = Run { parameters: &parameters, types: &statement.parameters, formats: &formats, announce: false, rows_max: None };
         let tag = self.run_utility(utility, parsed, &run, destination).await.map_err(shift)?;
         if let Some(portal) = self.portals.get_mut(name) {
             portal.state = PortalState::Done(tag.clone());
@@ -269,10 +269,13 @@ impl Session {
     ) -> Result<Completion> {
         // Begun first, so that the portal cannot outlive the transaction it is run in.
         self.transaction();
+        if self.portal_named(name)?.declared.is_some() {
+            return self.run_declared(name, rows_max, destination).await;
+        }
         let portal = self.portal_mut(name)?;
         let statement = portal.statement.clone();
         let (formats, parameters) = (portal.formats.clone(), portal.parameters.clone());
-        let run = Run { parameters: &parameters, formats: &formats, announce: false, rows_max };
+        let run = Run { parameters: &parameters, types: &statement.parameters, formats: &formats, announce: false, rows_max };
         let state = std::mem::replace(&mut portal.state, PortalState::New);
         let (emitted, planned, context, tag, changed) = match state {
             PortalState::Done(tag) => {

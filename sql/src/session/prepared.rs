@@ -9,7 +9,7 @@ use crate::bind;
 use crate::bound::{BoundStatement, Expr, OutputColumn, Query, QueryBody, Statement, TypeMod};
 use crate::catalog::Catalog;
 use crate::oid::types as type_oids;
-use crate::parse::{Execute, Node, ParsedStatement, Prepare};
+use crate::parse::{Execute, Node, ParsedStatement, Prepare, Utility};
 use crate::{Oid, Result, SqlError, Value, error};
 
 /// A prepared statement.
@@ -63,7 +63,16 @@ impl Session {
                 let planned = self.plan(tree, &statement.text, declared, &catalog)?;
                 (planned.plan.parameters.clone(), planned.columns().map(<[_]>::to_vec))
             }
-            Node::Utility(utility) => (declared.to_vec(), self.utility_columns(utility)?),
+            Node::Utility(utility) => {
+                let parameters = match inner_query(utility) {
+                    Some(tree) => {
+                        let catalog = self.present_catalog();
+                        self.plan(&tree, &statement.text, declared, &catalog)?.plan.parameters.clone()
+                    }
+                    None => declared.to_vec(),
+                };
+                (parameters, self.utility_columns(utility)?)
+            }
         };
         Ok(Prepared { text, statement: Some(statement.clone()), parameters, columns, from_sql: false, created })
     }
@@ -167,7 +176,13 @@ impl Session {
         let Node::Sql(tree) = &parsed.node else {
             return Err(SqlError::internal("PREPARE keeps queries only"));
         };
-        let run = Run { parameters: &parameters, formats: run.formats, announce: run.announce, rows_max: None };
+        let run = Run {
+            parameters: &parameters,
+            types: &prepared.parameters,
+            formats: run.formats,
+            announce: run.announce,
+            rows_max: None,
+        };
         let (done, planned) = Box::pin(self.run_tree(parsed, &prepared.parameters, &run, destination)).await?;
         prepared.check_columns(&planned)?;
         let command = command_word(tree).to_owned();
@@ -215,6 +230,20 @@ impl Session {
         }
         self.show_statements();
         Ok(())
+    }
+}
+
+/// The query inside a command whose parameters are the command's own.
+fn inner_query(utility: &Utility) -> Option<crate::parse::ast::Statement> {
+    match utility {
+        Utility::DeclareCursor(command) => {
+            Some(crate::parse::ast::Statement::Query(command.query.query.clone()))
+        }
+        Utility::Explain(command) => match &*command.statement.node {
+            Node::Sql(tree) => Some((**tree).clone()),
+            Node::Utility(_) => None,
+        },
+        _ => None,
     }
 }
 

@@ -314,17 +314,44 @@ impl Session {
             Rest::Rows(rows) => return self.send_rows(rows, None, planned, run, context, destination).await,
             Rest::Live(live) => *live,
         };
-        let Live { cursor, work } = live;
-        let start = Start::going_on(cursor);
         let columns = &planned.plan.columns;
         let mut sink = Sink::Client { destination, columns, formats: run.formats };
-        let before = std::mem::replace(&mut self.transaction().work, Work::None);
-        let result = self.pump_elsewhere(start, work, context, run.rows_max, &mut sink).await;
-        // The portal's snapshot is not the transaction's.
-        self.transaction().work = before;
-        let (sent, live, done) = result?;
+        let (sent, live, done) = self.pump_live(live, context, run.rows_max, &mut sink).await?;
         let rest = if done { Rest::Done } else { Rest::Live(Box::new(live)) };
         Ok(Emitted { sent, changed: None, rest })
+    }
+
+    /// The rows that a portal has left.
+    pub(super) async fn collect_rest(
+        &mut self,
+        rest: Rest,
+        context: &Arc<StatementContext>,
+    ) -> Result<VecDeque<Row>> {
+        match rest {
+            Rest::Done => Ok(VecDeque::new()),
+            Rest::Rows(rows) => Ok(rows),
+            Rest::Live(live) => {
+                let mut rows = VecDeque::new();
+                self.pump_live(*live, context, None, &mut Sink::Memory(&mut rows)).await?;
+                Ok(rows)
+            }
+        }
+    }
+
+    /// Goes on with a query that has a snapshot of its own.
+    async fn pump_live(
+        &mut self,
+        live: Live,
+        context: &Arc<StatementContext>,
+        limit: Option<u64>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(u64, Live, bool)> {
+        let Live { cursor, work } = live;
+        let before = std::mem::replace(&mut self.transaction().work, Work::None);
+        let result = self.pump_elsewhere(Start::going_on(cursor), work, context, limit, sink).await;
+        // The portal's snapshot is not the transaction's.
+        self.transaction().work = before;
+        result
     }
 
     /// Runs a plan that changes tables.

@@ -127,6 +127,10 @@ impl Services {
 }
 
 impl SessionServices for Services {
+    fn database_size(&self, database: Oid) -> Result<i64> {
+        self.cluster.database_size(database)
+    }
+
     fn next_value(&self, sequence: Oid, _: &mut Connection) -> Result<i64> {
         let (row, name) = self.allowed_sequence(sequence, Privileges::USAGE.with(Privileges::UPDATE))?;
         let (value, commit) = self.database.sequences.next(&row, &name)?;

@@ -57,7 +57,7 @@ impl Session {
     async fn run_simple(&mut self, statement: &ParsedStatement, destination: &mut dyn Destination) -> Result<CommandTag> {
         self.check_not_failed(statement)?;
         let formats = Formats::default();
-        let run = Run { parameters: &[], formats: &formats, announce: true, rows_max: None };
+        let run = Run { parameters: &[], types: &[], formats: &formats, announce: true, rows_max: None };
         let tag = match &statement.node {
             Node::Utility(utility) => self.run_utility(utility, statement, &run, destination).await?,
             Node::Sql(tree) => {

@@ -30,6 +30,8 @@ pub(super) struct SearchPathKey {
 /// How a statement is run.
 pub(super) struct Run<'a> {
     pub(super) parameters: &'a [Value],
+    /// The parameters' types.
+    pub(super) types: &'a [Oid],
     pub(super) formats: &'a Formats,
     /// Whether the columns are announced: for simple queries.
     pub(super) announce: bool,

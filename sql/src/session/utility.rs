@@ -40,7 +40,7 @@ impl Session {
                 return Box::pin(self.execute_command(command, statement, run, destination)).await;
             }
             Utility::Deallocate(name) => self.deallocate(name.as_deref())?,
-            Utility::DeclareCursor(command) => self.declare_cursor(command, statement).await?,
+            Utility::DeclareCursor(command) => self.declare_cursor(command, statement, run).await?,
             Utility::Fetch(command) => {
                 return Box::pin(self.fetch(command, run, destination)).await;
             }

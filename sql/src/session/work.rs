@@ -426,6 +426,7 @@ impl Session {
         let timeout = self.shared.settings.lock().integer(id::STATEMENT_TIMEOUT);
         let timeout = u64::try_from(timeout).ok().filter(|ms| *ms > 0 && self.statement_timeout_enabled);
         self.deadline = timeout.map(|milliseconds| Instant::now() + Duration::from_millis(milliseconds));
+        self.backend().set_deadline(self.deadline);
         if self.backend().terminate_requested() {
             return Err(terminated());
         }
@@ -459,6 +460,7 @@ impl Session {
             _ => State::Idle,
         };
         self.deadline = None;
+        self.backend().set_deadline(None);
         if !self.activity_reported {
             return;
         }

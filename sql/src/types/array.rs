@@ -518,7 +518,7 @@ pub fn send(element: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>, out: &mut B
 }
 
 /// Appends a length and a binary value, or -1 for NULL.
-pub(super) fn send_field(
+pub(crate) fn send_field(
     ty: Oid,
     value: ValueRef<'_>,
     cx: &TypeContext<'_>,

@@ -376,6 +376,7 @@ pub fn receive(ty: TypeMod, bytes: &[u8], cx: &TypeContext<'_>) -> Result<Value>
             array::receive(TypeMod { oid: element, modifier: modifier_of(ty, cx) }, bytes, cx)
         }
         Resolved::Record { relation } => record::receive(relation, bytes, cx),
+        Resolved::Range { subtype } => range::receive(subtype, bytes, cx),
         Resolved::Enum => enums::input(ty.oid, text::utf8(bytes)?, cx),
         _ => Err(error!(
             UNDEFINED_FUNCTION,
@@ -394,6 +395,7 @@ pub fn send(ty: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>, out: &mut BytesM
         Resolved::Base(TypeEntry { send: Some(send), .. }) => send(value, cx, out),
         Resolved::Array { element, .. } => array::send(element, value, cx, out),
         Resolved::Record { .. } => record::send(value, cx, out),
+        Resolved::Range { subtype } => range::send(subtype, value, cx, out),
         Resolved::Enum => {
             out.extend_from_slice(to_text(ty, value, cx)?.as_bytes());
             Ok(())

@@ -8,10 +8,13 @@
 //!
 //! Source: `src/backend/utils/adt/rangetypes.c`.
 
+use bytes::{Buf, BufMut, BytesMut};
+
 use crate::bound::TypeMod;
 use crate::oid::types;
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
+use super::array::send_field;
 use super::integer::is_space;
 use super::record::{pack, push_quoted, unpack};
 use super::{StorageForm, TypeContext, key};
@@ -247,6 +250,63 @@ pub fn output(subtype: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>, out: &mut
         }
     }
     out.push(if upper.inclusive { ']' } else { ')' });
+    Ok(())
+}
+
+/// The flags of a range's binary form.
+const EMPTY: u8 = 0x01;
+const LOWER_INCLUSIVE: u8 = 0x02;
+const UPPER_INCLUSIVE: u8 = 0x04;
+const LOWER_INFINITE: u8 = 0x08;
+const UPPER_INFINITE: u8 = 0x10;
+
+/// Reads a range from its binary form: flags, then each bound there is with its length.
+///
+/// # Errors
+/// `08P01`, `22P03`, `22000`, and those of the bounds.
+pub fn receive(subtype: Oid, mut bytes: &[u8], cx: &TypeContext<'_>) -> Result<Value> {
+    let flags = bytes.try_get_u8().map_err(|_| short())?;
+    let mut bound = |infinite: u8, inclusive: u8| -> Result<Bound> {
+        if flags & (EMPTY | infinite) != 0 {
+            return Ok(Bound { value: Value::Null, inclusive: false });
+        }
+        let length = bytes.try_get_i32().ok().and_then(|length| usize::try_from(length).ok());
+        let (value, rest) = length.and_then(|length| bytes.split_at_checked(length)).ok_or_else(short)?;
+        bytes = rest;
+        let value = super::receive(TypeMod::plain(subtype), value, cx)?;
+        Ok(Bound { value, inclusive: flags & inclusive != 0 })
+    };
+    let lower = bound(LOWER_INFINITE, LOWER_INCLUSIVE)?;
+    let upper = bound(UPPER_INFINITE, UPPER_INCLUSIVE)?;
+    if !bytes.is_empty() {
+        return Err(error!(PROTOCOL_VIOLATION, "invalid message format"));
+    }
+    let range = if flags & EMPTY != 0 { Range::Empty } else { Range::Between(lower, upper) };
+    range.to_value(subtype, cx)
+}
+
+fn short() -> SqlError {
+    error!(PROTOCOL_VIOLATION, "insufficient data left in message")
+}
+
+/// Appends the binary form of a range.
+///
+/// # Errors
+/// `42883` when the bounds have none.
+pub fn send(subtype: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>, out: &mut BytesMut) -> Result<()> {
+    let Range::Between(lower, upper) = Range::from_value(value)? else {
+        out.put_u8(EMPTY);
+        return Ok(());
+    };
+    let flags = |bound: &Bound, infinite, inclusive| match (bound.value.is_null(), bound.inclusive) {
+        (true, _) => infinite,
+        (false, true) => inclusive,
+        (false, false) => 0,
+    };
+    out.put_u8(flags(&lower, LOWER_INFINITE, LOWER_INCLUSIVE) | flags(&upper, UPPER_INFINITE, UPPER_INCLUSIVE));
+    for bound in [lower, upper].iter().filter(|bound| !bound.value.is_null()) {
+        send_field(subtype, bound.value.as_ref(), cx, out)?;
+    }
     Ok(())
 }
 

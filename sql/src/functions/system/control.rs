@@ -32,7 +32,13 @@ pub(crate) fn check_interrupts(backend: &Backend) -> Result<()> {
         return Err(error!(ADMIN_SHUTDOWN, "terminating connection due to administrator command")
             .severity(Severity::Fatal));
     }
-    if backend.cancel_requested() { Err(SqlError::canceled()) } else { Ok(()) }
+    if backend.cancel_requested() {
+        return Err(SqlError::canceled());
+    }
+    if backend.deadline().is_some_and(|deadline| Instant::now() >= deadline) {
+        return Err(error!(QUERY_CANCELED, "canceling statement due to statement timeout"));
+    }
+    Ok(())
 }
 
 /// Waits for so long on the backend's latch.
@@ -61,7 +67,8 @@ fn sleep_forever(backend: &Arc<Backend>) -> Result<()> {
 
 /// Waits on the latch and resets it. Bodies that wait run outside the reactor thread, where blocking is allowed.
 fn wait_latch(backend: &Arc<Backend>, duration: Duration) -> Result<()> {
-    let wait = backend.latch.wait(Some(duration));
+    let deadline = backend.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let wait = backend.latch.wait(Some(deadline.map_or(duration, |left| left.min(duration))));
     match tokio::runtime::Handle::try_current() {
         Ok(handle) => handle.block_on(wait),
         Err(_) => tokio::runtime::Builder::new_current_thread()

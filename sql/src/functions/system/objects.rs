@@ -11,7 +11,7 @@ use crate::functions::{Function, FunctionCall};
 use crate::oid::{relations, types as types_oid};
 use crate::types::names::quote_identifier;
 use crate::types::{self, format_type};
-use crate::{Oid, Result, Value, ValueRef, error};
+use crate::{Oid, Result, SqlState, Value, ValueRef, error};
 
 fn describe<'a>(call: &'a FunctionCall<'_>) -> Describe<'a> {
     Describe::new(&call.context.catalog, &call.context.search_path)
@@ -19,6 +19,22 @@ fn describe<'a>(call: &'a FunctionCall<'_>) -> Describe<'a> {
 
 fn visible(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>], kind: Visible) -> Result<Value> {
     Ok(call.context.catalog.is_visible(kind, oid(arguments[0])?, &call.context.search_path).into())
+}
+
+/// `to_regclass` and its kin: as the types' input, but NULL for what is not there. Numbers are names here.
+fn registered(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>], ty: Oid) -> Result<Value> {
+    let name = text(arguments[0])?;
+    if name == "-" || name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(Value::Null);
+    }
+    types::input(TypeMod::plain(ty), name, &call.type_context()).or_else(|error| match error.code() {
+        SqlState::UNDEFINED_TABLE
+        | SqlState::UNDEFINED_OBJECT
+        | SqlState::UNDEFINED_FUNCTION
+        | SqlState::INVALID_SCHEMA_NAME
+        | SqlState::AMBIGUOUS_FUNCTION => Ok(Value::Null),
+        _ => Err(error),
+    })
 }
 
 /// The relation that a text names, for functions that take names as text.
@@ -217,6 +233,15 @@ fn index_definition(call: &FunctionCall<'_>, a: &[ValueRef<'_>]) -> Result<Value
 
 /// Definitions.
 pub const DEFINITIONS: &[Function] = &[
+    scalar("to_regclass", |call, a| registered(call, a, types_oid::REGCLASS)),
+    scalar("to_regcollation", |call, a| registered(call, a, types_oid::REGCOLLATION)),
+    scalar("to_regnamespace", |call, a| registered(call, a, types_oid::REGNAMESPACE)),
+    scalar("to_regoper", |call, a| registered(call, a, types_oid::REGOPER)),
+    scalar("to_regoperator", |call, a| registered(call, a, types_oid::REGOPERATOR)),
+    scalar("to_regproc", |call, a| registered(call, a, types_oid::REGPROC)),
+    scalar("to_regprocedure", |call, a| registered(call, a, types_oid::REGPROCEDURE)),
+    scalar("to_regrole", |call, a| registered(call, a, types_oid::REGROLE)),
+    scalar("to_regtype", |call, a| registered(call, a, types_oid::REGTYPE)),
     scalar("format_type", |call, a| type_name(call, a)),
     scalar("pg_get_expr", |call, a| expression(call, a, false)),
     scalar("pg_get_expr_ext", |call, a| expression(call, a, boolean(a[2])?)),

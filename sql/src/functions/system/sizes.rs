@@ -3,11 +3,14 @@
 //! SQLite keeps all tables of a database in one file. The size of a relation is what its pages take there, which the
 //! engine tells where it was built to (`dbstat`); a database's is that of its file.
 
+use crate::catalog::{Database, Tablespace};
 use crate::functions::arguments::{from_oid, integer, known, oid, rows, scalar, text};
 use crate::functions::{Function, FunctionCall};
 use crate::session::StatementContext;
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
+/// `pg_global`: what all databases share.
+const GLOBAL_TABLESPACE: Oid = Oid(1664);
 /// The units of `pg_size_pretty`: name, bits of a unit, the limit below which it is used.
 const UNITS: [(&str, u32); 6] = [("bytes", 0), ("kB", 10), ("MB", 20), ("GB", 30), ("TB", 40), ("PB", 50)];
 /// A unit is used up to so many of it.
@@ -85,7 +88,7 @@ fn indexes_size(call: &mut FunctionCall<'_>, table: Oid) -> Result<Option<i64>> 
 
 fn database_size(call: &mut FunctionCall<'_>, database: Oid) -> Result<Value> {
     if database != call.context.session.database {
-        return Err(SqlError::unsupported("the size of another database"));
+        return Ok(call.context.session.services.database_size(database)?.into());
     }
     let pages =
         call.connection.query("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &[]);
@@ -100,6 +103,19 @@ fn database_named(context: &StatementContext, name: &str) -> Result<Oid> {
         Some(database) => Ok(database.oid),
         None => Err(error!(UNDEFINED_DATABASE, "database \"{name}\" does not exist")),
     }
+}
+
+/// The bytes of everything in a tablespace. All databases are in `pg_default`; `pg_global` has what they share.
+fn tablespace_size(call: &mut FunctionCall<'_>, tablespace: Oid) -> Result<Value> {
+    let databases = call.context.catalog.relation::<Database>();
+    if tablespace == GLOBAL_TABLESPACE {
+        return Ok(call.context.session.services.database_size(Oid::INVALID)?.into());
+    }
+    let mut sum = 0;
+    for database in databases.rows().filter(|database| database.dattablespace == tablespace) {
+        sum += integer(database_size(call, database.oid)?.as_ref())?;
+    }
+    Ok(sum.into())
 }
 
 fn size(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Value> {
@@ -156,6 +172,14 @@ pub const FUNCTIONS: &[Function] = &[
     scalar("pg_database_size_name", |call, a| {
         let database = database_named(call.context, text(a[0])?)?;
         database_size(call, database)
+    }),
+    scalar("pg_tablespace_size_oid", |call, a| tablespace_size(call, oid(a[0])?)),
+    scalar("pg_tablespace_size_name", |call, a| {
+        let name = text(a[0])?;
+        let spaces = call.context.catalog.relation::<Tablespace>();
+        let found = spaces.rows().find(|space| space.spcname == name).map(|space| space.oid);
+        let missing = || error!(UNDEFINED_OBJECT, "tablespace \"{name}\" does not exist");
+        tablespace_size(call, found.ok_or_else(missing)?)
     }),
     scalar("pg_tablespace_location", |_, _| Ok("".into())),
     rows("pg_tablespace_databases", |call, _| Ok(known(vec![vec![from_oid(call.context.session.database)]]))),

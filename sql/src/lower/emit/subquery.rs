@@ -203,9 +203,12 @@ impl Emitter<'_> {
         self.placeholders.pop();
         let collect =
             self.need(HostFunction::Aggregate(composite::collect_array(expr.ty.oid, element.ty.oid)));
+        // Unnesting forgets dimensions and lower bounds.
+        let shape = self.need(HostFunction::Scalar(composite::shape_array(expr.ty.oid, element.ty.oid)));
         let _ = write!(
             self.out,
-            "CASE WHEN {text} IS NOT NULL THEN (SELECT {collect}({}) FROM {unnest}({text}) AS \"element\") END",
+            "CASE WHEN {text} IS NOT NULL THEN \
+             {shape}((SELECT {collect}({}) FROM {unnest}({text}) AS \"element\"), {text}) END",
             converted?
         );
         Ok(())

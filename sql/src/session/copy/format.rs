@@ -8,6 +8,7 @@ use crate::{Result, SqlError, error};
 /// How data is spelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CopyFormat {
+    pub(super) binary: bool,
     pub(super) csv: bool,
     pub(super) delimiter: u8,
     pub(super) null: String,
@@ -38,14 +39,22 @@ impl CopyFormat {
         if let Some(unknown) = options.iter().find(|option| !known.contains(&option.name.as_str())) {
             return Err(SqlError::unsupported(format!("COPY option \"{}\"", unknown.name)));
         }
-        let csv = match text("format").as_deref() {
-            None | Some("text") => false,
-            Some("csv") => true,
-            Some("binary") => return Err(SqlError::unsupported("COPY in binary format")),
+        let (binary, csv) = match text("format").as_deref() {
+            None | Some("text") => (false, false),
+            Some("csv") => (false, true),
+            Some("binary") => (true, false),
             Some(other) => {
                 return Err(error!(INVALID_PARAMETER_VALUE, "COPY format \"{other}\" not recognized"));
             }
         };
+        if let Some(name) = ["delimiter", "null"].into_iter().find(|name| binary && text(name).is_some()) {
+            let name = name.to_uppercase();
+            return Err(error!(SYNTAX_ERROR, "cannot specify {name} in BINARY mode"));
+        }
+        let header = text("header").is_some_and(|value| !matches!(value.as_str(), "false" | "off" | "0"));
+        if binary && header {
+            return Err(error!(FEATURE_NOT_SUPPORTED, "cannot specify HEADER in BINARY mode"));
+        }
         let byte = |name: &str, default: u8| match text(name) {
             None => Ok(default),
             Some(value) if value.len() == 1 => Ok(value.as_bytes()[0]),
@@ -55,10 +64,11 @@ impl CopyFormat {
         };
         let quote = byte("quote", b'"')?;
         Ok(Self {
+            binary,
             csv,
             delimiter: byte("delimiter", if csv { b',' } else { b'\t' })?,
             null: text("null").unwrap_or_else(|| if csv { String::new() } else { "\\N".to_owned() }),
-            header: text("header").is_some_and(|value| !matches!(value.as_str(), "false" | "off" | "0")),
+            header,
             quote,
             escape: byte("escape", quote)?,
         })

@@ -1,10 +1,13 @@
-//! COPY from and to the client, in text and CSV.
+//! COPY from and to the client, in text, CSV and binary.
 //!
 //! Source: `src/backend/commands/copy.c`, `copyfrom.c`, `copyto.c`.
 
+mod binary;
 mod format;
 
 use std::sync::Arc;
+
+use bytes::BytesMut;
 
 use crate::parse::ast;
 
@@ -18,6 +21,7 @@ use crate::catalog::{Catalog, Class};
 use crate::execute::RowInserter;
 use crate::parse::{self, Copy, CopySource, CopyTarget, Name, Node, ParsedStatement};
 use crate::{Oid, Result, SqlError, Value, error, types};
+use binary::{BinaryReader, Fields};
 use format::{CopyFormat, Reader, Record};
 
 /// How much of a bad value or line is shown in an error's context (`MAX_COPY_DATA_DISPLAY`).
@@ -38,6 +42,12 @@ impl CopyWriter {
         destination: &mut dyn Destination,
     ) -> Result<bool> {
         let mut full = false;
+        if self.format.binary {
+            for row in rows {
+                full |= destination.copy_row(&self.binary_row(row, context)?)?;
+            }
+            return Ok(full);
+        }
         for row in rows {
             let text = |(value, column): (&Value, &OutputColumn)| match value {
                 Value::Null => Ok(None),
@@ -49,6 +59,88 @@ impl CopyWriter {
             full |= destination.copy_row(&line)?;
         }
         Ok(full)
+    }
+
+    fn binary_row(&self, row: &Row, context: &StatementContext) -> Result<BytesMut> {
+        binary::row(self.columns.len(), |out| {
+            for (value, column) in row.iter().zip(&self.columns) {
+                types::array::send_field(column.ty.oid, value.as_ref(), &context.type_context(), out)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What cuts the client's data into rows.
+enum RowReader {
+    Text(Reader),
+    Binary { reader: BinaryReader, line: u64 },
+}
+
+/// A row as it came, with its number.
+enum Incoming {
+    Text(Record),
+    Binary { line: u64, fields: Fields },
+}
+
+impl RowReader {
+    fn new(format: CopyFormat, columns: usize) -> Self {
+        if format.binary {
+            return Self::Binary { reader: BinaryReader::new(columns), line: 0 };
+        }
+        Self::Text(Reader::new(format))
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Text(reader) => reader.push(bytes),
+            Self::Binary { reader, .. } => reader.push(bytes),
+        }
+    }
+
+    /// The rows that are complete.
+    fn rows(&mut self, last: bool) -> Result<Vec<Incoming>> {
+        match self {
+            Self::Text(reader) => Ok(reader.records(last)?.into_iter().map(Incoming::Text).collect()),
+            Self::Binary { reader, line } => {
+                let number = |fields| {
+                    *line += 1;
+                    Incoming::Binary { line: *line, fields }
+                };
+                Ok(reader.rows(last)?.into_iter().map(number).collect())
+            }
+        }
+    }
+
+    /// The number of the row that is being read, from 1.
+    fn line(&self) -> u64 {
+        match self {
+            Self::Text(reader) => reader.line() + 1,
+            Self::Binary { line, .. } => line + 1,
+        }
+    }
+}
+
+impl Incoming {
+    /// Where an error has happened.
+    fn place(&self, table: &str) -> String {
+        match self {
+            Self::Text(record) => format!("COPY {table}, line {}: \"{}\"", record.line, shown(&record.text)),
+            Self::Binary { line, .. } => format!("COPY {table}, line {line}"),
+        }
+    }
+
+    fn values(&self, given: &[Given], table: &str, context: &StatementContext) -> Result<Vec<Value>> {
+        let (line, fields) = match self {
+            Self::Text(record) => return read_record(record, given, table, context),
+            Self::Binary { line, fields } => (line, fields),
+        };
+        let read = |(field, column): (&Option<Vec<u8>>, &Given)| match field {
+            None => Ok(Value::Null),
+            Some(bytes) => types::receive(column.ty, bytes, &context.type_context())
+                .map_err(|error| error.context(format!("COPY {table}, line {line}, column {}", column.name))),
+        };
+        fields.iter().zip(given).map(read).collect()
     }
 }
 
@@ -98,16 +190,17 @@ impl Session {
         if planned.columns().is_none() {
             return Err(error!(FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
         }
-        destination.copy_out(columns.len(), Format::Text)?;
+        let wire = if format.binary { Format::Binary } else { Format::Text };
+        destination.copy_out(columns.len(), wire)?;
         let names: Vec<_> = columns.iter().map(|column| Some(column.name.clone())).collect();
-        let header = format.header.then(|| {
+        if format.binary {
+            destination.copy_row(&binary::header())?;
+        } else if format.header {
             let mut line = Vec::new();
             format.write(&names, &mut line);
-            line
-        });
-        if let Some(line) = header {
             destination.copy_row(&line)?;
         }
+        let ends = format.binary;
         let writer = CopyWriter { format, columns };
         let rows = if planned.plan.read_only {
             let mut sink = Sink::Copy { destination: &mut *destination, writer: &writer };
@@ -117,6 +210,9 @@ impl Session {
             writer.write(&rows, &context, destination)?;
             rows.len() as u64
         };
+        if ends {
+            destination.copy_row(&binary::trailer())?;
+        }
         destination.copy_done();
         Ok(rows)
     }
@@ -144,8 +240,9 @@ impl Session {
         };
         let positions = given.iter().map(|column| column.position).collect();
         let mut inserter = RowInserter::new(&binding, class.oid, positions)?;
-        destination.copy_in(given.len(), Format::Text).await?;
-        let mut reader = Reader::new(format);
+        let wire = if format.binary { Format::Binary } else { Format::Text };
+        destination.copy_in(given.len(), wire).await?;
+        let mut reader = RowReader::new(format, given.len());
         let mut count = 0;
         loop {
             let piece = destination.copy_data().await?;
@@ -154,15 +251,13 @@ impl Session {
                 reader.push(bytes);
             }
             let at_line = |error: SqlError, line| error.context(format!("COPY {}, line {line}", class.relname));
-            let records = reader.records(piece.is_none()).map_err(|error| at_line(error, reader.line() + 1))?;
+            let rows = reader.rows(piece.is_none()).map_err(|error| at_line(error, reader.line()))?;
             let connection = self.transaction().work.connection().expect("the right to write has been taken");
             connection.set_context(Some(context.clone()));
-            for record in records {
-                let values = read_record(&record, &given, &class.relname, &context)?;
+            for row in rows {
+                let values = row.values(&given, &class.relname, &context)?;
                 let inserted = inserter.insert(connection, &context, values);
-                inserted.map_err(|error| {
-                    error.context(format!("COPY {}, line {}: \"{}\"", class.relname, record.line, shown(&record.text)))
-                })?;
+                inserted.map_err(|error| error.context(row.place(&class.relname)))?;
                 count += 1;
             }
             if piece.is_none() {
