@@ -767,6 +767,8 @@ pub struct BoundStatement {
     pub parameters: Vec<Oid>,
     /// The views whose queries stand in the statement.
     pub views: Vec<ViewUse>,
+    /// The functions in language SQL whose queries stand in the statement.
+    pub inlined: Vec<Oid>,
 }
 
 /// Where a view's query stands in a statement.

@@ -322,7 +322,9 @@ impl Binder<'_> {
         let at = fields.first().map_or(At::NOWHERE, |field| field.at);
         let mut exprs = Vec::with_capacity(fields.len());
         for field in fields {
-            exprs.push(self.unknown_to_text(field)?.expr);
+            // A row gives a parameter no type: without another use it has none (42P18).
+            let untyped = field.is_unknown() && matches!(field.expr.kind, ExprKind::Parameter(_));
+            exprs.push(if untyped { field.expr } else { self.unknown_to_text(field)?.expr });
         }
         Ok(Typed::new(ExprKind::Row(exprs), TypeMod::plain(types::RECORD), at))
     }

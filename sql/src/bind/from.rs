@@ -496,6 +496,11 @@ impl Binder<'_> {
             self.apply_alias(&mut names, alias)?;
         }
         self.rename_record(range, &names);
+        if let ([function], false) = (functions.as_slice(), ordinality)
+            && let Some(query) = self.table_routine(&function.call, &outputs)?
+        {
+            return Ok((FromItem::Subquery { range, query: Box::new(query), lateral }, vec![names]));
+        }
         Ok((FromItem::Functions { range, calls: functions, ordinality, lateral }, vec![names]))
     }
 

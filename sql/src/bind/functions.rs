@@ -211,6 +211,9 @@ impl Binder<'_> {
             collation: derived.collation,
             position: None,
         };
+        if let Some(inlined) = self.scalar_routine(&call, resolved.result, at)? {
+            return Ok(inlined);
+        }
         let kind = if resolved.row.proretset {
             self.scope().has_set_returning = true;
             ExprKind::SetReturning(call)

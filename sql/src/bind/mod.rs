@@ -45,6 +45,7 @@ mod polymorphic;
 mod position;
 mod privileges;
 mod query;
+mod routines;
 mod scope;
 mod set_operations;
 mod special;
@@ -106,7 +107,7 @@ pub fn bind(statement: &ast::Statement, context: &BindContext<'_>) -> Result<Bou
     let mut binder = Binder::new(context);
     let statement = binder.statement(statement)?;
     let parameters = binder.parameters.finish(&binder)?;
-    Ok(BoundStatement { statement: Arc::new(statement), parameters, views: binder.views })
+    Ok(BoundStatement { statement: Arc::new(statement), parameters, views: binder.views, inlined: binder.inlined })
 }
 
 /// How deep expressions and queries may nest: a bound on the stack that one statement can take.
@@ -161,6 +162,12 @@ struct Binder<'a> {
     depth: usize,
     /// The views met so far.
     views: Vec<ViewUse>,
+    /// The functions in language SQL that have become queries.
+    inlined: Vec<Oid>,
+    /// The functions whose bodies enclose what is being bound, outermost first.
+    routines: Vec<Oid>,
+    /// In a function's body: the arguments.
+    arguments: Vec<Expr>,
     /// `VALUE` in a domain's check: the domain's base type.
     domain_value: Option<TypeMod>,
 }
@@ -187,6 +194,9 @@ impl<'a> Binder<'a> {
             column_shapes: HashMap::new(),
             depth: 0,
             views: Vec::new(),
+            inlined: Vec::new(),
+            routines: Vec::new(),
+            arguments: Vec::new(),
             domain_value: None,
         }
     }

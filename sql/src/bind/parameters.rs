@@ -55,6 +55,12 @@ impl Binder<'_> {
         let Some(number) = number.filter(|number| (1..=PARAMETERS_MAX).contains(number)) else {
             return Err(error!(UNDEFINED_PARAMETER, "there is no parameter {text}").at(self.position(at)));
         };
+        if !self.routines.is_empty() {
+            let Some(argument) = self.arguments.get(number - 1).cloned() else {
+                return Err(error!(UNDEFINED_PARAMETER, "there is no parameter {text}").at(self.position(at)));
+            };
+            return Ok(self.with_expr_collation(argument, at));
+        }
         let known = &mut self.parameters.types;
         if known.len() < number {
             known.resize(number, Oid::INVALID);

@@ -24,7 +24,7 @@ pub fn check_privileges(bound: &BoundStatement, catalog: &Catalog, user: Oid) ->
     if catalog.is_superuser(user) {
         return Ok(());
     }
-    let mut needs = Needs { catalog, views: &bound.views, ranges: BTreeMap::new(), functions: BTreeSet::new() };
+    let mut needs = Needs { catalog, views: &bound.views, ranges: BTreeMap::new(), functions: bound.inlined.iter().copied().collect() };
     needs.add_views();
     match &*bound.statement {
         Statement::Query(query) => {

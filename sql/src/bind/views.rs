@@ -65,10 +65,12 @@ impl Binder<'_> {
         let mut inner = Binder::new(&context);
         inner.counters = self.counters;
         inner.depth = self.depth;
+        inner.routines.clone_from(&self.routines);
         let result = inner.deeper(bind);
         self.counters = inner.counters;
         self.record_shapes.extend(std::mem::take(&mut inner.record_shapes));
         self.views.append(&mut inner.views);
+        self.inlined.append(&mut inner.inlined);
         result.map_err(|mut error| {
             error.0.position = None;
             error

@@ -26,6 +26,9 @@ const CASCADE: char = 'c';
 const SET_NULL: char = 'n';
 const SET_DEFAULT: char = 'd';
 
+/// `confmatchtype`.
+const MATCH_FULL: char = 'f';
+
 /// Something to look at.
 #[derive(Clone)]
 pub(crate) enum Pending {
@@ -75,9 +78,13 @@ pub(crate) fn note_reference(
 ) {
     let own = columns(constraint.conkey.as_ref());
     let values = key(new, &own);
-    // MATCH SIMPLE: a NULL anywhere refers to nothing.
     let unchanged = old.is_some_and(|old| key(old, &own) == values);
-    if !unchanged && !values.iter().any(Value::is_null) {
+    // MATCH SIMPLE: a NULL anywhere refers to nothing. MATCH FULL: only NULLs do.
+    let refers_to_nothing = match constraint.confmatchtype {
+        MATCH_FULL => values.iter().all(Value::is_null),
+        _ => values.iter().any(Value::is_null),
+    };
+    if !unchanged && !refers_to_nothing {
         pending.push(Pending::Reference { constraint: constraint.clone(), row: new.to_vec() });
     }
 }
@@ -163,6 +170,19 @@ fn check_reference(
     let referenced = Table::new(&context.catalog, constraint.confrelid)?;
     let own = columns(constraint.conkey.as_ref());
     let values = key(row, &own);
+    let violation = |detail: String| {
+        error!(
+            FOREIGN_KEY_VIOLATION,
+            "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
+            table.name(),
+            constraint.conname
+        )
+        .detail(detail)
+        .concerning(table.concerning(Some(&constraint.conname), None))
+    };
+    if values.iter().any(Value::is_null) {
+        return Err(violation("MATCH FULL does not allow mixing of null and nonnull key values.".to_owned()));
+    }
     // A row that has changed or gone since asks for nothing any more.
     if !exists(connection, context, &table, &own, &values)? {
         return Ok(());
@@ -171,18 +191,11 @@ fn check_reference(
         return Ok(());
     }
     let attnums = constraint.conkey.as_deref().unwrap_or_default();
-    Err(error!(
-        FOREIGN_KEY_VIOLATION,
-        "insert or update on table \"{}\" violates foreign key constraint \"{}\"",
-        table.name(),
-        constraint.conname
-    )
-    .detail(format!(
+    Err(violation(format!(
         "Key {} is not present in table \"{}\".",
         key_text(context, &table, attnums, row),
         referenced.name()
-    ))
-    .concerning(table.concerning(Some(&constraint.conname), None)))
+    )))
 }
 
 fn follow(

@@ -156,7 +156,7 @@ impl World {
     }
 
     fn run(&mut self, statement: Statement) -> Result<Modified> {
-        let bound = BoundStatement { statement: Arc::new(statement), parameters: Vec::new(), views: Vec::new() };
+        let bound = BoundStatement { statement: Arc::new(statement), parameters: Vec::new(), views: Vec::new(), inlined: Vec::new() };
         let plan = make_plan(
             &bound,
             &BindContext {

@@ -74,7 +74,7 @@ fn of_select(select: Select) -> Query {
 
 fn text_of(query: Query) -> String {
     let statement =
-        BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters: Vec::new(), views: Vec::new() };
+        BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters: Vec::new(), views: Vec::new(), inlined: Vec::new() };
     let plan = plan(&statement, &Catalog::built_in(), &NoExpressions).unwrap();
     match plan.main {
         MainPlan::Query(text) => text.sql.to_string(),

@@ -22,8 +22,12 @@ impl Session {
             Utility::RollbackToSavepoint(name) => self.rollback_to_savepoint(name)?,
             Utility::SetTransaction { session: false, modes } => self.set_transaction(modes)?,
             Utility::SetTransaction { session: true, modes } => self.set_characteristics(modes)?,
-            Utility::SetTransactionSnapshot(_) | Utility::PrepareTransaction(_) => {
-                return Err(SqlError::unsupported(tag));
+            Utility::SetTransactionSnapshot(_) => return Err(SqlError::unsupported(tag)),
+            // As where `max_prepared_transactions` is zero, which it is here for good.
+            Utility::PrepareTransaction(_) => {
+                self.abort();
+                return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "prepared transactions are disabled")
+                    .hint("Set max_prepared_transactions to a nonzero value."));
             }
             Utility::CommitPrepared(name) | Utility::RollbackPrepared(name) => {
                 return Err(error!(UNDEFINED_OBJECT, "prepared transaction with identifier \"{name}\" does not exist"));

@@ -270,5 +270,5 @@ fn values_query(command: &Execute, types: &[Oid], context: &bind::BindContext<'_
         with_ties: false,
         locks: Vec::new(),
     };
-    Ok(BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters: Vec::new(), views: Vec::new() })
+    Ok(BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters: Vec::new(), views: Vec::new(), inlined: Vec::new() })
 }

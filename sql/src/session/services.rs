@@ -10,13 +10,18 @@ use storage::Connection;
 use super::{CursorRow, PreparedStatementRow, SessionServices};
 use crate::backend::Backend;
 use crate::bound::{LockStrength, LockWait};
+use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Sequence};
 use crate::cluster::{Cluster, Notification, OpenDatabase};
+use crate::oid::relations;
 use crate::{Oid, Result, error};
 
 /// PostgreSQL's limits on messages (`NAMEDATALEN`, `NOTIFY_PAYLOAD_MAX_LENGTH`).
 const CHANNEL_BYTES_MAX: usize = 63;
 const PAYLOAD_BYTES_MAX: usize = 7999;
+
+/// `pg_depend.deptype` of what is a part of something else.
+const INTERNAL: char = 'i';
 
 /// The first number of a transaction (`FirstNormalTransactionId`).
 static NEXT_TRANSACTION: AtomicI64 = AtomicI64::new(3);
@@ -33,6 +38,8 @@ pub(super) struct Services {
 struct State {
     /// The catalog of the running statement.
     catalog: Option<Arc<Catalog>>,
+    /// Who runs it.
+    user: Oid,
     /// What `currval` gives.
     drawn: HashMap<Oid, i64>,
     last: Option<Oid>,
@@ -50,9 +57,11 @@ impl Services {
         Self { cluster, backend, database, state: Mutex::default() }
     }
 
-    /// A statement begins, on this catalog.
-    pub(super) fn begin_statement(&self, catalog: &Arc<Catalog>) {
-        self.state.lock().catalog = Some(catalog.clone());
+    /// A statement of a user begins, on this catalog.
+    pub(super) fn begin_statement(&self, catalog: &Arc<Catalog>, user: Oid) {
+        let mut state = self.state.lock();
+        state.catalog = Some(catalog.clone());
+        state.user = user;
     }
 
     /// Messages sent since the last call.
@@ -94,6 +103,21 @@ impl Services {
         }
     }
 
+    /// The sequence, when the user has one of these privileges on it.
+    fn allowed_sequence(&self, oid: Oid, any: Privileges) -> Result<(Arc<Sequence>, String)> {
+        let (row, name) = self.sequence(oid)?;
+        let (catalog, user) = {
+            let state = self.state.lock();
+            (state.catalog.clone().unwrap_or_else(|| self.database.catalog()), state.user)
+        };
+        // An identity column's own sequence goes with the right to insert into its table.
+        let of_identity = || catalog.dependencies(relations::PG_CLASS, oid).iter().any(|row| row.deptype == INTERNAL);
+        if catalog.has_class_privilege(user, oid, any)? == Some(true) || of_identity() {
+            return Ok((row, name));
+        }
+        Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied for sequence {name}"))
+    }
+
     fn drawn(&self, sequence: Oid, value: i64, commit: u64) {
         let mut state = self.state.lock();
         state.drawn.insert(sequence, value);
@@ -108,14 +132,14 @@ impl SessionServices for Services {
     }
 
     fn next_value(&self, sequence: Oid, _: &mut Connection) -> Result<i64> {
-        let (row, name) = self.sequence(sequence)?;
+        let (row, name) = self.allowed_sequence(sequence, Privileges::USAGE.with(Privileges::UPDATE))?;
         let (value, commit) = self.database.sequences.next(&row, &name)?;
         self.drawn(sequence, value, commit);
         Ok(value)
     }
 
     fn current_value(&self, sequence: Oid) -> Result<i64> {
-        let (_, name) = self.sequence(sequence)?;
+        let (_, name) = self.allowed_sequence(sequence, Privileges::USAGE.with(Privileges::SELECT))?;
         self.state.lock().drawn.get(&sequence).copied().ok_or_else(|| {
             error!(
                 OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -133,7 +157,7 @@ impl SessionServices for Services {
     }
 
     fn set_value(&self, sequence: Oid, value: i64, is_called: bool, _: &mut Connection) -> Result<()> {
-        let (row, name) = self.sequence(sequence)?;
+        let (row, name) = self.allowed_sequence(sequence, Privileges::UPDATE)?;
         let commit = self.database.sequences.set(&row, &name, value, is_called)?;
         let mut state = self.state.lock();
         if is_called {

@@ -111,6 +111,9 @@ impl Session {
             users.0 = user.oid;
         }
         users.1 = current_user(&catalog, users.0, &role);
+        let superuser = catalog.is_superuser(users.1);
+        drop(users);
+        self.shared.settings.lock().set_superuser(superuser);
     }
 
     /// RESET.

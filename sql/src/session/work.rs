@@ -406,7 +406,8 @@ impl Session {
     /// What functions of a statement on this catalog see.
     pub(super) fn statement_context(&mut self, catalog: &Arc<Catalog>) -> Arc<StatementContext> {
         let started = self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
-        self.services.begin_statement(catalog);
+        let user = self.shared.users.lock().1;
+        self.services.begin_statement(catalog, user);
         let search_path = self.search_path(catalog);
         let format = self.shared.settings.lock().format(started);
         Arc::new(StatementContext {
