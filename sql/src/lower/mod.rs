@@ -233,7 +233,10 @@ impl Planner<'_> {
                     parts.extend(nested);
                     let plan = self.modify(modify)?;
                     parts.push(ModifyPart { cte: cte.id, modify: plan });
-                    self.buffered.push((cte.id, format!("{}#{}", cte.name, cte.id.0), cte.columns.len()));
+                    // A connection keeps host tables by name: what they are made of must be in it.
+                    let width = cte.columns.len();
+                    let name = format!("{}#{}_{width}", cte.name, cte.id.0);
+                    self.buffered.push((cte.id, name, width));
                 }
             }
         }
