@@ -16,14 +16,15 @@ fn folder() -> PathBuf {
 /// # Panics
 /// When what psql prints differs; the first differing lines are shown.
 pub fn replay(server: &Server, name: &str) {
-    let script = folder().join(format!("{name}.sql"));
     let expected =
         std::fs::read_to_string(folder().join(format!("{name}.out"))).expect("the expected text exists");
     let (mut reader, writer) = std::io::pipe().expect("a pipe");
     let mut command = server.psql_command("postgres");
     command
         .args(["-a", "-q", "-f"])
-        .arg(script)
+        // Errors name the script as it is given here.
+        .arg(format!("{name}.sql"))
+        .current_dir(folder())
         .stdout(writer.try_clone().expect("a descriptor"))
         .stderr(writer);
     let mut child = command.spawn().expect("psql runs");

@@ -9,7 +9,6 @@ use super::scope::{NamespaceItem, ScopeColumn, name_location, name_parts};
 use super::{BindContext, Binder};
 use crate::bound::{Distinct, Expr, ExprKind, FromItem, Query, QueryBody, RangeId, ViewUse};
 use crate::catalog::Class;
-use crate::oid::namespaces;
 use crate::{Oid, Result, SqlError, error, parse};
 
 /// The table that a statement changes, perhaps behind a view.
@@ -54,7 +53,7 @@ impl Binder<'_> {
         text: &str,
         bind: impl FnOnce(&mut Binder<'_>) -> Result<T>,
     ) -> Result<T> {
-        let search_path = [namespaces::PG_CATALOG, namespaces::PUBLIC];
+        let search_path = crate::catalog::KEPT_SEARCH_PATH;
         let context = BindContext {
             catalog: self.context.catalog,
             search_path: &search_path,

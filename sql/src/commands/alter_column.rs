@@ -355,7 +355,7 @@ impl CommandContext<'_> {
     }
 
     fn stored_expressions<'c>(&'c self, catalog: &'c Arc<crate::catalog::Catalog>) -> CatalogExpressions<'c> {
-        CatalogExpressions { catalog, search_path: &self.search_path, format: &self.statement.format }
+        CatalogExpressions { catalog, format: &self.statement.format }
     }
 
     fn set_statistics(&mut self, class: &Class, column: &Attribute, target: i64) -> Result<()> {
@@ -548,7 +548,7 @@ impl CommandContext<'_> {
                 column.attname
             )
         })?;
-        crate::deparse::expression(&expr, self.edit, &self.search_path, relation).map(Some)
+        crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, relation).map(Some)
     }
 
     /// An identity column's sequence follows its type.
@@ -611,7 +611,7 @@ impl CommandContext<'_> {
     /// A kept text bound against the present types, as text again; of a ROW its fields.
     fn bound_again(&self, text: &str, class: &Class) -> Result<(String, Expr)> {
         let expr = self.bind_stored(text, Some(class.oid))?;
-        let print = |expr: &Expr| crate::deparse::expression(expr, self.edit, &self.search_path, Some(class.oid));
+        let print = |expr: &Expr| crate::deparse::expression(expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, Some(class.oid));
         let text = match &expr.kind {
             ExprKind::Row(fields) => fields.iter().map(print).collect::<Result<Vec<_>>>()?.join(", "),
             _ => print(&expr)?,

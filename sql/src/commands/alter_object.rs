@@ -74,7 +74,7 @@ impl CommandContext<'_> {
     /// Writes kept texts anew under the names as they are.
     pub(super) fn write_texts(&mut self, held: Vec<HeldText>) -> Result<()> {
         for HeldText { place, relation, expr } in held {
-            let print = |expr: &Expr| crate::deparse::expression(expr, self.edit, &self.search_path, relation);
+            let print = |expr: &Expr| crate::deparse::expression(expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, relation);
             let text = match (&expr.kind, place) {
                 (ExprKind::Row(fields), Place::IndexKeys(_)) => {
                     fields.iter().map(print).collect::<Result<Vec<_>>>()?.join(", ")

@@ -434,7 +434,7 @@ impl CommandContext<'_> {
         let expr = self.binding(&self.text.clone(), |context| {
             crate::bind::bind_expression(&expression.expr, Some(relation), ty, context)
         })?;
-        let text = crate::deparse::expression(&expr, self.edit, &self.search_path, Some(relation))?;
+        let text = crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, Some(relation))?;
         Ok((text, expr))
     }
 
@@ -451,7 +451,7 @@ impl CommandContext<'_> {
         let expr = self.binding(&self.text.clone(), |context| {
             crate::bind::bind_expression(&expression.expr, relation, Some(ty), context)
         })?;
-        crate::deparse::expression(&expr, self.edit, &self.search_path, relation)
+        crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, relation)
     }
 }
 

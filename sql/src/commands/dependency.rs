@@ -152,6 +152,11 @@ pub fn plan_deletion(
     }
     let automatic = &walk.automatic;
     walk.dependents.retain(|(dependent, _)| !automatic.contains(dependent));
+    // A part found before its whole goes with it unmentioned.
+    let seen = &walk.seen;
+    walk.dependents.retain(|(dependent, _)| {
+        dependent.column == 0 || !seen.contains(&ObjectAddress { column: 0, ..*dependent })
+    });
     let notice = walk.report(targets, behavior)?;
     Ok(Deletion { objects: walk.order, notice })
 }

@@ -185,7 +185,7 @@ impl CommandContext<'_> {
                 let expr = self.binding(&self.text.clone(), |context| {
                     crate::bind::bind_expression(&default.expr, None, Some(TypeMod::plain(ty.oid)), context)
                 })?;
-                let text = crate::deparse::expression(&expr, self.edit, &self.search_path, None)?;
+                let text = crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, None)?;
                 parameters.defaults.push(text);
             }
             None if !parameters.defaults.is_empty() && mode != 'o' => {

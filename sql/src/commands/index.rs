@@ -278,7 +278,6 @@ impl CommandContext<'_> {
         let catalog = self.snapshot();
         let stored = crate::execute::CatalogExpressions {
             catalog: &catalog,
-            search_path: &self.search_path,
             format: &self.statement.format,
         };
         let (expressions, predicate) = crate::execute::index_texts(&stored, index)?;

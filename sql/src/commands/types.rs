@@ -357,7 +357,7 @@ impl CommandContext<'_> {
         let expr = self.binding(&self.text, |context| {
             crate::bind::bind_expression(&default.expr, None, Some(base), context)
         })?;
-        crate::deparse::expression(&expr, self.edit, &self.search_path, None)
+        crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, None)
     }
 
     fn insert_domain_check(
@@ -370,7 +370,7 @@ impl CommandContext<'_> {
         let base = TypeMod { oid: domain.typbasetype, modifier: domain.typtypmod };
         let expr =
             self.binding(&self.text, |context| crate::bind::bind_domain_check(&check.expr, base, context))?;
-        let text = crate::deparse::expression(&expr, self.edit, &self.search_path, None)?;
+        let text = crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, None)?;
         let constraints = self.edit.domain_constraints(domain.oid);
         let taken = |name: &str| constraints.iter().any(|row| row.conname == name);
         let name = match name {

@@ -15,7 +15,7 @@ use crate::bind::BindContext;
 use crate::bound::{OutputColumn, Query, TypeMod};
 use crate::catalog::{Class, Dependency, Rewrite};
 use crate::lower::quoted;
-use crate::oid::{namespaces, relations};
+use crate::oid::relations;
 use crate::parse::{
     CreateTableAs, CreateTableAsSource, CreateView, Persistence, QueryText, RefreshMaterializedView,
 };
@@ -70,7 +70,7 @@ impl CommandContext<'_> {
         let catalog = self.snapshot();
         let again = BindContext {
             catalog: &catalog,
-            search_path: &[namespaces::PG_CATALOG, namespaces::PUBLIC],
+            search_path: &crate::catalog::KEPT_SEARCH_PATH,
             format: &self.statement.format,
             text: &self.text,
             parameters: &[],
@@ -290,7 +290,7 @@ impl CommandContext<'_> {
         let catalog = self.snapshot();
         let context = BindContext {
             catalog: &catalog,
-            search_path: &[namespaces::PG_CATALOG, namespaces::PUBLIC],
+            search_path: &crate::catalog::KEPT_SEARCH_PATH,
             format: &self.statement.format,
             text: &text,
             parameters: &[],

@@ -43,7 +43,6 @@ impl RowInserter {
     pub(crate) fn new(context: &BindContext<'_>, table: Oid, given: Vec<usize>) -> Result<Self> {
         let stored = CatalogExpressions {
             catalog: context.catalog,
-            search_path: context.search_path,
             format: context.format,
         };
         let catalog = context.catalog;

@@ -51,7 +51,6 @@ pub use stored::CatalogExpressions;
 pub fn make_plan(statement: &BoundStatement, context: &BindContext<'_>) -> Result<Plan> {
     let stored = CatalogExpressions {
         catalog: context.catalog,
-        search_path: context.search_path,
         format: context.format,
     };
     crate::lower::plan(statement, context.catalog, &stored)

@@ -16,8 +16,6 @@ use crate::{Oid, Result, SqlError, Value};
 pub struct CatalogExpressions<'a> {
     /// The catalog.
     pub catalog: &'a Arc<Catalog>,
-    /// `search_path` as schema OIDs in order.
-    pub search_path: &'a [Oid],
     /// For the text forms of literals.
     pub format: &'a FormatSettings,
 }
@@ -40,7 +38,7 @@ impl CatalogExpressions<'_> {
     pub(crate) fn bind(&self, text: &str, names: &Names, target: Option<TypeMod>) -> Result<Expr> {
         let context = BindContext {
             catalog: self.catalog,
-            search_path: self.search_path,
+            search_path: &crate::catalog::KEPT_SEARCH_PATH,
             format: self.format,
             text,
             parameters: &[],
@@ -162,7 +160,6 @@ pub(crate) fn constant_default(
 ) -> Result<Value> {
     let stored = CatalogExpressions {
         catalog: &context.catalog,
-        search_path: &context.search_path,
         format: &context.format,
     };
     let ty = TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod };

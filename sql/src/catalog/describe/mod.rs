@@ -9,6 +9,7 @@
 mod constraint;
 mod function;
 mod index;
+mod names;
 mod object;
 mod pretty;
 mod trigger;
@@ -120,7 +121,8 @@ impl<'a> Describe<'a> {
 
     /// The text of a kept expression (`pg_get_expr`).
     pub fn expression(&self, text: &str, pretty_form: bool) -> String {
-        if pretty_form { pretty(text) } else { text.to_owned() }
+        let text = self.with_names(text);
+        if pretty_form { pretty(&text) } else { text }
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Token<'t> {
 }
 
 impl Token<'_> {
-    fn end(&self) -> usize {
+    pub(super) fn end(&self) -> usize {
         self.start + self.text.len()
     }
     /// A name, a keyword or a number.

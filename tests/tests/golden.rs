@@ -1,0 +1,18 @@
+//! The golden scripts: what psql prints on PostgreSQL 15 is what it prints here.
+
+use harness::{Server, replay};
+
+#[test]
+fn psql_describe() {
+    replay(&Server::start(), "psql_describe");
+}
+
+#[test]
+fn psql_catalog() {
+    replay(&Server::start(), "psql_catalog");
+}
+
+#[test]
+fn psql_queries() {
+    replay(&Server::start(), "psql_queries");
+}
