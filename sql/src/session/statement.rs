@@ -10,7 +10,7 @@ use super::pump::Emitted;
 use super::work::check_interrupts;
 use super::{Destination, RowShape, Session};
 use crate::bind::{self, BindContext};
-use crate::bound::{LockStrength, LockWait};
+use crate::bound::{LockStrength, LockWait, TypeMod};
 use crate::catalog::Catalog;
 use crate::catalog::privileges::Privileges;
 use crate::execute;
@@ -63,6 +63,14 @@ pub(super) fn shifted(mut error: SqlError, offset: usize) -> SqlError {
         *position += offset;
     }
     error
+}
+
+/// The type that a domain is made of, with the modifier that the domain gives it; other types as they are.
+fn base_type(catalog: &Catalog, mut ty: TypeMod) -> TypeMod {
+    while let Some(row) = catalog.type_(ty.oid).filter(|row| row.typtype == 'd') {
+        ty = TypeMod { oid: row.typbasetype, modifier: row.typtypmod };
+    }
+    ty
 }
 
 impl Session {
@@ -126,7 +134,11 @@ impl Session {
         let format = self.shared.settings.lock().format(started);
         let binding = BindContext { catalog, search_path: &key.search_path, format: &format, text, parameters };
         let bound = bind::bind(tree, &binding)?;
-        let plan = execute::make_plan(&bound, &binding)?;
+        let mut plan = execute::make_plan(&bound, &binding)?;
+        // Clients are told of a domain's base type.
+        for column in &mut plan.columns {
+            column.ty = base_type(catalog, column.ty);
+        }
         let denied = bind::check_privileges(&bound, catalog, user).err();
         let planned = Arc::new(Planned { plan, catalog: catalog.version(), denied });
         self.database.plans.lock().put(key, &planned);

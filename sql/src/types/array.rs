@@ -65,11 +65,18 @@ impl Array {
         Self { dimensions: vec![Dimension { length: elements.len() as i32, lower }], elements }
     }
 
-    /// The array in a stored value.
+    /// The array in a stored value. `int2vector` and `oidvector`, whose form has no key, are arrays from 0 to the
+    /// functions of any array.
     ///
     /// # Errors
     /// `XX000` when it is none.
     pub fn from_value(value: ValueRef<'_>) -> Result<Self> {
+        if let ValueRef::Text(text) = value
+            && !text.contains(key::KEY_SEPARATOR)
+        {
+            let numbers = super::vector::numbers(value).map_err(|_| wrong_form("an array"))?;
+            return Ok(Self::with_lower(numbers.into_iter().map(Value::Integer).collect(), 0));
+        }
         let (_, display) = key::split(value, "an array")?;
         let (header, mut body) = display.split_once('|').ok_or_else(|| wrong_form("an array"))?;
         let mut array = Self::default();

@@ -6,6 +6,7 @@ mod binary;
 mod format;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::BytesMut;
 
@@ -31,6 +32,8 @@ const SHOWN_BYTES_MAX: usize = 100;
 pub(super) struct CopyWriter {
     format: CopyFormat,
     columns: Vec<OutputColumn>,
+    /// Whether binary data has begun: its header stands in one message with the first row.
+    begun: AtomicBool,
 }
 
 impl CopyWriter {
@@ -44,7 +47,7 @@ impl CopyWriter {
         let mut full = false;
         if self.format.binary {
             for row in rows {
-                full |= destination.copy_row(&self.binary_row(row, context)?)?;
+                full |= destination.copy_row(&self.after_header(&self.binary_row(row, context)?))?;
             }
             return Ok(full);
         }
@@ -59,6 +62,12 @@ impl CopyWriter {
             full |= destination.copy_row(&line)?;
         }
         Ok(full)
+    }
+
+    fn after_header(&self, data: &[u8]) -> Vec<u8> {
+        let mut message = if self.begun.swap(true, Ordering::Relaxed) { Vec::new() } else { binary::header() };
+        message.extend_from_slice(data);
+        message
     }
 
     fn binary_row(&self, row: &Row, context: &StatementContext) -> Result<BytesMut> {
@@ -193,15 +202,13 @@ impl Session {
         let wire = if format.binary { Format::Binary } else { Format::Text };
         destination.copy_out(columns.len(), wire)?;
         let names: Vec<_> = columns.iter().map(|column| Some(column.name.clone())).collect();
-        if format.binary {
-            destination.copy_row(&binary::header())?;
-        } else if format.header {
+        if format.header {
             let mut line = Vec::new();
             format.write(&names, &mut line);
             destination.copy_row(&line)?;
         }
         let ends = format.binary;
-        let writer = CopyWriter { format, columns };
+        let writer = CopyWriter { format, columns, begun: AtomicBool::new(false) };
         let rows = if planned.plan.read_only {
             let mut sink = Sink::Copy { destination: &mut *destination, writer: &writer };
             self.pump(&planned, &[], &context, None, &mut sink).await?.0
@@ -211,7 +218,7 @@ impl Session {
             rows.len() as u64
         };
         if ends {
-            destination.copy_row(&binary::trailer())?;
+            destination.copy_row(&writer.after_header(&binary::trailer()))?;
         }
         destination.copy_done();
         Ok(rows)
