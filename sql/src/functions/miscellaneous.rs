@@ -6,10 +6,10 @@ use crate::bound::TypeMod;
 use crate::catalog::{Catalog, Procedure};
 use crate::oid::types;
 use crate::types::array::Array;
-use crate::types::{StorageForm, modifier_text, registered};
+use crate::types::{StorageForm, modifier_text};
 use crate::{Oid, Result, Value, ValueRef};
 
-use super::arguments::{from_oid, int4, oid, real, scalar, text};
+use super::arguments::{int4, oid, real, scalar, text};
 use super::{Function, FunctionCall};
 
 /// The entries of this family.
@@ -44,15 +44,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar("enum_send", send),
     scalar("record_send", send),
     scalar("range_send", send),
-    scalar("to_regclass", |call, v| named(call, types::REGCLASS, v[0])),
-    scalar("to_regcollation", |call, v| named(call, types::REGCOLLATION, v[0])),
-    scalar("to_regnamespace", |call, v| named(call, types::REGNAMESPACE, v[0])),
-    scalar("to_regoper", |call, v| named(call, types::REGOPER, v[0])),
-    scalar("to_regoperator", |call, v| named(call, types::REGOPERATOR, v[0])),
-    scalar("to_regproc", |call, v| named(call, types::REGPROC, v[0])),
-    scalar("to_regprocedure", |call, v| named(call, types::REGPROCEDURE, v[0])),
-    scalar("to_regrole", |call, v| named(call, types::REGROLE, v[0])),
-    scalar("to_regtype", |call, v| named(call, types::REGTYPE, v[0])),
 ];
 
 /// `typinput` of the result's type: the text, and perhaps the element's type and a modifier.
@@ -86,11 +77,6 @@ fn send(call: &mut FunctionCall<'_>, v: &[ValueRef<'_>]) -> Result<Value> {
     let mut bytes = bytes::BytesMut::new();
     crate::types::send(call.types.arguments[0], v[0], &call.type_context(), &mut bytes)?;
     Ok(Value::Blob(bytes.to_vec()))
-}
-
-fn named(call: &FunctionCall<'_>, ty: Oid, name: ValueRef<'_>) -> Result<Value> {
-    let found = registered::find_if_any(ty, text(name)?, &call.type_context())?;
-    Ok(found.map_or(Value::Null, from_oid))
 }
 
 fn modifier(ty: Oid, value: ValueRef<'_>) -> Result<Value> {

@@ -7,7 +7,7 @@ use bytes::BufMut;
 use crate::bound::TypeMod;
 use crate::catalog::{Operator, Procedure};
 use crate::oid::types;
-use crate::{Oid, Result, SqlError, SqlState, Value, ValueRef, error};
+use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
 use super::integer::integer;
 use super::names::{find, parse_type_name, quote_identifier, split_qualified};
@@ -58,40 +58,6 @@ pub const TYPES: &[TypeEntry] = &[
         |_, _| Err(SqlError::unsupported("input of type regdictionary")),
         |_, _| None
     ),
-];
-
-/// The OID that a name means in one of these types, `None` when it means nothing: `to_regclass` and its kin.
-///
-/// # Errors
-/// `42602` and `42601` for what is no name; `42725` when it means several things.
-pub fn find_if_any(ty: Oid, text: &str, cx: &TypeContext<'_>) -> Result<Option<Oid>> {
-    let find: Find = match ty {
-        types::REGPROC => find_function,
-        types::REGPROCEDURE => find_procedure,
-        types::REGOPER => find_operator,
-        types::REGOPERATOR => find_operator_with_types,
-        types::REGCLASS => find_class,
-        types::REGTYPE => find_type,
-        types::REGROLE => find_role,
-        types::REGNAMESPACE => find_namespace,
-        types::REGCOLLATION => find_collation,
-        _ => return Err(SqlError::internal("a type that names nothing")),
-    };
-    match find(text, cx) {
-        Ok(oid) => Ok(Some(oid)),
-        Err(error) if ABSENT.contains(&error.code()) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// What looking up a name says when it means nothing.
-const ABSENT: [SqlState; 6] = [
-    SqlState::UNDEFINED_TABLE,
-    SqlState::UNDEFINED_FUNCTION,
-    SqlState::UNDEFINED_OBJECT,
-    SqlState::UNDEFINED_SCHEMA,
-    SqlState::AMBIGUOUS_FUNCTION,
-    SqlState::INVALID_SCHEMA_NAME,
 ];
 
 fn input(text: &str, cx: &TypeContext<'_>, find: Find) -> Result<Value> {
