@@ -40,7 +40,9 @@ impl Worker for Benchmark {
 
         context.begin().await?;
         let plan = "point select";
-        context.prepare(plan, "SELECT v FROM spi_benchmark WHERE id = $1", &[postilion::sql::Oid(INT4)]).await?;
+        context
+            .prepare(plan, "SELECT v FROM spi_benchmark WHERE id = $1", &[postilion::sql::Oid(INT4)])
+            .await?;
         let began = Instant::now();
         let mut count = 0;
         while began.elapsed() < SPAN {

@@ -18,7 +18,12 @@ use crate::{Oid, Result, SqlError};
 ///
 /// # Errors
 /// `0A000` for what stored expressions cannot hold, such as subqueries.
-pub fn expression(expr: &Expr, catalog: &Catalog, search_path: &[Oid], relation: Option<Oid>) -> Result<String> {
+pub fn expression(
+    expr: &Expr,
+    catalog: &Catalog,
+    search_path: &[Oid],
+    relation: Option<Oid>,
+) -> Result<String> {
     Deparse { catalog, search_path, relation }.top(expr)
 }
 
@@ -95,7 +100,8 @@ impl Deparse<'_> {
             ExprKind::Field { base, field } => self.field(base, *field)?,
             ExprKind::ArrayCompare { function, any, scalar, array } => {
                 let operator = self.operator(*function, scalar.ty.oid, None);
-                let operator = operator.ok_or_else(|| SqlError::unsupported("this operator in a stored expression"))?;
+                let operator =
+                    operator.ok_or_else(|| SqlError::unsupported("this operator in a stored expression"))?;
                 let word = if *any { "ANY" } else { "ALL" };
                 format!("({} {operator} {word} ({}))", self.expr(scalar)?, self.expr(array)?)
             }
@@ -130,7 +136,8 @@ impl Deparse<'_> {
     fn column(&self, column: usize) -> Result<String> {
         let relation = self.relation.ok_or_else(|| SqlError::internal("a column of no relation"))?;
         let attributes = self.catalog.attributes(relation);
-        let attribute = attributes.get(column).ok_or_else(|| SqlError::internal("a column that is not there"))?;
+        let attribute =
+            attributes.get(column).ok_or_else(|| SqlError::internal("a column that is not there"))?;
         Ok(quote_identifier(&attribute.attname))
     }
 
@@ -152,7 +159,13 @@ impl Deparse<'_> {
         let number = text.starts_with(|c: char| c.is_ascii_digit())
             && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
         Ok(match expr.ty.oid {
-            types::BOOL => if text == "t" { "true".to_owned() } else { "false".to_owned() },
+            types::BOOL => {
+                if text == "t" {
+                    "true".to_owned()
+                } else {
+                    "false".to_owned()
+                }
+            }
             types::INT4 if digits => text,
             types::NUMERIC if number && expr.ty.modifier < 0 && text.contains(['.', 'e']) => text,
             types::UNKNOWN => quote_literal(&text),
@@ -162,7 +175,8 @@ impl Deparse<'_> {
 
     fn cast(&self, inner: &Expr, ty: TypeMod) -> Result<String> {
         let text = self.expr(inner)?;
-        let bare = matches!(inner.kind, ExprKind::Constant(_)) && text.contains("::") || text.starts_with('(');
+        let bare =
+            matches!(inner.kind, ExprKind::Constant(_)) && text.contains("::") || text.starts_with('(');
         let quoted = text.starts_with('\'') && !text.contains("::");
         let text = if bare || quoted { text } else { format!("({text})") };
         Ok(format!("{text}::{}", self.type_name(ty)))
@@ -188,7 +202,8 @@ impl Deparse<'_> {
         }
         let function = self.catalog.function(call.function);
         let function = function.ok_or_else(|| SqlError::internal("a function that is not there"))?;
-        let visible = self.catalog.is_visible(Visible::Function, function.oid, self.search_path) == Some(true);
+        let visible =
+            self.catalog.is_visible(Visible::Function, function.oid, self.search_path) == Some(true);
         let mut name = quote_identifier(&function.proname);
         if !visible && let Some(schema) = self.catalog.namespace(function.pronamespace) {
             name = format!("{}.{name}", quote_identifier(&schema.nspname));
@@ -200,7 +215,8 @@ impl Deparse<'_> {
     fn is_cast(&self, call: &Call) -> bool {
         let Some(source) = call.arguments.first() else { return false };
         let Some(function) = self.catalog.function(call.function) else { return false };
-        let constants = call.arguments[1..].iter().all(|argument| matches!(argument.kind, ExprKind::Constant(_)));
+        let constants =
+            call.arguments[1..].iter().all(|argument| matches!(argument.kind, ExprKind::Constant(_)));
         let cast = self.catalog.cast(source.ty.oid, function.prorettype);
         constants && cast.is_some_and(|cast| cast.castfunc == call.function)
     }
@@ -216,7 +232,8 @@ impl Deparse<'_> {
     fn operator(&self, function: Oid, left: Oid, right: Option<Oid>) -> Option<String> {
         let operators = self.catalog.relation::<crate::catalog::Operator>();
         let fits = |o: &crate::catalog::Operator| o.oprcode == function && o.oprkind == 'b';
-        let exact = operators.rows().find(|o| fits(o) && o.oprleft == left && right.is_none_or(|r| r == o.oprright));
+        let exact =
+            operators.rows().find(|o| fits(o) && o.oprleft == left && right.is_none_or(|r| r == o.oprright));
         let found = exact.or_else(|| operators.rows().find(|o| fits(o)))?;
         Some(self.operator_name(&found))
     }
@@ -231,11 +248,19 @@ impl Deparse<'_> {
         if self.catalog.is_visible(Visible::Operator, operator.oid, self.search_path) == Some(true) {
             return operator.oprname.clone();
         }
-        let schema = self.catalog.namespace(operator.oprnamespace).map_or(String::new(), |n| quote_identifier(&n.nspname));
+        let schema = self
+            .catalog
+            .namespace(operator.oprnamespace)
+            .map_or(String::new(), |n| quote_identifier(&n.nspname));
         format!("OPERATOR({schema}.{})", operator.oprname)
     }
 
-    fn case(&self, operand: Option<&Expr>, arms: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<String> {
+    fn case(
+        &self,
+        operand: Option<&Expr>,
+        arms: &[(Expr, Expr)],
+        otherwise: Option<&Expr>,
+    ) -> Result<String> {
         let mut text = "CASE".to_owned();
         if let Some(operand) = operand {
             text.push(' ');
@@ -244,7 +269,9 @@ impl Deparse<'_> {
         for (condition, result) in arms {
             let condition = match (&condition.kind, operand) {
                 // `CASE x WHEN y`: the condition compares the placeholder with y.
-                (ExprKind::Call(call), Some(_)) if call.arguments.len() == 2 => self.expr(&call.arguments[1])?,
+                (ExprKind::Call(call), Some(_)) if call.arguments.len() == 2 => {
+                    self.expr(&call.arguments[1])?
+                }
                 _ => self.expr(condition)?,
             };
             text.push_str(&format!(" WHEN {condition} THEN {}", self.expr(result)?));
@@ -262,7 +289,9 @@ impl Deparse<'_> {
         for subscript in subscripts {
             match subscript {
                 Subscript::Index(index) => text.push_str(&format!("[{}]", self.expr(index)?)),
-                Subscript::Slice(lower, upper) => text.push_str(&format!("[{}:{}]", side(lower)?, side(upper)?)),
+                Subscript::Slice(lower, upper) => {
+                    text.push_str(&format!("[{}:{}]", side(lower)?, side(upper)?))
+                }
             }
         }
         Ok(text)
@@ -272,7 +301,8 @@ impl Deparse<'_> {
         let ty = self.catalog.type_(self.catalog.base_type(base.ty.oid));
         let attributes = ty.map(|ty| self.catalog.attributes(ty.typrelid));
         let attribute = attributes.as_ref().and_then(|attributes| attributes.get(field));
-        let attribute = attribute.ok_or_else(|| SqlError::unsupported("a field of a record in a stored expression"))?;
+        let attribute =
+            attribute.ok_or_else(|| SqlError::unsupported("a field of a record in a stored expression"))?;
         Ok(format!("({}).{}", self.expr(base)?, quote_identifier(&attribute.attname)))
     }
 }

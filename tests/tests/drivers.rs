@@ -86,7 +86,8 @@ fn transactions_savepoints_and_errors() {
 fn portals_are_read_in_pieces_and_by_fetch() {
     with_client(async |_, mut client| {
         let transaction = client.transaction().await.expect("begins");
-        let statement = transaction.prepare("SELECT * FROM generate_series(1, $1::int4)").await.expect("prepares");
+        let statement =
+            transaction.prepare("SELECT * FROM generate_series(1, $1::int4)").await.expect("prepares");
         let portal = transaction.bind(&statement, &[&100i32]).await.expect("binds");
         let first = transaction.query_portal(&portal, 30).await.expect("thirty rows");
         let rest = transaction.query_portal(&portal, 0).await.expect("the others");

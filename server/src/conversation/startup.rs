@@ -294,7 +294,7 @@ mod tests {
             let length = u32::try_from(body.len() + 4).expect("a short packet");
             read_packet(BytesMut::from([&length.to_be_bytes()[..], body].concat().as_slice()))
         };
-        let startup = packet(b"\x00\x03\x00\x02user\0amy\0_pq_.x\01\0\0").expect("a startup packet");
+        let startup = packet(b"\x00\x03\x00\x02user\0amy\0_pq_.x\x001\0\0").expect("a startup packet");
         let Packet::Startup(startup) = startup else { panic!("{startup:?}") };
         assert_eq!((startup.database.as_str(), startup.newer, startup.unknown.len()), ("amy", true, 1));
         assert_eq!(

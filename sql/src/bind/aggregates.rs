@@ -13,8 +13,8 @@ use super::scope::{Clause, ident_name, name_parts};
 use super::walk::each_part;
 use super::{Binder, Typed};
 use crate::bound::{
-    AggregateCall, Expr, ExprKind, Frame, FrameBound, FrameExclude, FrameUnit, OrderBy, RangeId, TypeMod, Window,
-    WindowCall,
+    AggregateCall, Expr, ExprKind, Frame, FrameBound, FrameExclude, FrameUnit, OrderBy, RangeId, TypeMod,
+    Window, WindowCall,
 };
 use crate::catalog::Procedure;
 use crate::oid::types;
@@ -107,7 +107,8 @@ impl Binder<'_> {
         function: &ast::Function,
         list: &ast::FunctionArgumentList,
     ) -> Result<(Arguments, Clauses)> {
-        let star = matches!(list.args.as_slice(), [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)]);
+        let star =
+            matches!(list.args.as_slice(), [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)]);
         let mut arguments = self.arguments(&list.args)?;
         let mut order_by = Vec::new();
         for clause in &list.clauses {
@@ -132,7 +133,10 @@ impl Binder<'_> {
             None => None,
         };
         let distinct = list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct);
-        Ok((arguments, Clauses { order_by, filter, distinct, star, within_group: function.within_group.len() }))
+        Ok((
+            arguments,
+            Clauses { order_by, filter, distinct, star, within_group: function.within_group.len() },
+        ))
     }
 
     fn unknown_or_same(&mut self, typed: Typed) -> Result<Typed> {
@@ -170,8 +174,11 @@ impl Binder<'_> {
             return refuse(format!("WITHIN GROUP is required for ordered-set aggregate {name}"));
         }
         if ordered_set && function.over.is_some() {
-            return Err(error!(FEATURE_NOT_SUPPORTED, "OVER is not supported for ordered-set aggregate {name}")
-                .at(place));
+            return Err(error!(
+                FEATURE_NOT_SUPPORTED,
+                "OVER is not supported for ordered-set aggregate {name}"
+            )
+            .at(place));
         }
         if !ordered_set && clauses.within_group > 0 {
             return refuse(format!("{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP"));
@@ -197,7 +204,8 @@ impl Binder<'_> {
             return self.window_call(resolved.row.oid, values, result, over, clauses, at);
         }
         let filter = clauses.filter;
-        let (direct, order_by) = self.split_ordered(&mut values, clauses.order_by, clauses.within_group, ordered_set);
+        let (direct, order_by) =
+            self.split_ordered(&mut values, clauses.order_by, clauses.within_group, ordered_set);
         if clauses.distinct {
             self.check_distinct(&values, &order_by, at)?;
         }
@@ -205,12 +213,18 @@ impl Binder<'_> {
         let select = self.place_aggregate(level, at)?;
         let aggregated = values.iter().map(|value| &value.expr).chain(order_by.iter().map(|key| &key.expr));
         for part in aggregated.chain(filter.iter().map(|filter| &filter.expr)) {
-            if contains(part, &|part| matches!(&part.kind, ExprKind::Aggregate(inner) if inner.level == select)) {
+            if contains(
+                part,
+                &|part| matches!(&part.kind, ExprKind::Aggregate(inner) if inner.level == select),
+            ) {
                 return Err(error!(GROUPING_ERROR, "aggregate function calls cannot be nested").at(place));
             }
             if contains_window(part) {
-                return Err(error!(GROUPING_ERROR, "aggregate function calls cannot contain window function calls")
-                    .at(place));
+                return Err(error!(
+                    GROUPING_ERROR,
+                    "aggregate function calls cannot contain window function calls"
+                )
+                .at(place));
             }
         }
         let call = AggregateCall {
@@ -266,7 +280,9 @@ impl Binder<'_> {
 
     fn check_distinct(&mut self, values: &[Typed], order_by: &[OrderBy], at: At) -> Result<()> {
         if values.is_empty() {
-            return Err(error!(INVALID_FUNCTION_DEFINITION, "DISTINCT is not supported here").at(self.position(at)));
+            return Err(
+                error!(INVALID_FUNCTION_DEFINITION, "DISTINCT is not supported here").at(self.position(at))
+            );
         }
         for key in order_by {
             if !values.iter().any(|value| value.expr == key.expr) {
@@ -359,7 +375,9 @@ impl Binder<'_> {
             return Err(error!(WRONG_OBJECT_TYPE, "window function {name} requires an OVER clause").at(place));
         };
         if clauses.within_group > 0 {
-            return Err(error!(WRONG_OBJECT_TYPE, "window function {name} cannot have WITHIN GROUP").at(place));
+            return Err(
+                error!(WRONG_OBJECT_TYPE, "window function {name} cannot have WITHIN GROUP").at(place)
+            );
         }
         if clauses.filter.is_some() {
             return Err(error!(
@@ -384,11 +402,16 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let place = self.position(at);
         if clauses.distinct {
-            return Err(error!(FEATURE_NOT_SUPPORTED, "DISTINCT is not implemented for window functions").at(place));
+            return Err(
+                error!(FEATURE_NOT_SUPPORTED, "DISTINCT is not implemented for window functions").at(place)
+            );
         }
         if !clauses.order_by.is_empty() {
-            return Err(error!(FEATURE_NOT_SUPPORTED, "aggregate ORDER BY is not implemented for window functions")
-                .at(place));
+            return Err(error!(
+                FEATURE_NOT_SUPPORTED,
+                "aggregate ORDER BY is not implemented for window functions"
+            )
+            .at(place));
         }
         if values.iter().any(|value| contains_window(&value.expr)) {
             return Err(error!(WINDOWING_ERROR, "window function calls cannot be nested").at(place));
@@ -436,7 +459,8 @@ impl Binder<'_> {
             .find(|(other, _)| *other == name)
             .map(|(_, index)| *index)
             .ok_or_else(|| {
-                error!(UNDEFINED_OBJECT, "window \"{name}\" does not exist").at(self.position_of(ident.span.start))
+                error!(UNDEFINED_OBJECT, "window \"{name}\" does not exist")
+                    .at(self.position_of(ident.span.start))
             })
     }
 
@@ -582,7 +606,9 @@ impl Binder<'_> {
         };
         let level = self.scopes.len() - 1;
         let mut own_column = false;
-        each_column(&offset.expr, &mut |range, _| own_column |= self.range_levels.get(&range) == Some(&level));
+        each_column(&offset.expr, &mut |range, _| {
+            own_column |= self.range_levels.get(&range) == Some(&level)
+        });
         if own_column {
             return Err(error!(INVALID_COLUMN_REFERENCE, "argument of {word} must not contain variables")
                 .at(self.position(at)));
@@ -611,9 +637,12 @@ impl Binder<'_> {
             types::INT8 => &[types::INT8],
             types::FLOAT4 | types::FLOAT8 => &[types::FLOAT8],
             types::NUMERIC => &[types::NUMERIC],
-            types::DATE | types::TIMESTAMP | types::TIMESTAMPTZ | types::TIME | types::TIMETZ | types::INTERVAL => {
-                &[types::INTERVAL]
-            }
+            types::DATE
+            | types::TIMESTAMP
+            | types::TIMESTAMPTZ
+            | types::TIME
+            | types::TIMETZ
+            | types::INTERVAL => &[types::INTERVAL],
             _ => {
                 return Err(error!(
                     FEATURE_NOT_SUPPORTED,

@@ -26,7 +26,11 @@ pub(super) struct Candidate {
 
 impl Binder<'_> {
     /// The candidates to whose parameters the arguments can be converted.
-    pub(super) fn matching_candidates(&self, arguments: &[Oid], candidates: Vec<Candidate>) -> Vec<Candidate> {
+    pub(super) fn matching_candidates(
+        &self,
+        arguments: &[Oid],
+        candidates: Vec<Candidate>,
+    ) -> Vec<Candidate> {
         candidates
             .into_iter()
             .filter(|candidate| self.can_coerce(arguments, &candidate.parameters, Context::Implicit))
@@ -39,7 +43,8 @@ impl Binder<'_> {
             .iter()
             .map(|oid| if *oid == types::UNKNOWN { *oid } else { self.base_type(*oid).oid })
             .collect();
-        let exact = |index: usize, parameter: Oid| bases[index] != types::UNKNOWN && parameter == bases[index];
+        let exact =
+            |index: usize, parameter: Oid| bases[index] != types::UNKNOWN && parameter == bases[index];
         let candidates = keep_best(candidates, bases.len(), exact);
         if let [only] = candidates.as_slice() {
             return Some(only.clone());
@@ -53,8 +58,12 @@ impl Binder<'_> {
         if let [only] = candidates.as_slice() {
             return Some(only.clone());
         }
-        let unknowns: Vec<usize> =
-            bases.iter().enumerate().filter(|(_, oid)| **oid == types::UNKNOWN).map(|(index, _)| index).collect();
+        let unknowns: Vec<usize> = bases
+            .iter()
+            .enumerate()
+            .filter(|(_, oid)| **oid == types::UNKNOWN)
+            .map(|(index, _)| index)
+            .collect();
         if unknowns.is_empty() {
             return None;
         }
@@ -120,7 +129,13 @@ fn keep_best(
     counts: impl Fn(usize, Oid) -> bool,
 ) -> Vec<Candidate> {
     let score = |candidate: &Candidate| {
-        candidate.parameters.iter().take(arguments).enumerate().filter(|(index, oid)| counts(*index, **oid)).count()
+        candidate
+            .parameters
+            .iter()
+            .take(arguments)
+            .enumerate()
+            .filter(|(index, oid)| counts(*index, **oid))
+            .count()
     };
     let best = candidates.iter().map(&score).max().unwrap_or(0);
     candidates.into_iter().filter(|candidate| score(candidate) == best).collect()

@@ -51,12 +51,21 @@ impl Binder<'_> {
         if hashable || self.sort_operators(ty).is_some() {
             return Ok(());
         }
-        Err(error!(UNDEFINED_FUNCTION, "could not identify an equality operator for type {}", self.format_type(ty))
-            .at(self.position(at)))
+        Err(error!(
+            UNDEFINED_FUNCTION,
+            "could not identify an equality operator for type {}",
+            self.format_type(ty)
+        )
+        .at(self.position(at)))
     }
 
     /// Whether a key sorts downwards, and whether NULLs come first.
-    pub(super) fn sort_direction(&self, options: &ast::OrderByOptions, ty: Oid, at: At) -> Result<(bool, bool)> {
+    pub(super) fn sort_direction(
+        &self,
+        options: &ast::OrderByOptions,
+        ty: Oid,
+        at: At,
+    ) -> Result<(bool, bool)> {
         let operators = self.sort_operators(ty);
         let descending = match &options.sort {
             Some(ast::OrderBySort::Using(name)) => return self.sort_using(name, options, ty, at),
@@ -85,7 +94,8 @@ impl Binder<'_> {
     ) -> Result<(bool, bool)> {
         let parts = name_parts(name);
         let symbol = parts.last().cloned().unwrap_or_default();
-        let operator = OperatorName { schema: (parts.len() > 1).then(|| parts[0].clone()), symbol: symbol.clone() };
+        let operator =
+            OperatorName { schema: (parts.len() > 1).then(|| parts[0].clone()), symbol: symbol.clone() };
         let row = self.find_operator(&operator, Some(ty), ty, None, At::NOWHERE)?;
         let btree = self.sort_operators(self.base_type(row.oprleft).oid);
         let descending = match btree {
@@ -170,7 +180,11 @@ impl Binder<'_> {
     }
 
     /// Binds ORDER BY of a select.
-    pub(super) fn order_by(&mut self, order_by: &ast::OrderBy, entries: &mut Vec<Entry>) -> Result<Vec<SortKey>> {
+    pub(super) fn order_by(
+        &mut self,
+        order_by: &ast::OrderBy,
+        entries: &mut Vec<Entry>,
+    ) -> Result<Vec<SortKey>> {
         let ast::OrderByKind::Expressions(keys) = &order_by.kind else {
             return Err(SqlError::unsupported("ORDER BY ALL"));
         };
@@ -224,7 +238,12 @@ impl Binder<'_> {
         }
     }
 
-    fn distinct_on(&mut self, trees: &[Tree], entries: &mut Vec<Entry>, sort: &[SortKey]) -> Result<Distinct> {
+    fn distinct_on(
+        &mut self,
+        trees: &[Tree],
+        entries: &mut Vec<Entry>,
+        sort: &[SortKey],
+    ) -> Result<Distinct> {
         let mut targets = Vec::new();
         for tree in trees {
             let tree = match tree {
@@ -334,7 +353,9 @@ impl Binder<'_> {
             };
             let items = &self.scope_ref().items;
             let ranges = match &lock.of {
-                None => items.iter().filter(|item| item.system.is_some()).filter_map(|item| item.range).collect(),
+                None => {
+                    items.iter().filter(|item| item.system.is_some()).filter_map(|item| item.range).collect()
+                }
                 Some(name) => {
                     let parts = name_parts(name);
                     let wanted = parts.last().cloned().unwrap_or_default();

@@ -136,7 +136,10 @@ impl Binder<'_> {
             return Ok(input);
         }
         match target.oid {
-            types::ANY | types::ANYELEMENT | types::ANYNONARRAY | types::ANYCOMPATIBLE
+            types::ANY
+            | types::ANYELEMENT
+            | types::ANYNONARRAY
+            | types::ANYCOMPATIBLE
             | types::ANYCOMPATIBLENONARRAY => return Ok(input),
             polymorphic if is_polymorphic(polymorphic) && source != types::UNKNOWN => {
                 let base = self.base_type(source).oid;
@@ -178,7 +181,13 @@ impl Binder<'_> {
             .at(self.position(at))
     }
 
-    fn coerce_along(&mut self, input: Typed, target: TypeMod, pathway: Pathway, context: Context) -> Result<Typed> {
+    fn coerce_along(
+        &mut self,
+        input: Typed,
+        target: TypeMod,
+        pathway: Pathway,
+        context: Context,
+    ) -> Result<Typed> {
         let mut base = self.base_type(target.oid);
         if base.oid == target.oid {
             base.modifier = target.modifier;
@@ -197,7 +206,13 @@ impl Binder<'_> {
     }
 
     /// A value that needs no conversion besides a domain's checks.
-    fn to_domain_from(&mut self, input: Typed, target: Oid, base: TypeMod, context: Context) -> Result<Typed> {
+    fn to_domain_from(
+        &mut self,
+        input: Typed,
+        target: Oid,
+        base: TypeMod,
+        context: Context,
+    ) -> Result<Typed> {
         if base.oid == target {
             return Ok(input);
         }
@@ -238,7 +253,13 @@ impl Binder<'_> {
     }
 
     /// Converts by a function, through text, or element by element.
-    fn convert(&mut self, input: Typed, target: TypeMod, pathway: Pathway, context: Context) -> Result<Typed> {
+    fn convert(
+        &mut self,
+        input: Typed,
+        target: TypeMod,
+        pathway: Pathway,
+        context: Context,
+    ) -> Result<Typed> {
         let at = input.at;
         match pathway {
             Pathway::Relabel => Ok(self.relabel(input, target)),
@@ -254,7 +275,8 @@ impl Binder<'_> {
                     .coerce_to_target(placeholder, element_type, context)?
                     .ok_or_else(|| self.cannot_cast(source, element_target, at))?;
                 let derived = self.derive([&input])?;
-                let kind = ExprKind::ConvertArray { array: Box::new(input.expr), element: Box::new(element.expr) };
+                let kind =
+                    ExprKind::ConvertArray { array: Box::new(input.expr), element: Box::new(element.expr) };
                 Ok(self.collate_result(Typed::new(kind, target, at), derived))
             }
         }
@@ -282,7 +304,12 @@ impl Binder<'_> {
     }
 
     /// Applies a type's modifier by its length-coercion function.
-    pub(super) fn apply_modifier(&mut self, input: Typed, target: TypeMod, context: Context) -> Result<Typed> {
+    pub(super) fn apply_modifier(
+        &mut self,
+        input: Typed,
+        target: TypeMod,
+        context: Context,
+    ) -> Result<Typed> {
         if target.modifier == input.expr.ty.modifier {
             return Ok(input);
         }
@@ -320,7 +347,9 @@ impl Binder<'_> {
     fn record_to_composite(&mut self, input: Typed, target: Oid, context: Context) -> Result<Typed> {
         let at = input.at;
         let fields: Vec<Typed> = match &input.expr.kind {
-            ExprKind::Row(fields) => fields.iter().map(|field| self.with_expr_collation(field.clone(), at)).collect(),
+            ExprKind::Row(fields) => {
+                fields.iter().map(|field| self.with_expr_collation(field.clone(), at)).collect()
+            }
             _ => match self.record_shape(&input.expr) {
                 Some(shape) => shape
                     .iter()
@@ -333,7 +362,8 @@ impl Binder<'_> {
         let base = self.base_type(target);
         let relation = self.composite_relation(target).unwrap_or_default();
         let attributes = self.catalog().attributes(relation);
-        let refuse = |detail: String, binder: &Self| binder.cannot_cast(types::RECORD, target, at).detail(detail);
+        let refuse =
+            |detail: String, binder: &Self| binder.cannot_cast(types::RECORD, target, at).detail(detail);
         let mut converted = Vec::with_capacity(attributes.len());
         let mut fields = fields.into_iter();
         for (index, attribute) in attributes.iter().enumerate() {

@@ -49,7 +49,9 @@ impl Binder<'_> {
         } else if operand.strength == derived.strength && collation != derived.collation {
             match operand.strength {
                 Strength::None | Strength::Conflict => {}
-                Strength::Implicit if derived.collation == collations::DEFAULT => derived.collation = collation,
+                Strength::Implicit if derived.collation == collations::DEFAULT => {
+                    derived.collation = collation
+                }
                 Strength::Implicit if collation == collations::DEFAULT => {}
                 Strength::Implicit => {
                     *derived = Derived { collation: Oid::INVALID, strength: Strength::Conflict };

@@ -168,7 +168,13 @@ impl Binder<'_> {
     }
 
     /// `a op ANY|ALL (array or subquery)`.
-    fn quantified(&mut self, left: &Tree, op: &ast::BinaryOperator, right: &Tree, any: bool) -> Result<Typed> {
+    fn quantified(
+        &mut self,
+        left: &Tree,
+        op: &ast::BinaryOperator,
+        right: &Tree,
+        any: bool,
+    ) -> Result<Typed> {
         let name = binary_name(op);
         if let Tree::Subquery(query) = right {
             return self.compare_subquery(left, &name, query, any, false);
@@ -179,7 +185,13 @@ impl Binder<'_> {
     }
 
     /// `scalar op ANY|ALL (array)`.
-    fn array_comparison(&mut self, name: &OperatorName, scalar: Typed, array: Typed, any: bool) -> Result<Typed> {
+    fn array_comparison(
+        &mut self,
+        name: &OperatorName,
+        scalar: Typed,
+        array: Typed,
+        any: bool,
+    ) -> Result<Typed> {
         let (at, array_at) = (scalar.at, array.at);
         let place = || position::of_operator(self.context.text, &name.symbol, Some(at), array_at);
         let array_type = array.type_oid();
@@ -195,7 +207,8 @@ impl Binder<'_> {
         let mut declared = [operator.oprleft, operator.oprright];
         let result = self.resolve_polymorphic(&actual, &mut declared, operator.oprresult)?;
         if result != types::BOOL {
-            return Err(error!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires operator to yield boolean").at(place()));
+            return Err(error!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires operator to yield boolean")
+                .at(place()));
         }
         let array_target =
             if super::coerce::is_polymorphic(declared[1]) { array_type } else { self.array_of(declared[1])? };
@@ -215,15 +228,18 @@ impl Binder<'_> {
     pub(super) fn row_fields(&mut self, tree: &Tree) -> Result<Vec<Typed>> {
         match tree {
             Tree::Tuple(items) => items.iter().map(|item| self.expr(item)).collect(),
-            Tree::Function(ast::Function { args: ast::FunctionArguments::List(list), .. }) if is_row(tree) => {
+            Tree::Function(ast::Function { args: ast::FunctionArguments::List(list), .. })
+                if is_row(tree) =>
+            {
                 Ok(self.arguments(&list.args)?.values)
             }
             other => {
                 let typed = self.expr(other)?;
                 match typed.expr.kind {
-                    ExprKind::Row(fields) => {
-                        Ok(fields.into_iter().map(|field| self.with_expr_collation(field, typed.at)).collect())
-                    }
+                    ExprKind::Row(fields) => Ok(fields
+                        .into_iter()
+                        .map(|field| self.with_expr_collation(field, typed.at))
+                        .collect()),
                     _ => Ok(vec![typed]),
                 }
             }
@@ -235,13 +251,20 @@ impl Binder<'_> {
             return Ok(());
         }
         let place = right.first().map_or(at, |field| field.at);
-        Err(error!(SYNTAX_ERROR, "unequal number of entries in row expressions")
-            .at(position::of_operator(self.context.text, "=", Some(at), place).or_else(|| self.position(at))))
+        Err(error!(SYNTAX_ERROR, "unequal number of entries in row expressions").at(position::of_operator(
+            self.context.text,
+            "=",
+            Some(at),
+            place,
+        )
+        .or_else(|| self.position(at))))
     }
 
     /// `(a, b) op (c, d)`.
     pub(super) fn row_comparison(&mut self, name: &OperatorName, left: &Tree, right: &Tree) -> Result<Typed> {
-        if is_row(left) && let Tree::Subquery(query) = right {
+        if is_row(left)
+            && let Tree::Subquery(query) = right
+        {
             return self.compare_row_subquery(left, name, query);
         }
         if !(is_row(left) && is_row(right)) {
@@ -255,7 +278,12 @@ impl Binder<'_> {
     }
 
     /// Compares rows column by column.
-    pub(super) fn compare_rows(&mut self, name: &OperatorName, left: Vec<Typed>, right: Vec<Typed>) -> Result<Typed> {
+    pub(super) fn compare_rows(
+        &mut self,
+        name: &OperatorName,
+        left: Vec<Typed>,
+        right: Vec<Typed>,
+    ) -> Result<Typed> {
         let at = left.first().map_or(At::NOWHERE, |field| field.at);
         self.same_length(&left, &right, at)?;
         if left.is_empty() {
@@ -277,15 +305,19 @@ impl Binder<'_> {
                             "row comparison operator must yield type boolean, not type {}",
                             self.format_type(test.type_oid())
                         )
-                        .at(position::of_operator(self.context.text, &name.symbol, Some(place), right_at)));
+                        .at(position::of_operator(
+                            self.context.text,
+                            &name.symbol,
+                            Some(place),
+                            right_at,
+                        )));
                     }
                     tests.push(test);
                 }
                 if name.symbol != "=" && name.symbol != "<>" && tests.len() > 1 {
                     return Err(error!(
                         FEATURE_NOT_SUPPORTED,
-                        "could not determine interpretation of row comparison operator {}",
-                        name.symbol
+                        "could not determine interpretation of row comparison operator {}", name.symbol
                     )
                     .hint("Row comparison operators must be associated with btree operator families.")
                     .at(self.position(at)));
@@ -334,7 +366,8 @@ impl Binder<'_> {
             return Err(crate::SqlError::internal("an operator is a call"));
         };
         if ty.oid != types::BOOL {
-            return Err(error!(DATATYPE_MISMATCH, "NULLIF requires = operator to yield boolean").at(self.position(at)));
+            return Err(error!(DATATYPE_MISMATCH, "NULLIF requires = operator to yield boolean")
+                .at(self.position(at)));
         }
         let ty = call.arguments.first().map_or(original.expr.ty, |first| first.ty);
         let derived = self.derive([&original])?;

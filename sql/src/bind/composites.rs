@@ -40,7 +40,8 @@ impl Binder<'_> {
                 }
                 AccessExpr::Dot(_) => return Err(SqlError::unsupported("this field selection")),
                 AccessExpr::Subscript(_) => {
-                    let count = rest.iter().take_while(|access| matches!(access, AccessExpr::Subscript(_))).count();
+                    let count =
+                        rest.iter().take_while(|access| matches!(access, AccessExpr::Subscript(_))).count();
                     let subscripts: Vec<&ast::Subscript> = rest[..count]
                         .iter()
                         .filter_map(|access| match access {
@@ -67,13 +68,20 @@ impl Binder<'_> {
             return Ok(call);
         }
         if let ExprKind::WholeRow(range) = value.expr.kind
-            && let Some(item) = self.scopes.iter().flat_map(|scope| &scope.items).find(|item| item.range == Some(range))
+            && let Some(item) =
+                self.scopes.iter().flat_map(|scope| &scope.items).find(|item| item.range == Some(range))
         {
-            return Err(error!(UNDEFINED_COLUMN, "column {}.{name} does not exist", item.name).at(self.position(at)));
+            return Err(
+                error!(UNDEFINED_COLUMN, "column {}.{name} does not exist", item.name).at(self.position(at))
+            );
         }
         if self.composite_relation(ty).is_some() {
-            return Err(error!(UNDEFINED_COLUMN, "column \"{name}\" not found in data type {}", self.format_type(ty))
-                .at(self.position(at)));
+            return Err(error!(
+                UNDEFINED_COLUMN,
+                "column \"{name}\" not found in data type {}",
+                self.format_type(ty)
+            )
+            .at(self.position(at)));
         }
         if ty == types::RECORD {
             return Err(error!(UNDEFINED_COLUMN, "could not identify column \"{name}\" in record data type")
@@ -93,8 +101,7 @@ impl Binder<'_> {
         let Some(index) = shape.iter().position(|field| field.name == name) else { return Ok(None) };
         // A field of a whole row is that row's column.
         if let ExprKind::WholeRow(range) = value.expr.kind {
-            let mut typed =
-                Typed::new(ExprKind::Column { range, column: index }, shape[index].ty, at);
+            let mut typed = Typed::new(ExprKind::Column { range, column: index }, shape[index].ty, at);
             typed = super::expressions::implicit(typed, shape[index].collation);
             return Ok(Some(typed));
         }
@@ -164,7 +171,11 @@ impl Binder<'_> {
         for (index, (oid, mode)) in all.iter().zip(modes).enumerate() {
             if matches!(mode, 'o' | 'b' | 't') {
                 let oid = &self.resolve_polymorphic(&actual, &mut row.proargtypes.clone(), *oid).ok()?;
-                let name = row.proargnames.as_ref().and_then(|names| names.get(index)).filter(|name| !name.is_empty());
+                let name = row
+                    .proargnames
+                    .as_ref()
+                    .and_then(|names| names.get(index))
+                    .filter(|name| !name.is_empty());
                 fields.push(RecordField {
                     name: name.cloned().unwrap_or_else(|| format!("column{}", fields.len() + 1)),
                     ty: TypeMod::plain(*oid),
@@ -172,15 +183,16 @@ impl Binder<'_> {
                 });
             }
         }
-        (fields.len() > 1 || row.prorettype == types::RECORD).then_some(fields).filter(|fields| !fields.is_empty())
+        (fields.len() > 1 || row.prorettype == types::RECORD)
+            .then_some(fields)
+            .filter(|fields| !fields.is_empty())
     }
 
     /// `value[i]`, `value[i:j]`.
     fn subscript(&mut self, value: Typed, subscripts: &[&ast::Subscript]) -> Result<Typed> {
         let at = value.at;
         let base = self.base_type(value.type_oid());
-        let value =
-            if base.oid == value.type_oid() { value } else { self.relabel(value, base) };
+        let value = if base.oid == value.type_oid() { value } else { self.relabel(value, base) };
         if base.oid == types::JSONB {
             return self.json_subscript(value, subscripts);
         }
@@ -231,9 +243,10 @@ impl Binder<'_> {
         let index = self.expr(tree)?;
         let (source, at) = (index.type_oid(), index.at);
         let _ = source;
-        let index = self
-            .coerce_to_target(index, TypeMod::plain(types::INT4), Context::Assignment)?
-            .ok_or_else(|| error!(DATATYPE_MISMATCH, "array subscript must have type integer").at(self.position(at)))?;
+        let index =
+            self.coerce_to_target(index, TypeMod::plain(types::INT4), Context::Assignment)?.ok_or_else(
+                || error!(DATATYPE_MISMATCH, "array subscript must have type integer").at(self.position(at)),
+            )?;
         Ok(index.expr)
     }
 

@@ -83,8 +83,12 @@ impl Binder<'_> {
         match op {
             BinaryOperator::And | BinaryOperator::Or => return self.logic(tree, op),
             BinaryOperator::Overlaps => return self.overlaps(left, right),
-            BinaryOperator::Eq | BinaryOperator::NotEq | BinaryOperator::Lt | BinaryOperator::LtEq
-            | BinaryOperator::Gt | BinaryOperator::GtEq
+            BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
                 if is_row(left) || is_row(right) =>
             {
                 return self.row_comparison(&binary_name(op), left, right);
@@ -154,7 +158,9 @@ impl Binder<'_> {
     /// A cast; ARRAY and ROW constructors learn their element types from it.
     fn cast_tree(&mut self, tree: &Tree, target: TypeMod, kind: &ast::CastKind) -> Result<Typed> {
         let input = match tree {
-            Tree::Array(array) if self.base_element_type(target.oid).is_some() => self.array(array, Some(target))?,
+            Tree::Array(array) if self.base_element_type(target.oid).is_some() => {
+                self.array(array, Some(target))?
+            }
             _ => self.expr(tree)?,
         };
         let (source, at) = (input.type_oid(), input.at);
@@ -180,8 +186,11 @@ impl Binder<'_> {
             }
             arguments.push(i32::try_from(precision).unwrap_or(i32::MAX));
         }
-        let modifier =
-            if arguments.is_empty() { -1 } else { crate::types::modifier_from_arguments(types::INTERVAL, &arguments)? };
+        let modifier = if arguments.is_empty() {
+            -1
+        } else {
+            crate::types::modifier_from_arguments(types::INTERVAL, &arguments)?
+        };
         let input = self.expr(&interval.value)?;
         let at = input.at;
         self.cast(input, TypeMod { oid: types::INTERVAL, modifier }, at)

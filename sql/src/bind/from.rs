@@ -7,7 +7,8 @@ use sqlparser::ast;
 use super::aggregates::each_column;
 use super::position::At;
 use super::scope::{
-    Clause, CteState, NamespaceItem, RecordField, ScopeColumn, at_ident, ident_name, name_location, name_parts,
+    Clause, CteState, NamespaceItem, RecordField, ScopeColumn, at_ident, ident_name, name_location,
+    name_parts,
 };
 use super::{Binder, Typed};
 use crate::bound::{
@@ -48,7 +49,12 @@ impl Binder<'_> {
     ///
     /// # Errors
     /// `42712` when one is there already.
-    pub(super) fn add_items(&mut self, names: Vec<NamespaceItem>, lateral_only: bool, lateral_ok: bool) -> Result<()> {
+    pub(super) fn add_items(
+        &mut self,
+        names: Vec<NamespaceItem>,
+        lateral_only: bool,
+        lateral_ok: bool,
+    ) -> Result<()> {
         self.refuse_same_names(&names)?;
         let scope = self.scope();
         scope.items.extend(names.into_iter().map(|item| NamespaceItem { lateral_only, lateral_ok, ..item }));
@@ -66,7 +72,10 @@ impl Binder<'_> {
                 let different_schemas =
                     item.relation.is_some() && other.relation.is_some() && item.relation != other.relation;
                 if same && !different_schemas {
-                    return Err(error!(DUPLICATE_ALIAS, "table name \"{}\" specified more than once", item.name));
+                    return Err(error!(
+                        DUPLICATE_ALIAS,
+                        "table name \"{}\" specified more than once", item.name
+                    ));
                 }
             }
         }
@@ -185,7 +194,11 @@ impl Binder<'_> {
     }
 
     /// Renames an item and its columns.
-    pub(super) fn apply_alias(&self, item: &mut NamespaceItem, alias: Option<&ast::TableAlias>) -> Result<()> {
+    pub(super) fn apply_alias(
+        &self,
+        item: &mut NamespaceItem,
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<()> {
         let Some(alias) = alias else { return Ok(()) };
         let name = ident_name(&alias.name);
         if !name.is_empty() {
@@ -209,7 +222,12 @@ impl Binder<'_> {
     }
 
     /// The names that the output of a query brings.
-    pub(super) fn output_names(&mut self, name: &str, range: RangeId, columns: &[OutputColumn]) -> NamespaceItem {
+    pub(super) fn output_names(
+        &mut self,
+        name: &str,
+        range: RangeId,
+        columns: &[OutputColumn],
+    ) -> NamespaceItem {
         let mut fields = Vec::with_capacity(columns.len());
         let columns = columns
             .iter()
@@ -218,7 +236,11 @@ impl Binder<'_> {
                 if let Some(origin) = output.origin {
                     self.origins.insert((range, column), origin);
                 }
-                fields.push(RecordField { name: output.name.clone(), ty: output.ty, collation: output.collation });
+                fields.push(RecordField {
+                    name: output.name.clone(),
+                    ty: output.ty,
+                    collation: output.collation,
+                });
                 ScopeColumn {
                     name: output.name.clone(),
                     expr: Expr {
@@ -299,7 +321,11 @@ impl Binder<'_> {
     }
 
     /// A reference to a WITH query, when the name is one's.
-    fn cte_reference(&mut self, ident: &ast::Ident, alias: Option<&ast::TableAlias>) -> Result<Option<Bound>> {
+    fn cte_reference(
+        &mut self,
+        ident: &ast::Ident,
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<Option<Bound>> {
         let name = ident_name(ident);
         let found = self.scopes.iter_mut().rev().find_map(|scope| {
             scope.ctes.iter_mut().rev().find(|cte| cte.name == name && cte.state != CteState::NotYet)
@@ -308,8 +334,11 @@ impl Binder<'_> {
         cte.references += 1;
         let cte = cte.clone();
         if cte.state == CteState::WithoutColumns {
-            return Err(error!(FEATURE_NOT_SUPPORTED, "WITH query \"{name}\" does not have a RETURNING clause")
-                .at(self.position(at_ident(ident))));
+            return Err(error!(
+                FEATURE_NOT_SUPPORTED,
+                "WITH query \"{name}\" does not have a RETURNING clause"
+            )
+            .at(self.position(at_ident(ident))));
         }
         let range = self.new_range();
         let mut names = self.output_names(&name, range, &cte.columns);
@@ -509,7 +538,8 @@ impl Binder<'_> {
         let (ExprKind::Call(call) | ExprKind::SetReturning(call)) = &call.expr.kind else { return None };
         let row = self.catalog().function(call.function)?;
         let names = row.proargnames.as_ref()?;
-        let mut outs = row.proargmodes.as_ref()?.iter().enumerate().filter(|(_, mode)| matches!(mode, 'o' | 'b' | 't'));
+        let mut outs =
+            row.proargmodes.as_ref()?.iter().enumerate().filter(|(_, mode)| matches!(mode, 'o' | 'b' | 't'));
         let (index, _) = outs.next()?;
         if outs.next().is_some() {
             return None;

@@ -96,8 +96,11 @@ impl Binder<'_> {
                 ast::FunctionArg::Named { name, arg, .. } => {
                     let name_text = ident_name(name);
                     if arguments.names.contains(&name_text) {
-                        return Err(error!(SYNTAX_ERROR, "argument name \"{name_text}\" used more than once")
-                            .at(self.position_of(name.span.start)));
+                        return Err(error!(
+                            SYNTAX_ERROR,
+                            "argument name \"{name_text}\" used more than once"
+                        )
+                        .at(self.position_of(name.span.start)));
                     }
                     arguments.values.push(self.argument(arg)?);
                     arguments.names.push(name_text);
@@ -113,11 +116,16 @@ impl Binder<'_> {
                         arg => arguments.values.push(self.argument(arg)?),
                     }
                 }
-                ast::FunctionArg::ExprNamed { .. } => return Err(SqlError::unsupported("this argument syntax")),
+                ast::FunctionArg::ExprNamed { .. } => {
+                    return Err(SqlError::unsupported("this argument syntax"));
+                }
             }
         }
         if arguments.values.len() > ARGUMENTS_MAX {
-            return Err(error!(TOO_MANY_ARGUMENTS, "cannot pass more than {ARGUMENTS_MAX} arguments to a function"));
+            return Err(error!(
+                TOO_MANY_ARGUMENTS,
+                "cannot pass more than {ARGUMENTS_MAX} arguments to a function"
+            ));
         }
         Ok(arguments)
     }
@@ -249,7 +257,9 @@ impl Binder<'_> {
             let last = actual.last().copied().unwrap_or_default();
             if self.base_element_type(last).is_none() && last != types::UNKNOWN {
                 let place = arguments.values.last().map_or(at, |value| value.at);
-                return Err(error!(DATATYPE_MISMATCH, "VARIADIC argument must be an array").at(self.position(place)));
+                return Err(
+                    error!(DATATYPE_MISMATCH, "VARIADIC argument must be an array").at(self.position(place))
+                );
             }
         }
         let mut values = self.convert_arguments(arguments.values, &declared)?;
@@ -273,12 +283,18 @@ impl Binder<'_> {
     }
 
     /// Appends the defaults of omitted parameters, in the order of `candidate.positions` when there is one.
-    fn add_defaults(&mut self, row: &Procedure, candidate: &Candidate, values: &mut Vec<Typed>) -> Result<()> {
+    fn add_defaults(
+        &mut self,
+        row: &Procedure,
+        candidate: &Candidate,
+        values: &mut Vec<Typed>,
+    ) -> Result<()> {
         if candidate.default_count == 0 {
             return Ok(());
         }
         let defaults = self.function_defaults(row)?;
-        let first = usize::try_from(row.pronargs).unwrap_or(0) - defaults.len().min(usize::try_from(row.pronargs).unwrap_or(0));
+        let first = usize::try_from(row.pronargs).unwrap_or(0)
+            - defaults.len().min(usize::try_from(row.pronargs).unwrap_or(0));
         for index in values.len()..values.len() + candidate.default_count {
             let parameter = candidate.positions.as_ref().map_or(index, |positions| positions[index]);
             let default = parameter
@@ -479,8 +495,10 @@ impl Binder<'_> {
         at: At,
     ) -> Result<()> {
         let name = name.join(".");
-        let ordered = list.clauses.iter().any(|clause| matches!(clause, ast::FunctionArgumentClause::OrderBy(_)));
-        let star = matches!(list.args.as_slice(), [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)]);
+        let ordered =
+            list.clauses.iter().any(|clause| matches!(clause, ast::FunctionArgumentClause::OrderBy(_)));
+        let star =
+            matches!(list.args.as_slice(), [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)]);
         let what = if star {
             format!("{name}(*) specified, but {name} is not an aggregate function")
         } else if list.duplicate_treatment == Some(ast::DuplicateTreatment::Distinct) {
@@ -558,9 +576,7 @@ fn named_positions(row: &Procedure, count: usize, names: &[String], defaults: us
     }
     let parameter_names = row.proargnames.as_ref()?;
     let modes = row.proargmodes.as_ref();
-    let is_input = |index: usize| {
-        modes.is_none_or(|modes| matches!(modes.get(index), Some('i' | 'b' | 'v')))
-    };
+    let is_input = |index: usize| modes.is_none_or(|modes| matches!(modes.get(index), Some('i' | 'b' | 'v')));
     let mut positions: Vec<usize> = (0..count - names.len()).collect();
     for name in names {
         let inputs = (0..parameter_names.len()).filter(|index| is_input(*index));

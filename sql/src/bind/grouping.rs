@@ -19,7 +19,11 @@ const GROUPING_SETS_MAX: usize = 4096;
 
 impl Binder<'_> {
     /// Binds GROUP BY.
-    pub(super) fn group_by(&mut self, group_by: &ast::GroupByExpr, entries: &mut Vec<Entry>) -> Result<GroupBy> {
+    pub(super) fn group_by(
+        &mut self,
+        group_by: &ast::GroupByExpr,
+        entries: &mut Vec<Entry>,
+    ) -> Result<GroupBy> {
         let trees = match group_by {
             ast::GroupByExpr::Expressions(trees, modifiers) if modifiers.is_empty() => trees,
             _ => return Err(SqlError::unsupported("this form of GROUP BY")),
@@ -30,7 +34,10 @@ impl Binder<'_> {
             let alternatives = self.grouping_item(tree, entries, &mut bound.keys)?;
             sets = cross(&sets, &alternatives);
             if sets.len() > GROUPING_SETS_MAX {
-                return Err(error!(STATEMENT_TOO_COMPLEX, "too many grouping sets present (maximum {GROUPING_SETS_MAX})"));
+                return Err(error!(
+                    STATEMENT_TOO_COMPLEX,
+                    "too many grouping sets present (maximum {GROUPING_SETS_MAX})"
+                ));
             }
         }
         if !trees.is_empty() {
@@ -111,8 +118,13 @@ impl Binder<'_> {
             entries.truncate(visible);
         }
         if let Some(what) = refused_in_keys(&typed.expr, self.scope_ref().select) {
-            let code = if what.starts_with("window") { crate::SqlState::WINDOWING_ERROR } else { crate::SqlState::GROUPING_ERROR };
-            return Err(SqlError::new(code, format!("{what} are not allowed in GROUP BY")).at(self.position(typed.at)));
+            let code = if what.starts_with("window") {
+                crate::SqlState::WINDOWING_ERROR
+            } else {
+                crate::SqlState::GROUPING_ERROR
+            };
+            return Err(SqlError::new(code, format!("{what} are not allowed in GROUP BY"))
+                .at(self.position(typed.at)));
         }
         self.require_equality(typed.type_oid(), typed.at)?;
         if let Some(key) = keys.iter().position(|key| *key == typed.expr) {
@@ -134,7 +146,8 @@ impl Binder<'_> {
         for entry in entries.iter_mut() {
             settle_grouping(&mut entry.typed.expr, &groupings);
         }
-        let mut all: Vec<(&Expr, At)> = entries.iter().map(|entry| (&entry.typed.expr, entry.typed.at)).collect();
+        let mut all: Vec<(&Expr, At)> =
+            entries.iter().map(|entry| (&entry.typed.expr, entry.typed.at)).collect();
         let mut having = having;
         if let Some(having) = having.as_deref_mut() {
             settle_grouping(&mut having.expr, &groupings);
@@ -187,7 +200,9 @@ impl Binder<'_> {
                 }
                 return Ok(());
             }
-            ExprKind::Column { range, column } => return self.check_column(*range, Some(*column), keys, at, in_subquery),
+            ExprKind::Column { range, column } => {
+                return self.check_column(*range, Some(*column), keys, at, in_subquery);
+            }
             ExprKind::WholeRow(range) | ExprKind::SystemColumn { range, .. } => {
                 return self.check_column(*range, None, keys, at, in_subquery);
             }
@@ -214,14 +229,18 @@ impl Binder<'_> {
         if self.range_levels.get(&range) != Some(&(self.scopes.len() - 1)) {
             return Ok(());
         }
-        let Some(item) = self.scope_ref().items.iter().find(|item| item.range == Some(range)) else { return Ok(()) };
+        let Some(item) = self.scope_ref().items.iter().find(|item| item.range == Some(range)) else {
+            return Ok(());
+        };
         if let Some(relation) = item.system
             && self.primary_key_grouped(relation, range, keys)
         {
             return Ok(());
         }
         let name = match column {
-            Some(column) => format!("{}.{}", item.name, item.columns.get(column).map_or("", |column| &column.name)),
+            Some(column) => {
+                format!("{}.{}", item.name, item.columns.get(column).map_or("", |column| &column.name))
+            }
             None => format!("{}.*", item.name),
         };
         let reference = self.scope_ref().references.iter().filter(|reference| {
@@ -234,7 +253,8 @@ impl Binder<'_> {
             (place.location.line, place.location.column) >= (at.location.line, at.location.column)
         };
         let places: Vec<At> = reference.map(|reference| reference.at).collect();
-        let place = places.iter().copied().find(|place| after(place)).or(places.first().copied()).unwrap_or(at);
+        let place =
+            places.iter().copied().find(|place| after(place)).or(places.first().copied()).unwrap_or(at);
         let error = if in_subquery {
             error!(GROUPING_ERROR, "subquery uses ungrouped column \"{name}\" from outer query")
         } else {
@@ -289,7 +309,9 @@ fn settle_grouping(expr: &mut Expr, groupings: &[Vec<usize>]) {
 }
 
 fn cross(left: &[Vec<usize>], right: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    left.iter().flat_map(|first| right.iter().map(move |second| union(&[first.clone(), second.clone()]))).collect()
+    left.iter()
+        .flat_map(|first| right.iter().map(move |second| union(&[first.clone(), second.clone()])))
+        .collect()
 }
 
 fn union(sets: &[Vec<usize>]) -> Vec<usize> {

@@ -10,8 +10,8 @@ use super::scope::{Clause, NamespaceItem, ScopeColumn, ident_name, name_location
 use super::views::TargetTable;
 use super::{Binder, Typed};
 use crate::bound::{
-    Call, Cte, Distinct, Expr, ExprKind, FromItem, GroupBy, Modify, ModifyAction, OnConflict, OutputColumn, Query,
-    QueryBody, Select, Target, TypeMod,
+    Call, Cte, Distinct, Expr, ExprKind, FromItem, GroupBy, Modify, ModifyAction, OnConflict, OutputColumn,
+    Query, QueryBody, Select, Target, TypeMod,
 };
 use crate::catalog::Attribute;
 use crate::oid::{namespaces, relations, types};
@@ -119,11 +119,14 @@ impl Binder<'_> {
             }
             if bound.len() != width {
                 let at = bound.iter().flatten().next().map_or(At::NOWHERE, |value| value.at);
-                return Err(error!(SYNTAX_ERROR, "VALUES lists must all be the same length").at(self.position(at)));
+                return Err(
+                    error!(SYNTAX_ERROR, "VALUES lists must all be the same length").at(self.position(at))
+                );
             }
             let places: Vec<At> =
                 bound.iter().map(|value| value.as_ref().map_or(At::NOWHERE, |value| value.at)).collect();
-            let columns = self.matching_columns(named, &places, named.iter().any(|column| column.at != At::NOWHERE))?;
+            let columns =
+                self.matching_columns(named, &places, named.iter().any(|column| column.at != At::NOWHERE))?;
             rows.push(self.whole_row_of(target, columns, bound, overriding)?);
         }
         // A row that returns a set is a select of its own.
@@ -246,7 +249,12 @@ impl Binder<'_> {
             .collect()
     }
 
-    pub(super) fn select_of(&mut self, from: Option<FromItem>, row: Vec<Expr>, columns: &[OutputColumn]) -> Select {
+    pub(super) fn select_of(
+        &mut self,
+        from: Option<FromItem>,
+        row: Vec<Expr>,
+        columns: &[OutputColumn],
+    ) -> Select {
         let targets = row
             .into_iter()
             .zip(columns)
@@ -286,8 +294,17 @@ impl Binder<'_> {
             .find(|row| row.pronamespace == namespaces::PG_CATALOG)
             .map(|row| row.oid)
             .ok_or_else(|| SqlError::internal("nextval is built in"))?;
-        let argument = self.constant(Value::Integer(i64::from(sequence.0)), TypeMod::plain(types::REGCLASS), At::NOWHERE);
-        let call = Call { function: nextval, arguments: vec![argument.expr], collation: Oid::INVALID, position: None };
+        let argument = self.constant(
+            Value::Integer(i64::from(sequence.0)),
+            TypeMod::plain(types::REGCLASS),
+            At::NOWHERE,
+        );
+        let call = Call {
+            function: nextval,
+            arguments: vec![argument.expr],
+            collation: Oid::INVALID,
+            position: None,
+        };
         let typed = Typed::new(ExprKind::Call(call), TypeMod::plain(types::INT8), At::NOWHERE);
         let ty = TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod };
         Ok(self.assign_value(typed, ty, &attribute.attname)?.expr)
@@ -392,12 +409,14 @@ impl Binder<'_> {
                 let found = constraints.iter().find(|row| row.conname == wanted).ok_or_else(|| {
                     error!(
                         UNDEFINED_OBJECT,
-                        "constraint \"{wanted}\" for table \"{}\" does not exist",
-                        target.written
+                        "constraint \"{wanted}\" for table \"{}\" does not exist", target.written
                     )
                 })?;
                 if !matches!(found.contype, 'p' | 'u' | 'x') {
-                    return Err(error!(WRONG_OBJECT_TYPE, "constraint in ON CONFLICT clause has no associated index"));
+                    return Err(error!(
+                        WRONG_OBJECT_TYPE,
+                        "constraint in ON CONFLICT clause has no associated index"
+                    ));
                 }
                 Ok(vec![found.conindid])
             }
@@ -414,13 +433,17 @@ impl Binder<'_> {
         let mut positions = Vec::new();
         let mut exprs = Vec::new();
         for ident in columns {
-            positions.push(self.target_column(target, &ident_name(ident), At::new(ident.span.start)).map_err(|error| {
-                if error.code() == crate::SqlState::UNDEFINED_COLUMN {
-                    self.undefined_column(None, &ident_name(ident), At::new(ident.span.start))
-                } else {
-                    error
-                }
-            })?);
+            positions.push(
+                self.target_column(target, &ident_name(ident), At::new(ident.span.start)).map_err(
+                    |error| {
+                        if error.code() == crate::SqlState::UNDEFINED_COLUMN {
+                            self.undefined_column(None, &ident_name(ident), At::new(ident.span.start))
+                        } else {
+                            error
+                        }
+                    },
+                )?,
+            );
         }
         for tree in parse::conflict_expressions(insert).unwrap_or_default() {
             let typed = self.in_clause(Clause::IndexExpression, |binder| binder.expr(tree))?;
@@ -435,7 +458,10 @@ impl Binder<'_> {
         };
         let mut arbiters = Vec::new();
         for index in self.catalog().indexes(target.relation).iter() {
-            if index.indisunique && index.indimmediate && self.index_matches(target, index, &positions, &exprs, predicate.as_ref())? {
+            if index.indisunique
+                && index.indimmediate
+                && self.index_matches(target, index, &positions, &exprs, predicate.as_ref())?
+            {
                 arbiters.push(index.indexrelid);
             }
         }
@@ -475,7 +501,9 @@ impl Binder<'_> {
                 ExprKind::Row(fields) => fields,
                 _ => vec![stored],
             };
-            if !(stored.iter().all(|expr| exprs.contains(expr)) && exprs.iter().all(|expr| stored.contains(expr))) {
+            if !(stored.iter().all(|expr| exprs.contains(expr))
+                && exprs.iter().all(|expr| stored.contains(expr)))
+            {
                 return Ok(false);
             }
         }

@@ -34,7 +34,9 @@ impl Binder<'_> {
                 && names.iter().any(|other| {
                     other.relation_visible
                         && other.name == item.name
-                        && (other.relation.is_none() || item.relation.is_none() || other.relation == item.relation)
+                        && (other.relation.is_none()
+                            || item.relation.is_none()
+                            || other.relation == item.relation)
                 })
             {
                 return Err(error!(DUPLICATE_ALIAS, "table name \"{}\" specified more than once", item.name));
@@ -144,10 +146,18 @@ impl Binder<'_> {
         Ok((on, merged))
     }
 
-    fn using_column<'c>(&self, columns: &'c [ScopeColumn], name: &str, side: &str) -> Result<&'c ScopeColumn> {
+    fn using_column<'c>(
+        &self,
+        columns: &'c [ScopeColumn],
+        name: &str,
+        side: &str,
+    ) -> Result<&'c ScopeColumn> {
         let mut found = columns.iter().filter(|column| column.name == name);
         let first = found.next().ok_or_else(|| {
-            error!(UNDEFINED_COLUMN, "column \"{name}\" specified in USING clause does not exist in {side} table")
+            error!(
+                UNDEFINED_COLUMN,
+                "column \"{name}\" specified in USING clause does not exist in {side} table"
+            )
         })?;
         if found.next().is_some() {
             return Err(error!(
@@ -175,7 +185,11 @@ impl Binder<'_> {
     }
 
     /// `(a JOIN b …) AS alias`: one name for all columns.
-    pub(super) fn join_alias(&self, names: Vec<NamespaceItem>, alias: &ast::TableAlias) -> Result<NamespaceItem> {
+    pub(super) fn join_alias(
+        &self,
+        names: Vec<NamespaceItem>,
+        alias: &ast::TableAlias,
+    ) -> Result<NamespaceItem> {
         let mut item = join_names(visible_columns(&names));
         item.name = ident_name(&alias.name);
         item.relation_visible = true;
@@ -212,7 +226,9 @@ fn join_kind(operator: &JoinOperator) -> Result<(JoinKind, &JoinConstraint)> {
     Ok(match operator {
         JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => (JoinKind::Inner, constraint),
         JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (JoinKind::Left, constraint),
-        JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => (JoinKind::Right, constraint),
+        JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => {
+            (JoinKind::Right, constraint)
+        }
         JoinOperator::FullOuter(constraint) => (JoinKind::Full, constraint),
         JoinOperator::CrossJoin(constraint) => (JoinKind::Cross, constraint),
         _ => return Err(SqlError::unsupported("this kind of join")),

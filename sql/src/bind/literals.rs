@@ -27,7 +27,9 @@ impl Binder<'_> {
             }
             Literal::Null => Ok(self.constant(Value::Null, TypeMod::plain(types::UNKNOWN), at)),
             Literal::Placeholder(name) => self.parameter(name, at),
-            Literal::SingleQuotedByteStringLiteral(bits) => self.typed_text(TypeMod::plain(types::BIT), bits, at),
+            Literal::SingleQuotedByteStringLiteral(bits) => {
+                self.typed_text(TypeMod::plain(types::BIT), bits, at)
+            }
             Literal::HexStringLiteral(digits) => {
                 self.typed_text(TypeMod::plain(types::BIT), &format!("x{digits}"), at)
             }

@@ -4,11 +4,11 @@
 
 use sqlparser::ast;
 
+use super::Binder;
 use super::position::At;
 use super::query::is_default;
 use super::scope::{Clause, ident_name, name_location, name_parts};
 use super::views::TargetTable;
-use super::Binder;
 use crate::bound::{Cte, Expr, MergeAction, MergeClause, Modify, ModifyAction};
 use crate::{Result, SqlError, error};
 
@@ -19,9 +19,13 @@ impl Binder<'_> {
         };
         let class = self.relation(name)?;
         if class.relkind != 'r' && class.relkind != 'p' {
-            return Err(error!(FEATURE_NOT_SUPPORTED, "cannot execute MERGE on relation \"{}\"", class.relname));
+            return Err(error!(
+                FEATURE_NOT_SUPPORTED,
+                "cannot execute MERGE on relation \"{}\"", class.relname
+            ));
         }
-        let target = self.target_table(name, alias.as_ref().map(|alias| ident_name(&alias.name)), "merge into")?;
+        let target =
+            self.target_table(name, alias.as_ref().map(|alias| ident_name(&alias.name)), "merge into")?;
         let (source, names) = self.table_factor(&merge.source)?;
         if names.iter().any(|item| item.relation_visible && item.name == target.names.name) {
             return Err(error!(DUPLICATE_ALIAS, "name \"{}\" specified more than once", target.names.name)
@@ -40,7 +44,10 @@ impl Binder<'_> {
             };
             let seen = if matched { &mut unconditional.0 } else { &mut unconditional.1 };
             if *seen {
-                return Err(error!(SYNTAX_ERROR, "unreachable WHEN clause specified after unconditional WHEN clause"));
+                return Err(error!(
+                    SYNTAX_ERROR,
+                    "unreachable WHEN clause specified after unconditional WHEN clause"
+                ));
             }
             *seen = clause.predicate.is_none();
             clauses.push(self.merge_clause(&target, clause, matched)?);
@@ -56,7 +63,12 @@ impl Binder<'_> {
         })
     }
 
-    fn merge_clause(&mut self, target: &TargetTable, clause: &ast::MergeClause, matched: bool) -> Result<MergeClause> {
+    fn merge_clause(
+        &mut self,
+        target: &TargetTable,
+        clause: &ast::MergeClause,
+        matched: bool,
+    ) -> Result<MergeClause> {
         // A row that matches nothing has no target: only the source can be named.
         let target_index = self.scope_ref().items.iter().position(|item| item.range == Some(target.range));
         if let (false, Some(index)) = (matched, target_index) {
@@ -88,10 +100,9 @@ impl Binder<'_> {
         let action = match &clause.action {
             ast::MergeAction::Insert(insert) => Some(MergeAction::Insert(self.merge_insert(target, insert)?)),
             ast::MergeAction::Update(update) => match &update.kind {
-                ast::MergeUpdateKind::Set(assignments) => Some(MergeAction::Update(self.in_clause(
-                    Clause::UpdateSource,
-                    |binder| binder.assignments(target, assignments),
-                )?)),
+                ast::MergeUpdateKind::Set(assignments) => Some(MergeAction::Update(
+                    self.in_clause(Clause::UpdateSource, |binder| binder.assignments(target, assignments))?,
+                )),
                 ast::MergeUpdateKind::Wildcard => return Err(SqlError::unsupported("UPDATE *")),
             },
             ast::MergeAction::Delete { .. } => Some(MergeAction::Delete),
@@ -106,9 +117,12 @@ impl Binder<'_> {
         };
         let mut columns = Vec::new();
         if insert.columns.is_empty() {
-            columns.extend(target.columns.iter().filter_map(|(name, position)| {
-                Some(((*position)?, name.clone(), At::NOWHERE))
-            }));
+            columns.extend(
+                target
+                    .columns
+                    .iter()
+                    .filter_map(|(name, position)| Some(((*position)?, name.clone(), At::NOWHERE))),
+            );
         }
         for column in &insert.columns {
             let at = At::new(name_location(column));
@@ -131,7 +145,10 @@ impl Binder<'_> {
                 let value = self.in_clause(Clause::ValuesSingle, |binder| binder.expr(tree))?;
                 let attribute = &attributes[*position];
                 if attribute.attgenerated == 's' || attribute.attidentity == 'a' {
-                    return Err(error!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{name}\""));
+                    return Err(error!(
+                        GENERATED_ALWAYS,
+                        "cannot insert a non-DEFAULT value into column \"{name}\""
+                    ));
                 }
                 row[*position] = Some(self.assign_to_column(value, attribute, name)?.expr);
             }

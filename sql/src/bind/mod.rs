@@ -72,10 +72,10 @@ use crate::oid::types;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, error};
 
-pub use privileges::check_privileges;
 pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, resolve_type};
 use collations::Strength;
 use position::At;
+pub use privileges::check_privileges;
 use scope::{Clause, RecordField, Scope};
 
 /// What binding depends on besides the statement.
@@ -107,7 +107,12 @@ pub fn bind(statement: &ast::Statement, context: &BindContext<'_>) -> Result<Bou
     let mut binder = Binder::new(context);
     let statement = binder.statement(statement)?;
     let parameters = binder.parameters.finish(&binder)?;
-    Ok(BoundStatement { statement: Arc::new(statement), parameters, views: binder.views, inlined: binder.inlined })
+    Ok(BoundStatement {
+        statement: Arc::new(statement),
+        parameters,
+        views: binder.views,
+        inlined: binder.inlined,
+    })
 }
 
 /// How deep expressions and queries may nest: a bound on the stack that one statement can take.

@@ -68,16 +68,32 @@ impl Binder<'_> {
     ///
     /// # Errors
     /// `42883` when there is no such operator, `42725` when several fit equally.
-    pub(super) fn operate(&mut self, name: &OperatorName, left: Option<Typed>, right: Typed) -> Result<Typed> {
+    pub(super) fn operate(
+        &mut self,
+        name: &OperatorName,
+        left: Option<Typed>,
+        right: Typed,
+    ) -> Result<Typed> {
         let (at, right_at) = (left.as_ref().map_or(right.at.prefixed(), |left| left.at), right.at);
         let left_at = left.as_ref().map(|left| left.at);
-        let operator = self.find_operator(name, left.as_ref().map(Typed::type_oid), right.type_oid(), left_at, right_at)?;
+        let operator = self.find_operator(
+            name,
+            left.as_ref().map(Typed::type_oid),
+            right.type_oid(),
+            left_at,
+            right_at,
+        )?;
         let operands: Vec<Typed> = left.into_iter().chain([right]).collect();
         self.operator_call(&operator, operands, at)
     }
 
     /// The call of a found operator.
-    pub(super) fn operator_call(&mut self, operator: &Operator, operands: Vec<Typed>, at: At) -> Result<Typed> {
+    pub(super) fn operator_call(
+        &mut self,
+        operator: &Operator,
+        operands: Vec<Typed>,
+        at: At,
+    ) -> Result<Typed> {
         let actual: Vec<Oid> = operands.iter().map(Typed::type_oid).collect();
         let mut declared = match operator.oprkind {
             'l' => vec![operator.oprright],
@@ -99,7 +115,11 @@ impl Binder<'_> {
     }
 
     /// Converts arguments to the declared types.
-    pub(super) fn convert_arguments(&mut self, arguments: Vec<Typed>, declared: &[Oid]) -> Result<Vec<Typed>> {
+    pub(super) fn convert_arguments(
+        &mut self,
+        arguments: Vec<Typed>,
+        declared: &[Oid],
+    ) -> Result<Vec<Typed>> {
         arguments
             .into_iter()
             .zip(declared)

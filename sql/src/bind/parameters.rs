@@ -22,7 +22,8 @@ pub(super) struct Parameters {
 
 impl Parameters {
     pub(super) fn new(declared: &[Oid]) -> Self {
-        let types = declared.iter().map(|oid| if *oid == types::UNKNOWN { Oid::INVALID } else { *oid }).collect();
+        let types =
+            declared.iter().map(|oid| if *oid == types::UNKNOWN { Oid::INVALID } else { *oid }).collect();
         Self { types, open: Vec::new() }
     }
 
@@ -34,14 +35,20 @@ impl Parameters {
         for (number, at) in &self.open {
             let settled = self.types.get(number - 1).copied().unwrap_or_default();
             if settled.is_valid() && settled != types::UNKNOWN {
-                return Err(error!(AMBIGUOUS_PARAMETER, "could not determine data type of parameter ${number}")
-                    .at(binder.position(*at)));
+                return Err(error!(
+                    AMBIGUOUS_PARAMETER,
+                    "could not determine data type of parameter ${number}"
+                )
+                .at(binder.position(*at)));
             }
         }
         for (index, oid) in self.types.iter().enumerate() {
             if !oid.is_valid() || *oid == types::UNKNOWN {
                 let number = index + 1;
-                return Err(error!(INDETERMINATE_DATATYPE, "could not determine data type of parameter ${number}"));
+                return Err(error!(
+                    INDETERMINATE_DATATYPE,
+                    "could not determine data type of parameter ${number}"
+                ));
             }
         }
         Ok(self.types.clone())
@@ -79,7 +86,12 @@ impl Binder<'_> {
     ///
     /// # Errors
     /// `42P08` when another context has given it another type.
-    pub(super) fn type_parameter(&mut self, mut parameter: Typed, number: usize, target: Oid) -> Result<Typed> {
+    pub(super) fn type_parameter(
+        &mut self,
+        mut parameter: Typed,
+        number: usize,
+        target: Oid,
+    ) -> Result<Typed> {
         let settled = self.parameters.types[number - 1];
         if settled == types::UNKNOWN {
             self.parameters.types[number - 1] = target;

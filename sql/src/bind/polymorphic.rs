@@ -172,7 +172,8 @@ impl Binder<'_> {
         };
         let common = || meaning.common.unwrap_or(types::TEXT);
         match oid {
-            types::ANYELEMENT | types::ANYNONARRAY | types::ANYENUM => match (meaning.element, meaning.array) {
+            types::ANYELEMENT | types::ANYNONARRAY | types::ANYENUM => match (meaning.element, meaning.array)
+            {
                 (Some(element), _) => Ok(element),
                 (None, Some(types::ANYARRAY)) => Ok(types::ANYELEMENT),
                 _ => Err(open()),

@@ -99,8 +99,7 @@ fn token_text(token: &Token) -> String {
 }
 
 fn tokens(text: &str) -> Vec<TokenWithSpan> {
-    let mut tokens =
-        Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().unwrap_or_default();
+    let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().unwrap_or_default();
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
     tokens
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::walk::{each_in_modify, each_in_query, each_part};
 use crate::bound::{
-    BoundStatement, CteBody, Expr, ExprKind, FromItem, MergeAction, Modify, ModifyAction, Query, QueryBody, RangeId,
-    Statement, ViewUse,
+    BoundStatement, CteBody, Expr, ExprKind, FromItem, MergeAction, Modify, ModifyAction, Query, QueryBody,
+    RangeId, Statement, ViewUse,
 };
 use crate::catalog::Catalog;
 use crate::catalog::privileges::Privileges;
@@ -24,7 +24,12 @@ pub fn check_privileges(bound: &BoundStatement, catalog: &Catalog, user: Oid) ->
     if catalog.is_superuser(user) {
         return Ok(());
     }
-    let mut needs = Needs { catalog, views: &bound.views, ranges: BTreeMap::new(), functions: bound.inlined.iter().copied().collect() };
+    let mut needs = Needs {
+        catalog,
+        views: &bound.views,
+        ranges: BTreeMap::new(),
+        functions: bound.inlined.iter().copied().collect(),
+    };
     needs.add_views();
     match &*bound.statement {
         Statement::Query(query) => {
@@ -100,7 +105,9 @@ impl Needs<'_> {
 
     fn relations_of_from(&mut self, item: &FromItem) {
         match item {
-            FromItem::Relation { range, relation } => self.need(*range, *relation).add(Privileges::SELECT, []),
+            FromItem::Relation { range, relation } => {
+                self.need(*range, *relation).add(Privileges::SELECT, [])
+            }
             FromItem::Subquery { query, .. } => self.relations_of_query(query),
             FromItem::Join { left, right, .. } => {
                 self.relations_of_from(left);
@@ -120,7 +127,8 @@ impl Needs<'_> {
         let wanted = self.wanted_on_target(modify);
         match &modify.action {
             ModifyAction::Insert { source, .. } => self.relations_of_query(source),
-            ModifyAction::Update { from: Some(item), .. } | ModifyAction::Delete { using: Some(item), .. } => {
+            ModifyAction::Update { from: Some(item), .. }
+            | ModifyAction::Delete { using: Some(item), .. } => {
                 self.relations_of_from(item);
             }
             ModifyAction::Merge { source, .. } => self.relations_of_from(source),
@@ -143,9 +151,11 @@ impl Needs<'_> {
                 let mut wanted = vec![(Privileges::INSERT, named.clone())];
                 if let Some(conflict) = on_conflict {
                     if !conflict.arbiters.is_empty() {
-                        wanted.push((Privileges::SELECT, self.key_columns(modify.target, &conflict.arbiters)));
+                        wanted
+                            .push((Privileges::SELECT, self.key_columns(modify.target, &conflict.arbiters)));
                     }
-                    wanted.extend(conflict.update.iter().map(|(list, _)| (Privileges::UPDATE, assigned(list))));
+                    wanted
+                        .extend(conflict.update.iter().map(|(list, _)| (Privileges::UPDATE, assigned(list))));
                 }
                 wanted
             }
@@ -166,7 +176,8 @@ impl Needs<'_> {
 
     fn key_columns(&self, table: Oid, indexes: &[Oid]) -> Vec<usize> {
         let rows = self.catalog.indexes(table);
-        let keys = rows.iter().filter(|row| indexes.contains(&row.indexrelid)).flat_map(|row| row.indkey.clone());
+        let keys =
+            rows.iter().filter(|row| indexes.contains(&row.indexrelid)).flat_map(|row| row.indkey.clone());
         keys.filter_map(|attnum| usize::try_from(attnum - 1).ok()).collect()
     }
 
@@ -207,7 +218,10 @@ impl Needs<'_> {
 
     /// The innermost view in whose query a range stands.
     fn enclosing(&self, range: RangeId) -> Option<&ViewUse> {
-        self.views.iter().filter(|view| view.covers(range)).min_by_key(|view| view.ranges.1.0 - view.ranges.0.0)
+        self.views
+            .iter()
+            .filter(|view| view.covers(range))
+            .min_by_key(|view| view.ranges.1.0 - view.ranges.0.0)
     }
 
     fn check_relations(&self, user: Oid) -> Result<()> {
@@ -248,10 +262,12 @@ impl Needs<'_> {
             let attributes = self.catalog.attributes(need.relation);
             let mut allowed = Vec::new();
             for attribute in attributes.iter().filter(|attribute| !attribute.attisdropped) {
-                let column = self.catalog.has_column_privilege(role, need.relation, attribute.attnum, *privilege)?;
+                let column =
+                    self.catalog.has_column_privilege(role, need.relation, attribute.attnum, *privilege)?;
                 allowed.extend((column == Some(true)).then_some(attribute.attnum));
             }
-            let is_allowed = |column: &usize| allowed.iter().any(|attnum| usize::try_from(attnum - 1) == Ok(*column));
+            let is_allowed =
+                |column: &usize| allowed.iter().any(|attnum| usize::try_from(attnum - 1) == Ok(*column));
             // Whoever names no column must have the right to one of them; rows are deleted as a whole.
             let enough = match columns.is_empty() {
                 true => !allowed.is_empty() && *privilege != Privileges::DELETE,

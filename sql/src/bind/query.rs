@@ -40,7 +40,10 @@ impl Binder<'_> {
     pub(super) fn statement(&mut self, statement: &ast::Statement) -> Result<Statement> {
         match statement {
             ast::Statement::Query(query) => match &*query.body {
-                SetExpr::Insert(inner) | SetExpr::Update(inner) | SetExpr::Delete(inner) | SetExpr::Merge(inner) => {
+                SetExpr::Insert(inner)
+                | SetExpr::Update(inner)
+                | SetExpr::Delete(inner)
+                | SetExpr::Merge(inner) => {
                     Ok(Statement::Modify(Box::new(self.modify(inner, query.with.as_ref())?)))
                 }
                 _ => Ok(Statement::Query(Box::new(self.query(query, true)?))),
@@ -86,7 +89,8 @@ impl Binder<'_> {
 
     /// `TABLE t` is `SELECT * FROM t`.
     fn table_query(&mut self, table: &ast::Table, tree: &ast::Query, settle: bool) -> Result<Placed> {
-        let parts = table.schema_name.iter().chain(&table.table_name).map(ast::Ident::new).collect::<Vec<_>>();
+        let parts =
+            table.schema_name.iter().chain(&table.table_name).map(ast::Ident::new).collect::<Vec<_>>();
         let name = ast::ObjectName::from(parts);
         let class = self.relation(&name)?;
         let (item, names) = self.relation_item(&class, None, At::NOWHERE)?;
@@ -133,7 +137,8 @@ impl Binder<'_> {
         }
         let from = self.from_clause(&select.from)?;
         self.window_clause(&select.named_window)?;
-        let entries = self.in_clause(Clause::SelectTarget, |binder| binder.target_list(&select.projection))?;
+        let entries =
+            self.in_clause(Clause::SelectTarget, |binder| binder.target_list(&select.projection))?;
         let filter = match &select.selection {
             Some(tree) => Some(self.in_clause(Clause::Where, |binder| binder.condition(tree, "WHERE"))?.expr),
             None => None,
@@ -178,8 +183,7 @@ impl Binder<'_> {
                 self.settle_entry(index, &mut entries)?;
             }
         }
-        group_by.grouped =
-            !group_by.sets.is_empty() || having.is_some() || self.scope_ref().has_aggregates;
+        group_by.grouped = !group_by.sets.is_empty() || having.is_some() || self.scope_ref().has_aggregates;
         if group_by.grouped {
             self.check_grouping(&mut entries, having.as_mut(), &group_by)?;
         }
@@ -248,7 +252,9 @@ impl Binder<'_> {
             let bound = self.in_clause(Clause::Values, |binder| binder.value_row(row))?;
             if bound.len() != width {
                 let at = bound.first().map_or(At::NOWHERE, |value| value.at);
-                return Err(error!(SYNTAX_ERROR, "VALUES lists must all be the same length").at(self.position(at)));
+                return Err(
+                    error!(SYNTAX_ERROR, "VALUES lists must all be the same length").at(self.position(at))
+                );
             }
             for (column, value) in columns.iter_mut().zip(bound) {
                 column.push(value);
@@ -263,8 +269,14 @@ impl Binder<'_> {
             let (column, ty) = self.unify(column, "VALUES")?;
             let derived = self.derive(&column)?;
             let name = format!("column{}", index + 1);
-            let shell = self.collate_result(Typed::new(crate::bound::ExprKind::Default, ty, places[index]), derived);
-            outputs.push(OutputColumn { name: name.clone(), ty, collation: shell.expr.collation, origin: None });
+            let shell =
+                self.collate_result(Typed::new(crate::bound::ExprKind::Default, ty, places[index]), derived);
+            outputs.push(OutputColumn {
+                name: name.clone(),
+                ty,
+                collation: shell.expr.collation,
+                origin: None,
+            });
             entries.push(Entry { typed: shell, name, hidden: false });
             for (row, value) in rows.iter_mut().zip(column) {
                 row.push(value.expr);
@@ -300,7 +312,9 @@ impl Binder<'_> {
                         ast::Expr::Identifier(ident) => ident,
                         _ => return Err(SqlError::internal("DEFAULT is a word")),
                     });
-                    return Err(error!(SYNTAX_ERROR, "DEFAULT is not allowed in this context").at(self.position(at)));
+                    return Err(
+                        error!(SYNTAX_ERROR, "DEFAULT is not allowed in this context").at(self.position(at))
+                    );
                 }
                 self.expr(tree)
             })
@@ -324,9 +338,15 @@ impl Binder<'_> {
             let refuse = |binder: &Self, at: At| {
                 let error = error!(FEATURE_NOT_SUPPORTED, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
                     .detail("Only result column names can be used, not expressions or functions.")
-                    .hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.")
+                    .hint(
+                        "Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
+                    )
                     .at(binder.position(at));
-                if what == "VALUES" { SqlError::unsupported("ORDER BY an expression over VALUES") } else { error }
+                if what == "VALUES" {
+                    SqlError::unsupported("ORDER BY an expression over VALUES")
+                } else {
+                    error
+                }
             };
             let at = match &key.expr {
                 ast::Expr::Identifier(ident) => super::scope::at_ident(ident),
@@ -349,7 +369,9 @@ impl Binder<'_> {
                 return Err(match typed {
                     Ok(typed) => refuse(self, typed.at),
                     Err(error) if what == "VALUES" => error,
-                    Err(error) if error.code() == crate::SqlState::UNDEFINED_COLUMN => refuse(self, first_at(&key.expr)),
+                    Err(error) if error.code() == crate::SqlState::UNDEFINED_COLUMN => {
+                        refuse(self, first_at(&key.expr))
+                    }
                     Err(error) => error,
                 });
             }

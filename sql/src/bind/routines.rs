@@ -71,7 +71,12 @@ impl Binder<'_> {
     }
 
     /// `SELECT (body) FROM (SELECT arguments)`: each argument is evaluated once.
-    fn routine_over_arguments(&mut self, row: &Procedure, arguments: &[Expr], ty: TypeMod) -> Result<ExprKind> {
+    fn routine_over_arguments(
+        &mut self,
+        row: &Procedure,
+        arguments: &[Expr],
+        ty: TypeMod,
+    ) -> Result<ExprKind> {
         let columns: Vec<OutputColumn> = arguments
             .iter()
             .map(|argument| OutputColumn {
@@ -118,11 +123,14 @@ impl Binder<'_> {
             return Err(SqlError::unsupported(format!("recursion in the SQL function {name}")));
         }
         let text = match &row.prosqlbody {
-            Some(body) => body.strip_prefix("RETURN ").map_or_else(|| body.clone(), |expr| format!("SELECT {expr}")),
+            Some(body) => {
+                body.strip_prefix("RETURN ").map_or_else(|| body.clone(), |expr| format!("SELECT {expr}"))
+            }
             None => row.prosrc.clone(),
         };
-        let tree = parse::parse_query(text.trim().trim_end_matches(';'))
-            .map_err(|_| SqlError::unsupported(format!("the SQL function {name}, which is more than one query,")))?;
+        let tree = parse::parse_query(text.trim().trim_end_matches(';')).map_err(|_| {
+            SqlError::unsupported(format!("the SQL function {name}, which is more than one query,"))
+        })?;
         self.inlined.push(row.oid);
         let context = BindContext { text: &text, parameters: &[], ..*self.context };
         let mut inner = Binder::new(&context);
@@ -220,14 +228,18 @@ impl Binder<'_> {
 
     fn look_at(&self, expr: &Expr, found: &mut Arguments) {
         match &expr.kind {
-            ExprKind::Aggregate(_) | ExprKind::Window(_) | ExprKind::SetReturning(_) | ExprKind::Placeholder => {
+            ExprKind::Aggregate(_)
+            | ExprKind::Window(_)
+            | ExprKind::SetReturning(_)
+            | ExprKind::Placeholder => {
                 *found = Arguments::Bound;
             }
             ExprKind::Subquery(_) if *found == Arguments::Plain => *found = Arguments::Once,
-            ExprKind::Call(call) if *found == Arguments::Plain => {
-                if self.catalog().function(call.function).is_none_or(|row| row.provolatile == 'v') {
-                    *found = Arguments::Once;
-                }
+            ExprKind::Call(call)
+                if *found == Arguments::Plain
+                    && self.catalog().function(call.function).is_none_or(|row| row.provolatile == 'v') =>
+            {
+                *found = Arguments::Once;
             }
             _ => {}
         }
@@ -249,7 +261,9 @@ fn check_result(binder: &Binder<'_>, row: &Procedure, query: &Query, targets: &[
     );
     Err(match targets.len() {
         1 => mismatch.detail("Final statement must return exactly one column."),
-        _ if query.columns.len() > targets.len() => mismatch.detail("Final statement returns too many columns."),
+        _ if query.columns.len() > targets.len() => {
+            mismatch.detail("Final statement returns too many columns.")
+        }
         _ => mismatch.detail("Final statement returns too few columns."),
     })
 }

@@ -227,7 +227,8 @@ const NAME_BYTES_MAX: usize = 63;
 
 /// A name as the catalog has it: unquoted ones in lower case (ASCII only), cut to 63 bytes.
 pub(super) fn ident_name(ident: &Ident) -> String {
-    let mut name = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() };
+    let mut name =
+        if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() };
     if name.len() > NAME_BYTES_MAX {
         let end = (0..=NAME_BYTES_MAX).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
         name.truncate(end);
@@ -326,7 +327,9 @@ impl Binder<'_> {
         if let Some(column) = self.find_column(&name, at)? {
             return Ok(column);
         }
-        if name == "value" && let Some(ty) = self.domain_value {
+        if name == "value"
+            && let Some(ty) = self.domain_value
+        {
             return Ok(self.with_type_collation(Typed::new(ExprKind::Placeholder, ty, at)));
         }
         if let FoundItem::Item(level, index) = self.find_item(None, &name, at)? {
@@ -379,7 +382,9 @@ impl Binder<'_> {
         });
         let Some(range) = ranges.next().and_then(|item| item.range) else { return Ok(None) };
         if ranges.next().is_some() {
-            return Err(error!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous").at(self.position(at)));
+            return Err(
+                error!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous").at(self.position(at))
+            );
         }
         let kind = ExprKind::SystemColumn { range, attnum: *attnum };
         Ok(Some(Typed::new(kind, TypeMod::plain(*ty), at)))
@@ -418,7 +423,9 @@ impl Binder<'_> {
         let relation = match schema {
             None => None,
             Some(schema) => {
-                let Some(namespace) = self.catalog().namespace_named(schema) else { return Ok(FoundItem::Nothing) };
+                let Some(namespace) = self.catalog().namespace_named(schema) else {
+                    return Ok(FoundItem::Nothing);
+                };
                 match self.catalog().class_named(namespace.oid, name) {
                     Some(class) => Some(class.oid),
                     None => return Ok(FoundItem::Nothing),
@@ -430,7 +437,10 @@ impl Binder<'_> {
             let scope = &self.scopes[level];
             let mut found = None;
             for (index, item) in scope.items.iter().enumerate() {
-                if !item.relation_visible || item.name != name || (relation.is_some() && item.relation != relation) {
+                if !item.relation_visible
+                    || item.name != name
+                    || (relation.is_some() && item.relation != relation)
+                {
                     continue;
                 }
                 if item.lateral_only && !scope.lateral_active {
@@ -488,7 +498,9 @@ impl Binder<'_> {
 
     fn missing_item(&self, written: &str, name: &str, at: At) -> SqlError {
         let items = || self.scopes.iter().rev().flat_map(|scope| scope.items.iter());
-        if let Some(hidden) = items().find(|item| item.name == name && !item.relation_visible && item.range.is_some()) {
+        if let Some(hidden) =
+            items().find(|item| item.name == name && !item.relation_visible && item.range.is_some())
+        {
             return error!(UNDEFINED_TABLE, "invalid reference to FROM-clause entry for table \"{written}\"")
                 .detail(format!(
                     "There is an entry for table \"{}\", but it cannot be referenced from this part of the query.",
@@ -568,7 +580,11 @@ impl Binder<'_> {
         let kind = match item.range {
             Some(range) => ExprKind::WholeRow(range),
             None => ExprKind::Row(
-                item.columns.iter().filter(|column| !column.dropped).map(|column| column.expr.clone()).collect(),
+                item.columns
+                    .iter()
+                    .filter(|column| !column.dropped)
+                    .map(|column| column.expr.clone())
+                    .collect(),
             ),
         };
         let typed = Typed::new(kind, TypeMod::plain(item.row_type), at);
@@ -622,7 +638,9 @@ impl Binder<'_> {
         let Some(nearest) = nearest else { return unreachable };
         let mut names = best.iter().filter(|candidate| candidate.0 == nearest).map(|candidate| &candidate.1);
         match (names.next(), names.next(), names.next()) {
-            (Some(one), None, None) => Some(Similar::One(format!("Perhaps you meant to reference the column {one}."))),
+            (Some(one), None, None) => {
+                Some(Similar::One(format!("Perhaps you meant to reference the column {one}.")))
+            }
             (Some(one), Some(two), None) => Some(Similar::Elsewhere(format!(
                 "Perhaps you meant to reference the column {one} or the column {two}."
             ))),

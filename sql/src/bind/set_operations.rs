@@ -11,7 +11,8 @@ use super::query::Placed;
 use super::targets::Entry;
 use super::{Binder, Typed};
 use crate::bound::{
-    Distinct, ExprKind, FromItem, GroupBy, OutputColumn, Query, QueryBody, Select, SetOperation, Target, TypeMod,
+    Distinct, ExprKind, FromItem, GroupBy, OutputColumn, Query, QueryBody, Select, SetOperation, Target,
+    TypeMod,
 };
 use crate::{Result, SqlError, error};
 
@@ -34,7 +35,10 @@ impl Binder<'_> {
             .iter()
             .zip(&placed.places)
             .map(|(column, at)| Entry {
-                typed: super::expressions::implicit(Typed::new(ExprKind::Default, column.ty, *at), column.collation),
+                typed: super::expressions::implicit(
+                    Typed::new(ExprKind::Default, column.ty, *at),
+                    column.collation,
+                ),
                 name: column.name.clone(),
                 hidden: false,
             })
@@ -166,10 +170,16 @@ impl Binder<'_> {
     }
 
     /// The types of a recursive query must be those of its first arm.
-    fn check_announced(&self, announced: &[OutputColumn], columns: &[OutputColumn], places: &[At]) -> Result<()> {
+    fn check_announced(
+        &self,
+        announced: &[OutputColumn],
+        columns: &[OutputColumn],
+        places: &[At],
+    ) -> Result<()> {
         for (index, (first, overall)) in announced.iter().zip(columns).enumerate() {
             if first.ty != overall.ty {
-                let name = |ty: TypeMod| crate::types::format_type(ty, self.catalog(), self.context.search_path);
+                let name =
+                    |ty: TypeMod| crate::types::format_type(ty, self.catalog(), self.context.search_path);
                 return Err(error!(
                     DATATYPE_MISMATCH,
                     "recursive query \"{}\" column {} has type {} in non-recursive term but type {} overall",
@@ -198,7 +208,10 @@ impl Binder<'_> {
         if !needed(&query) {
             return Ok(query);
         }
-        let simple = query.order_by.is_empty() && query.ctes.is_empty() && query.limit.is_none() && query.offset.is_none();
+        let simple = query.order_by.is_empty()
+            && query.ctes.is_empty()
+            && query.limit.is_none()
+            && query.offset.is_none();
         match &mut query.body {
             QueryBody::Select(select) => {
                 let simple = simple && select.distinct == Distinct::No;
@@ -254,7 +267,8 @@ impl Binder<'_> {
                 ty: output.ty,
                 collation: output.collation,
             };
-            let expr = if output.ty.oid == target.oid { source } else { self.convert_expr(source, *target, None)? };
+            let expr =
+                if output.ty.oid == target.oid { source } else { self.convert_expr(source, *target, None)? };
             output.ty = expr.ty;
             output.collation = expr.collation;
             bound.push(Target { expr, name: output.name.clone(), hidden: false });

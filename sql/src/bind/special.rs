@@ -53,7 +53,8 @@ impl Binder<'_> {
                 self.catalog_call(name, arguments, at)
             }
             Tree::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
-                let mut arguments = vec![self.expr(expr)?, self.expr(overlay_what)?, self.expr(overlay_from)?];
+                let mut arguments =
+                    vec![self.expr(expr)?, self.expr(overlay_what)?, self.expr(overlay_from)?];
                 if let Some(length) = overlay_for {
                     arguments.push(self.expr(length)?);
                 }
@@ -200,7 +201,7 @@ impl Binder<'_> {
                 match (arguments.next(), arguments.next(), arguments.next()) {
                     (Some(left), Some(right), None) => {
                         self.null_if(left, right, at).map(Some).map_err(|error| error.at(self.position(at)))
-                    },
+                    }
                     _ => Err(error!(SYNTAX_ERROR, "syntax error at or near \")\"")),
                 }
             }

@@ -22,7 +22,9 @@ impl Binder<'_> {
         let query = self.query(tree, true)?;
         let at = self.query_at(tree);
         let [column] = query.columns.as_slice() else {
-            return Err(error!(SYNTAX_ERROR, "subquery must return only one column").at(self.before_query(at)));
+            return Err(
+                error!(SYNTAX_ERROR, "subquery must return only one column").at(self.before_query(at))
+            );
         };
         let (ty, collation) = (column.ty, column.collation);
         Ok(implicit(Typed::new(subquery_expr(SubqueryKind::Scalar, query), ty, at), collation))
@@ -43,8 +45,7 @@ impl Binder<'_> {
             return Err(error!(SYNTAX_ERROR, "subquery must return only one column").at(self.position(at)));
         };
         let (ty, collation) = (column.ty, column.collation);
-        let array =
-            if self.element_type(ty.oid).is_some() { ty.oid } else { self.array_of(ty.oid)? };
+        let array = if self.element_type(ty.oid).is_some() { ty.oid } else { self.array_of(ty.oid)? };
         let typed = Typed::new(
             subquery_expr(SubqueryKind::Array, query),
             TypeMod { oid: array, modifier: ty.modifier },

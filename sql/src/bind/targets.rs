@@ -143,7 +143,8 @@ impl Binder<'_> {
 
     /// Entries as the tree's targets and visible columns.
     pub(super) fn finish_targets(&self, entries: Vec<Entry>) -> (Vec<Target>, Vec<OutputColumn>) {
-        let columns = entries.iter().filter(|entry| !entry.hidden).map(|entry| self.output_column(entry)).collect();
+        let columns =
+            entries.iter().filter(|entry| !entry.hidden).map(|entry| self.output_column(entry)).collect();
         let targets = entries
             .into_iter()
             .map(|entry| Target { expr: entry.typed.expr, name: entry.name, hidden: entry.hidden })
@@ -185,7 +186,7 @@ fn figure_name(tree: &Tree) -> Option<(String, bool)> {
         Tree::Nested(inner) | Tree::Collate { expr: inner, .. } => figure_name(inner),
         Tree::Function(function) => {
             let name = name_parts(&function.name).pop()?;
-            Some((if name == "current_role" || name == "user" { name } else { name }, true))
+            Some((name, true))
         }
         Tree::Cast { expr, data_type, .. } => match figure_name(expr) {
             Some((name, true)) => Some((name, true)),
@@ -218,7 +219,9 @@ fn figure_name(tree: &Tree) -> Option<(String, bool)> {
         Tree::Value(ast::ValueWithSpan { value: ast::Value::NationalStringLiteral(_), .. }) => {
             Some(("bpchar".to_owned(), false))
         }
-        Tree::Value(ast::ValueWithSpan { value: ast::Value::Boolean(_), .. }) => Some(("bool".to_owned(), false)),
+        Tree::Value(ast::ValueWithSpan { value: ast::Value::Boolean(_), .. }) => {
+            Some(("bool".to_owned(), false))
+        }
         _ => None,
     }
 }

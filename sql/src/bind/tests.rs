@@ -30,8 +30,11 @@ fn outcome(text: &str) -> String {
         Ok(bound) => {
             let Statement::Query(query) = &*bound.statement else { return "modified".to_owned() };
             let name = |oid| catalog.type_(oid).map_or_else(String::new, |row| row.typname.clone());
-            let columns: Vec<String> =
-                query.columns.iter().map(|column| format!("{} {}", column.name, name(column.ty.oid))).collect();
+            let columns: Vec<String> = query
+                .columns
+                .iter()
+                .map(|column| format!("{} {}", column.name, name(column.ty.oid)))
+                .collect();
             columns.join(", ")
         }
         Err(error) => {

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    ArrayElemTypeDef, BinaryLength, CharacterLength, DataType, ExactNumberInfo, GeometricTypeKind, IntervalFields,
-    ObjectName, TimezoneInfo,
+    ArrayElemTypeDef, BinaryLength, CharacterLength, DataType, ExactNumberInfo, GeometricTypeKind,
+    IntervalFields, ObjectName, TimezoneInfo,
 };
 
 use super::position::At;
@@ -89,8 +89,7 @@ impl Binder<'_> {
         let parts = name_parts(name);
         let at = At::new(name_location(name));
         let written = parts.join(".");
-        let missing =
-            || error!(UNDEFINED_OBJECT, "type \"{written}\" does not exist").at(self.position(at));
+        let missing = || error!(UNDEFINED_OBJECT, "type \"{written}\" does not exist").at(self.position(at));
         let found = match parts.as_slice() {
             [single] => match serial(single) {
                 Some(oid) => return Ok(TypeMod::plain(oid)),
@@ -258,7 +257,9 @@ fn spelling(name: &DataType) -> Result<Spelling<'_>> {
         D::CharacterVarying(n) | D::CharVarying(n) | D::Varchar(n) | D::Nvarchar(n) => {
             Ok(Spelling::Known(types::VARCHAR, characters(n.as_ref())))
         }
-        D::Numeric(info) | D::Decimal(info) | D::Dec(info) => Ok(Spelling::Known(types::NUMERIC, digits(info))),
+        D::Numeric(info) | D::Decimal(info) | D::Dec(info) => {
+            Ok(Spelling::Known(types::NUMERIC, digits(info)))
+        }
         D::Float(info) => plain(float(info)?),
         D::Int2(None) | D::SmallInt(None) => plain(types::INT2),
         D::Int(None) | D::Int4(None) | D::Integer(None) => plain(types::INT4),
@@ -270,9 +271,10 @@ fn spelling(name: &DataType) -> Result<Spelling<'_>> {
         D::Time(precision, zone) => {
             Ok(Spelling::Known(if zoned(zone) { types::TIMETZ } else { types::TIME }, optional(*precision)))
         }
-        D::Timestamp(precision, zone) => {
-            Ok(Spelling::Known(if zoned(zone) { types::TIMESTAMPTZ } else { types::TIMESTAMP }, optional(*precision)))
-        }
+        D::Timestamp(precision, zone) => Ok(Spelling::Known(
+            if zoned(zone) { types::TIMESTAMPTZ } else { types::TIMESTAMP },
+            optional(*precision),
+        )),
         D::Interval { fields, precision } => {
             Ok(Spelling::Known(types::INTERVAL, interval_arguments(fields.as_ref(), *precision)))
         }

@@ -11,8 +11,8 @@ use super::scope::{Clause, ident_name};
 use super::views::TargetTable;
 use super::{Binder, Typed};
 use crate::bound::{
-    Cte, Expr, ExprKind, FromItem, JoinKind, Modify, ModifyAction, OutputColumn, Query, QueryBody, Subscript, SubqueryExpr,
-    SubqueryKind, Target, TypeMod,
+    Cte, Expr, ExprKind, FromItem, JoinKind, Modify, ModifyAction, OutputColumn, Query, QueryBody,
+    SubqueryExpr, SubqueryKind, Subscript, Target, TypeMod,
 };
 use crate::catalog::Attribute;
 use crate::oid::types;
@@ -46,17 +46,17 @@ impl Binder<'_> {
         let ast::TableFactor::Table { name, alias, .. } = &update.table.relation else {
             return Err(SqlError::unsupported("this target of UPDATE"));
         };
-        let target = self.target_table(name, alias.as_ref().map(|alias| ident_name(&alias.name)), "update")?;
+        let target =
+            self.target_table(name, alias.as_ref().map(|alias| ident_name(&alias.name)), "update")?;
         let from = match &update.from {
-            Some(ast::UpdateTableFromKind::BeforeSet(tables) | ast::UpdateTableFromKind::AfterSet(tables)) => {
-                self.modify_from(&target, tables)?
-            }
+            Some(
+                ast::UpdateTableFromKind::BeforeSet(tables) | ast::UpdateTableFromKind::AfterSet(tables),
+            ) => self.modify_from(&target, tables)?,
             None => self.modify_from(&target, &[])?,
         };
         let filter = self.modify_filter(&target, update.selection.as_ref())?;
-        let assignments = self.in_clause(Clause::UpdateSource, |binder| {
-            binder.assignments(&target, &update.assignments)
-        })?;
+        let assignments =
+            self.in_clause(Clause::UpdateSource, |binder| binder.assignments(&target, &update.assignments))?;
         let (returning, columns) = self.returning(update.returning.as_deref())?;
         let action = ModifyAction::Update { from, filter, assignments };
         Ok(Modify { ctes, target: target.relation, range: target.range, action, returning, columns })
@@ -66,11 +66,13 @@ impl Binder<'_> {
         let tables = match &delete.from {
             ast::FromTable::WithFromKeyword(tables) | ast::FromTable::WithoutKeyword(tables) => tables,
         };
-        let [ast::TableWithJoins { relation: ast::TableFactor::Table { name, alias, .. }, .. }] = tables.as_slice()
+        let [ast::TableWithJoins { relation: ast::TableFactor::Table { name, alias, .. }, .. }] =
+            tables.as_slice()
         else {
             return Err(SqlError::unsupported("this target of DELETE"));
         };
-        let target = self.target_table(name, alias.as_ref().map(|alias| ident_name(&alias.name)), "delete from")?;
+        let target =
+            self.target_table(name, alias.as_ref().map(|alias| ident_name(&alias.name)), "delete from")?;
         let using = self.modify_from(&target, delete.using.as_deref().unwrap_or_default())?;
         let filter = self.modify_filter(&target, delete.selection.as_ref())?;
         let (returning, columns) = self.returning(delete.returning.as_deref())?;
@@ -79,7 +81,11 @@ impl Binder<'_> {
     }
 
     /// The other tables of UPDATE and DELETE; the target's name is visible beside theirs, but not to them.
-    fn modify_from(&mut self, target: &TargetTable, tables: &[ast::TableWithJoins]) -> Result<Option<FromItem>> {
+    fn modify_from(
+        &mut self,
+        target: &TargetTable,
+        tables: &[ast::TableWithJoins],
+    ) -> Result<Option<FromItem>> {
         self.add_items(vec![target.names.clone()], true, false)?;
         let mut whole: Option<FromItem> = None;
         for table in tables {
@@ -87,9 +93,12 @@ impl Binder<'_> {
             self.add_items(names, true, true)?;
             whole = Some(match whole {
                 None => item,
-                Some(left) => {
-                    FromItem::Join { kind: JoinKind::Cross, left: Box::new(left), right: Box::new(item), on: None }
-                }
+                Some(left) => FromItem::Join {
+                    kind: JoinKind::Cross,
+                    left: Box::new(left),
+                    right: Box::new(item),
+                    on: None,
+                },
             });
         }
         for item in &mut self.scope().items {
@@ -136,9 +145,13 @@ impl Binder<'_> {
             match &tree.target {
                 ast::AssignmentTarget::ColumnName(name) => {
                     let value = &tree.value;
-                    self.assignment(target, name, &mut bound, |binder, column| binder.set_value(value, column))?;
+                    self.assignment(target, name, &mut bound, |binder, column| {
+                        binder.set_value(value, column)
+                    })?;
                 }
-                ast::AssignmentTarget::Tuple(names) => self.tuple_assignment(target, names, &tree.value, &mut bound)?,
+                ast::AssignmentTarget::Tuple(names) => {
+                    self.tuple_assignment(target, names, &tree.value, &mut bound)?
+                }
             }
         }
         Ok(bound)
@@ -326,7 +339,10 @@ impl Binder<'_> {
                     })?,
                 };
                 let part = Expr {
-                    kind: ExprKind::Subscript { base: Box::new(base.clone()), subscripts: subscripts.clone() },
+                    kind: ExprKind::Subscript {
+                        base: Box::new(base.clone()),
+                        subscripts: subscripts.clone(),
+                    },
                     ty: TypeMod { oid: inner, modifier: ty.modifier },
                     collation,
                 };
@@ -393,25 +409,27 @@ impl Binder<'_> {
             Some((_, Some(position))) => Ok(*position),
             Some((_, None)) => Err(error!(
                 FEATURE_NOT_SUPPORTED,
-                "cannot update column \"{name}\" of view \"{}\"",
-                target.written
+                "cannot update column \"{name}\" of view \"{}\"", target.written
             )
             .detail("View columns that are not columns of their base relation are not updatable.")),
-            None if super::scope::is_system_column(name) => Err(error!(
-                FEATURE_NOT_SUPPORTED,
-                "cannot assign to system column \"{name}\""
-            )
-            .at(self.position(at))),
+            None if super::scope::is_system_column(name) => {
+                Err(error!(FEATURE_NOT_SUPPORTED, "cannot assign to system column \"{name}\"")
+                    .at(self.position(at)))
+            }
             None => Err(error!(
                 UNDEFINED_COLUMN,
-                "column \"{name}\" of relation \"{}\" does not exist",
-                target.written
+                "column \"{name}\" of relation \"{}\" does not exist", target.written
             )
             .at(self.position(at))),
         }
     }
 
-    pub(super) fn assign_to_column(&mut self, value: Typed, attribute: &Attribute, column: &str) -> Result<Typed> {
+    pub(super) fn assign_to_column(
+        &mut self,
+        value: Typed,
+        attribute: &Attribute,
+        column: &str,
+    ) -> Result<Typed> {
         let ty = TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod };
         self.assign_value(value, ty, column)
     }
@@ -441,11 +459,18 @@ impl Binder<'_> {
             return Ok(self.null_of(TypeMod::plain(types::INT4)));
         }
         if attribute.attgenerated != 's' {
-            if attribute.attidentity != '\0' && attribute.attidentity != ' ' && attribute.attidentity.is_alphabetic() {
+            if attribute.attidentity != '\0'
+                && attribute.attidentity != ' '
+                && attribute.attidentity.is_alphabetic()
+            {
                 return self.identity_value(relation, attribute);
             }
-            let stored = self.catalog().default_expression(relation, attribute.attnum).map(|row| row.adbin.clone());
-            let domain = || self.type_row(attribute.atttypid).and_then(|row| row.typdefaultbin.clone().or_else(|| row.typdefault.clone()));
+            let stored =
+                self.catalog().default_expression(relation, attribute.attnum).map(|row| row.adbin.clone());
+            let domain = || {
+                self.type_row(attribute.atttypid)
+                    .and_then(|row| row.typdefaultbin.clone().or_else(|| row.typdefault.clone()))
+            };
             if let Some(text) = stored {
                 return self.stored_expression(&text, ty, &attribute.attname);
             }
@@ -453,7 +478,8 @@ impl Binder<'_> {
                 return self.stored_expression(&text, ty, &attribute.attname);
             }
         }
-        let null = Typed::new(ExprKind::Constant(crate::Value::Null), TypeMod::plain(types::UNKNOWN), At::NOWHERE);
+        let null =
+            Typed::new(ExprKind::Constant(crate::Value::Null), TypeMod::plain(types::UNKNOWN), At::NOWHERE);
         let typed = self.coerce(null, TypeMod::plain(ty.oid), Context::Implicit)?;
         Ok(typed.expr)
     }

@@ -145,7 +145,11 @@ impl Binder<'_> {
             return Err(SqlError::unsupported("changing a view WITH CHECK OPTION"));
         }
         let QueryBody::Select(select) = query.body else {
-            return Err(not_updatable_error(class, action, "Views that do not select from a single table or view are not automatically updatable."));
+            return Err(not_updatable_error(
+                class,
+                action,
+                "Views that do not select from a single table or view are not automatically updatable.",
+            ));
         };
         let (range, relation, below) = match select.from {
             Some(FromItem::Relation { range, relation }) => (range, relation, None),
@@ -159,7 +163,8 @@ impl Binder<'_> {
         self.range_levels.insert(range, level);
         let mut filter = select.filter;
         let attributes = self.catalog().attributes(class.oid);
-        let mut exprs: Vec<Expr> = select.targets.into_iter().filter(|target| !target.hidden).map(|target| target.expr).collect();
+        let mut exprs: Vec<Expr> =
+            select.targets.into_iter().filter(|target| !target.hidden).map(|target| target.expr).collect();
         if let Some((outer, columns, inner_filter)) = below {
             for expr in exprs.iter_mut().chain(&mut filter) {
                 replace_columns(expr, outer, &columns);
@@ -185,11 +190,7 @@ impl Binder<'_> {
         let scope_columns = exprs
             .into_iter()
             .zip(attributes.iter())
-            .map(|(expr, attribute)| ScopeColumn {
-                name: attribute.attname.clone(),
-                expr,
-                dropped: false,
-            })
+            .map(|(expr, attribute)| ScopeColumn { name: attribute.attname.clone(), expr, dropped: false })
             .collect();
         let _ = at;
         let mut names = self.relation_names(class, range);
@@ -247,7 +248,9 @@ fn not_updatable(query: &Query) -> Option<&'static str> {
             return Some("Views containing UNION, INTERSECT, or EXCEPT are not automatically updatable.");
         }
         QueryBody::Values(_) => {
-            return Some("Views that do not select from a single table or view are not automatically updatable.");
+            return Some(
+                "Views that do not select from a single table or view are not automatically updatable.",
+            );
         }
     };
     if select.distinct != Distinct::No {

@@ -1,17 +1,20 @@
 //! Walking bound trees: the direct parts of an expression, and the expressions of a query.
 
 use crate::bound::{
-    Call, CteBody, Distinct, Expr, ExprKind, FrameBound, FromItem, MergeAction, MergeClause, Modify, ModifyAction, Query, QueryBody, Select,
-    Subscript, SubqueryKind, Window,
+    Call, CteBody, Distinct, Expr, ExprKind, FrameBound, FromItem, MergeAction, MergeClause, Modify,
+    ModifyAction, Query, QueryBody, Select, SubqueryKind, Subscript, Window,
 };
 
 /// Calls `visit` with each direct part of an expression; with the expressions of a subquery, too.
 pub(super) fn each_part<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
-    let call = |call: &'e Call, visit: &mut dyn FnMut(&'e Expr)| call.arguments.iter().for_each(|part| visit(part));
+    let call = |call: &'e Call, visit: &mut dyn FnMut(&'e Expr)| call.arguments.iter().for_each(&mut *visit);
     match &expr.kind {
         ExprKind::Call(inner) | ExprKind::SetReturning(inner) | ExprKind::NullIf(inner) => call(inner, visit),
         ExprKind::IsDistinct { equality, .. } => call(equality, visit),
-        ExprKind::ConvertViaText(part) | ExprKind::Relabel(part) | ExprKind::ToDomain(part) | ExprKind::Not(part) => {
+        ExprKind::ConvertViaText(part)
+        | ExprKind::Relabel(part)
+        | ExprKind::ToDomain(part)
+        | ExprKind::Not(part) => {
             visit(part);
         }
         ExprKind::ConvertArray { array, element } => {
@@ -149,7 +152,9 @@ pub(super) fn each_in_modify<'e>(modify: &'e Modify, visit: &mut dyn FnMut(&'e E
     match &modify.action {
         ModifyAction::Insert { source, on_conflict, .. } => {
             each_in_query(source, visit);
-            if let Some((assignments, filter)) = on_conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
+            if let Some((assignments, filter)) =
+                on_conflict.as_ref().and_then(|conflict| conflict.update.as_ref())
+            {
                 assignments.iter().for_each(|(_, value)| visit(value));
                 filter.iter().for_each(visit);
             }
@@ -187,7 +192,10 @@ pub(super) fn each_part_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
             call.arguments.iter_mut().for_each(visit);
         }
         ExprKind::IsDistinct { equality, .. } => equality.arguments.iter_mut().for_each(visit),
-        ExprKind::ConvertViaText(part) | ExprKind::Relabel(part) | ExprKind::ToDomain(part) | ExprKind::Not(part) => {
+        ExprKind::ConvertViaText(part)
+        | ExprKind::Relabel(part)
+        | ExprKind::ToDomain(part)
+        | ExprKind::Not(part) => {
             visit(part);
         }
         ExprKind::ConvertArray { array, element } => {

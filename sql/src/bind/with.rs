@@ -4,10 +4,10 @@
 
 use sqlparser::ast::{self, SetExpr};
 
+use super::Binder;
 use super::query::mentions;
 use super::scope::{CteEntry, CteState, ident_name};
 use super::set_operations::set_operator;
-use super::Binder;
 use crate::bound::{Cte, CteBody, OutputColumn, SetOperation};
 use crate::{Result, error};
 
@@ -45,9 +45,10 @@ impl Binder<'_> {
         let id = self.scope_ref().ctes[index].id;
         let recursive = may_recurse && mentions(&tree.query, &name);
         let mut cte = match &*tree.query.body {
-            SetExpr::Insert(inner) | SetExpr::Update(inner) | SetExpr::Delete(inner) | SetExpr::Merge(inner) => {
-                self.modifying_query(tree, inner, &name, id, recursive)?
-            }
+            SetExpr::Insert(inner)
+            | SetExpr::Update(inner)
+            | SetExpr::Delete(inner)
+            | SetExpr::Merge(inner) => self.modifying_query(tree, inner, &name, id, recursive)?,
             _ if recursive => self.recursive_query(tree, &name, id, index)?,
             _ => {
                 let query = self.query(&tree.query, true)?;
@@ -56,7 +57,8 @@ impl Binder<'_> {
                 Cte { id, name: name.clone(), columns, body, materialized: None, recursive: false }
             }
         };
-        cte.materialized = tree.materialized.as_ref().map(|how| matches!(how, ast::CteAsMaterialized::Materialized));
+        cte.materialized =
+            tree.materialized.as_ref().map(|how| matches!(how, ast::CteAsMaterialized::Materialized));
         let without = matches!(&cte.body, CteBody::Modify(modify) if modify.columns.is_empty());
         let entry = &mut self.scope().ctes[index];
         entry.columns.clone_from(&cte.columns);
@@ -157,7 +159,10 @@ impl Binder<'_> {
             (!tree.query.locks.is_empty(), "FOR UPDATE/SHARE"),
         ] {
             if present {
-                return Err(error!(FEATURE_NOT_SUPPORTED, "{clause} in a recursive query is not implemented"));
+                return Err(error!(
+                    FEATURE_NOT_SUPPORTED,
+                    "{clause} in a recursive query is not implemented"
+                ));
             }
         }
         let outer = self.recursive_name.replace(name.to_owned());

@@ -32,7 +32,8 @@ use std::sync::{Arc, LazyLock};
 
 /// The search path under which the catalog's texts (defaults, conditions, views) are written and read, whatever that of
 /// the session is.
-pub const KEPT_SEARCH_PATH: [crate::Oid; 2] = [crate::oid::namespaces::PG_CATALOG, crate::oid::namespaces::PUBLIC];
+pub const KEPT_SEARCH_PATH: [crate::Oid; 2] =
+    [crate::oid::namespaces::PG_CATALOG, crate::oid::namespaces::PUBLIC];
 
 pub use edit::{CatalogEdit, RowChange};
 pub use lookup::BtreeOperators;

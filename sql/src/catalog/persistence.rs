@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_saved_is_loaded() {
         let (_directory, mut connection) = new_file(Scope::Database);
-        let mut edit = CatalogEdit::new(&*load(&mut connection, Scope::Database, Oid(5)).unwrap());
+        let mut edit = CatalogEdit::new(&load(&mut connection, Scope::Database, Oid(5)).unwrap());
         let template = (*edit.class(Oid(1259)).unwrap()).clone();
         let oid = edit.allocate_oid();
         let acl = Some(vec!["postgres=arwdDxt/postgres".to_owned(), "\"a b\"=r/postgres".to_owned()]);

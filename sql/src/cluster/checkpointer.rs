@@ -28,7 +28,8 @@ impl Checkpointer {
     pub(super) fn start(cluster: &Arc<Cluster>) -> std::io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (weak, stopped) = (Arc::downgrade(cluster), stop.clone());
-        let thread = std::thread::Builder::new().name("checkpointer".into()).spawn(move || run(&weak, &stopped))?;
+        let thread =
+            std::thread::Builder::new().name("checkpointer".into()).spawn(move || run(&weak, &stopped))?;
         Ok(Self { stop, thread: Some(thread) })
     }
 

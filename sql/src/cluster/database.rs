@@ -85,7 +85,11 @@ impl OpenDatabase {
     ///
     /// # Errors
     /// Those of the storage engine; the transaction may then still be open.
-    pub(crate) fn commit(&self, connection: &mut Connection, changed: Option<Arc<Catalog>>) -> storage::Result<()> {
+    pub(crate) fn commit(
+        &self,
+        connection: &mut Connection,
+        changed: Option<Arc<Catalog>>,
+    ) -> storage::Result<()> {
         let Some(changed) = changed else { return connection.commit() };
         let mut catalog = self.catalog.write();
         connection.commit()?;
@@ -110,7 +114,11 @@ impl OpenDatabase {
 
 /// The file of a database and what its catalog holds.
 pub(super) fn place(directory: &Path, oid: Oid) -> (PathBuf, Scope) {
-    if oid.is_valid() { (file(directory, oid), Scope::Database) } else { (directory.join("global.sqlite"), Scope::Cluster) }
+    if oid.is_valid() {
+        (file(directory, oid), Scope::Database)
+    } else {
+        (directory.join("global.sqlite"), Scope::Cluster)
+    }
 }
 
 /// The file of a database.

@@ -268,8 +268,9 @@ impl Cluster {
 impl Cluster {
     /// The sessions in a database, but this one.
     pub fn sessions_in(&self, database: Oid, but: i32) -> Vec<Arc<Backend>> {
-        let inside =
-            |backend: &Arc<Backend>| backend.activity.lock().database.as_ref().is_some_and(|(oid, _)| *oid == database);
+        let inside = |backend: &Arc<Backend>| {
+            backend.activity.lock().database.as_ref().is_some_and(|(oid, _)| *oid == database)
+        };
         let mut backends = self.backends.all();
         backends.retain(|backend| backend.pid != but && inside(backend));
         backends
@@ -280,7 +281,14 @@ impl Cluster {
     ///
     /// # Errors
     /// `55006`.
-    pub fn check_unused(&self, what: &str, database: Oid, name: &str, own_pid: i32, force: bool) -> Result<()> {
+    pub fn check_unused(
+        &self,
+        what: &str,
+        database: Oid,
+        name: &str,
+        own_pid: i32,
+        force: bool,
+    ) -> Result<()> {
         if force {
             for backend in self.sessions_in(database, own_pid) {
                 backend.signal(Signal::Terminate);

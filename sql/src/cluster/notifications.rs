@@ -122,7 +122,7 @@ mod tests {
         hub.listen(&two.backend, Oid(6), "jobs");
         let message = Notification { pid: 1, channel: "jobs".into(), payload: "x".into() };
         one.backend.latch.reset();
-        hub.send(Oid(5), &[message.clone()]);
+        hub.send(Oid(5), std::slice::from_ref(&message));
         assert!(hub.waiting(one.backend.pid) && !hub.waiting(two.backend.pid));
         assert_eq!(hub.take(one.backend.pid), [message]);
         hub.unlisten(one.backend.pid, Some("jobs"));

@@ -8,7 +8,7 @@
 //! Source: `src/backend/commands/sequence.c`.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -60,7 +60,8 @@ impl Sequences {
     pub fn next(&self, sequence: &Sequence, name: &str) -> Result<(i64, u64)> {
         let mut state = self.state.lock();
         let present = state.progress(&self.path, sequence)?;
-        let value = if present.is_called { step(sequence, name, present.last_value)? } else { present.last_value };
+        let value =
+            if present.is_called { step(sequence, name, present.last_value)? } else { present.last_value };
         let mut progress = Progress { last_value: value, is_called: true, ..present };
         if present.ahead == 0 || !present.is_called {
             progress.ahead = VALUES_AHEAD;
@@ -80,7 +81,9 @@ impl Sequences {
         if value < sequence.seqmin || value > sequence.seqmax {
             return Err(error!(
                 NUMERIC_VALUE_OUT_OF_RANGE,
-                "setval: value {value} is out of bounds for sequence \"{name}\" ({}..{})", sequence.seqmin, sequence.seqmax
+                "setval: value {value} is out of bounds for sequence \"{name}\" ({}..{})",
+                sequence.seqmin,
+                sequence.seqmax
             ));
         }
         let mut state = self.state.lock();
@@ -153,7 +156,7 @@ impl Sequences {
 }
 
 impl State {
-    fn store(&mut self, path: &PathBuf) -> Result<Arc<Store>> {
+    fn store(&mut self, path: &Path) -> Result<Arc<Store>> {
         if let Some(store) = &self.store {
             return Ok(store.clone());
         }
@@ -166,7 +169,7 @@ impl State {
         Ok(store)
     }
 
-    fn progress(&mut self, path: &PathBuf, sequence: &Sequence) -> Result<Progress> {
+    fn progress(&mut self, path: &Path, sequence: &Sequence) -> Result<Progress> {
         if let Some(progress) = self.progress.get(&sequence.seqrelid) {
             return Ok(*progress);
         }
@@ -181,7 +184,7 @@ impl State {
         Ok(Progress { last_value, is_called, ahead: 0, commit: 0 })
     }
 
-    fn remove(&mut self, path: &PathBuf, sequence: Oid) -> Result<()> {
+    fn remove(&mut self, path: &Path, sequence: Oid) -> Result<()> {
         self.progress.remove(&sequence);
         let store = self.store(path)?;
         let _lock = store.try_write_lock();
@@ -192,7 +195,7 @@ impl State {
         connection.commit().map_err(storage_error)
     }
 
-    fn write(&mut self, path: &PathBuf, sequence: &Sequence, value: i64, is_called: bool) -> Result<u64> {
+    fn write(&mut self, path: &Path, sequence: &Sequence, value: i64, is_called: bool) -> Result<u64> {
         write_rows(&self.store(path)?, &[(sequence.seqrelid, value, is_called)])
     }
 }
@@ -222,7 +225,10 @@ fn step(sequence: &Sequence, name: &str, value: i64) -> Result<i64> {
         return Ok(if up { sequence.seqmin } else { sequence.seqmax });
     }
     let (word, limit) = if up { ("maximum", sequence.seqmax) } else { ("minimum", sequence.seqmin) };
-    Err(error!(SEQUENCE_GENERATOR_LIMIT_EXCEEDED, "nextval: reached {word} value of sequence \"{name}\" ({limit})"))
+    Err(error!(
+        SEQUENCE_GENERATOR_LIMIT_EXCEEDED,
+        "nextval: reached {word} value of sequence \"{name}\" ({limit})"
+    ))
 }
 
 /// The value that the file claims to have been given out when `value` is: so many steps on, within the bounds.

@@ -29,16 +29,21 @@ const COLUMN_OPTIONS: &[(&str, OptionKind)] = &[
 ];
 
 impl CommandContext<'_> {
-    pub(super) fn add_column(&mut self, class: &Class, column: &ColumnDefinition, if_not_exists: bool) -> Result<()> {
+    pub(super) fn add_column(
+        &mut self,
+        class: &Class,
+        column: &ColumnDefinition,
+        if_not_exists: bool,
+    ) -> Result<()> {
         if let Some(present) = self.edit.attribute_named(class.oid, &column.name) {
             if present.attnum < 0 {
                 return Err(error!(
                     DUPLICATE_COLUMN,
-                    "column name \"{}\" conflicts with a system column name",
-                    column.name
+                    "column name \"{}\" conflicts with a system column name", column.name
                 ));
             }
-            let message = format!("column \"{}\" of relation \"{}\" already exists", column.name, class.relname);
+            let message =
+                format!("column \"{}\" of relation \"{}\" already exists", column.name, class.relname);
             if !if_not_exists {
                 return Err(SqlError::new(SqlState::DUPLICATE_COLUMN, message));
             }
@@ -49,7 +54,8 @@ impl CommandContext<'_> {
         let mut new = self.new_column(column, &mut wanted)?;
         let not_null = std::mem::take(&mut new.not_null);
         let draws = matches!(new.default, Some(DefaultSource::Sequence { .. }));
-        let has_value = new.default.is_some() || self.edit.type_(new.ty.oid).is_some_and(|ty| ty.typtype == 'd');
+        let has_value =
+            new.default.is_some() || self.edit.type_(new.ty.oid).is_some_and(|ty| ty.typtype == 'd');
         let attnum = class.relnatts + 1;
         self.insert_column(class, attnum, new)?;
         self.edit.change::<Class>(class.oid, |class| class.relnatts = attnum)?;
@@ -75,8 +81,11 @@ impl CommandContext<'_> {
     fn fill_from_sequence(&mut self, class: &Class, column: &Attribute) -> Result<()> {
         let rows = self.edit.dependents(relations::PG_CLASS, class.oid);
         let owned = rows.iter().filter(|row| row.refobjsubid == i32::from(column.attnum));
-        let sequence = owned.filter_map(|row| Some((self.edit.sequence(row.objid)?, self.edit.class(row.objid)?))).next();
-        let (sequence, name) = sequence.ok_or_else(|| SqlError::internal("a serial column without a sequence"))?;
+        let sequence = owned
+            .filter_map(|row| Some((self.edit.sequence(row.objid)?, self.edit.class(row.objid)?)))
+            .next();
+        let (sequence, name) =
+            sequence.ok_or_else(|| SqlError::internal("a serial column without a sequence"))?;
         let Some(physical) = self.edit.physical_name(class.oid) else { return Ok(()) };
         let names: Vec<Option<String>> = self
             .edit
@@ -105,7 +114,13 @@ impl CommandContext<'_> {
         self.edit.change::<Attribute>((table, attnum), change).map(drop)
     }
 
-    pub(super) fn drop_column(&mut self, class: &Class, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
+    pub(super) fn drop_column(
+        &mut self,
+        class: &Class,
+        name: &str,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<()> {
         let column = match self.live_column(class, name) {
             Ok(column) => column,
             Err(error) if if_exists => {
@@ -120,7 +135,8 @@ impl CommandContext<'_> {
         let mut targets = vec![ObjectAddress::column(class.oid, column.attnum)];
         // They go silently, and first: the file does not let a column go that an index names.
         let indexes = self.expression_indexes_on(class, column.attnum)?;
-        let indexes: Vec<_> = indexes.into_iter().map(|oid| ObjectAddress::new(relations::PG_CLASS, oid)).collect();
+        let indexes: Vec<_> =
+            indexes.into_iter().map(|oid| ObjectAddress::new(relations::PG_CLASS, oid)).collect();
         self.drop_addresses(&indexes, DropBehavior::Restrict)?;
         for generated in self.generated_from(class, column.attnum)? {
             if !cascade {
@@ -155,7 +171,8 @@ impl CommandContext<'_> {
     fn expression_indexes_on(&self, class: &Class, attnum: i16) -> Result<Vec<Oid>> {
         let mut found = Vec::new();
         for index in self.edit.indexes(class.oid).iter() {
-            for text in index.indexprs.iter().map(|list| format!("ROW({list})")).chain(index.indpred.clone()) {
+            for text in index.indexprs.iter().map(|list| format!("ROW({list})")).chain(index.indpred.clone())
+            {
                 if columns_in(&self.bind_stored(&text, Some(class.oid))?).contains(&attnum) {
                     found.push(index.indexrelid);
                 }
@@ -198,8 +215,12 @@ impl CommandContext<'_> {
             AlterColumn::SetNotNull => self.set_not_null(class, &column),
             AlterColumn::DropNotNull => self.drop_not_null(class, &column),
             AlterColumn::DropExpression { if_exists } => self.drop_expression(class, &column, *if_exists),
-            AlterColumn::AddIdentity { always, options } => self.add_identity(class, &column, *always, options),
-            AlterColumn::SetIdentity { always, options } => self.set_identity(class, &column, *always, options),
+            AlterColumn::AddIdentity { always, options } => {
+                self.add_identity(class, &column, *always, options)
+            }
+            AlterColumn::SetIdentity { always, options } => {
+                self.set_identity(class, &column, *always, options)
+            }
             AlterColumn::DropIdentity { if_exists } => self.drop_identity(class, &column, *if_exists),
             AlterColumn::SetStatistics(target) => self.set_statistics(class, &column, *target),
             AlterColumn::SetStorage(storage) => self.set_storage(class, &column, storage),
@@ -214,7 +235,9 @@ impl CommandContext<'_> {
             }
             AlterColumn::ResetOptions(options) => {
                 let mut kept = column.attoptions.clone().unwrap_or_default();
-                kept.retain(|kept| !options.iter().any(|option| kept.starts_with(&format!("{}=", option.name))));
+                kept.retain(|kept| {
+                    !options.iter().any(|option| kept.starts_with(&format!("{}=", option.name)))
+                });
                 let kept = (!kept.is_empty()).then_some(kept);
                 self.change_column(class.oid, column.attnum, |column| column.attoptions = kept)
             }
@@ -228,11 +251,13 @@ impl CommandContext<'_> {
         };
         let (name, table) = (&column.attname, &class.relname);
         if column.attidentity != '\0' {
-            let refused = error!(SYNTAX_ERROR, "column \"{name}\" of relation \"{table}\" is an identity column");
+            let refused =
+                error!(SYNTAX_ERROR, "column \"{name}\" of relation \"{table}\" is an identity column");
             return Err(hint(refused, "IDENTITY"));
         }
         if column.attgenerated != '\0' {
-            let refused = error!(SYNTAX_ERROR, "column \"{name}\" of relation \"{table}\" is a generated column");
+            let refused =
+                error!(SYNTAX_ERROR, "column \"{name}\" of relation \"{table}\" is a generated column");
             return Err(hint(refused, "EXPRESSION"));
         }
         self.forget_default(class, column)?;
@@ -253,14 +278,15 @@ impl CommandContext<'_> {
         if column.attidentity != '\0' {
             return Err(error!(
                 SYNTAX_ERROR,
-                "column \"{}\" of relation \"{}\" is an identity column",
-                column.attname,
-                class.relname
+                "column \"{}\" of relation \"{}\" is an identity column", column.attname, class.relname
             ));
         }
         let keys = self.edit.indexes(class.oid);
         if keys.iter().any(|index| index.indisprimary && index.indkey.contains(&column.attnum)) {
-            return Err(error!(INVALID_TABLE_DEFINITION, "column \"{}\" is in a primary key", column.attname));
+            return Err(error!(
+                INVALID_TABLE_DEFINITION,
+                "column \"{}\" is in a primary key", column.attname
+            ));
         }
         self.change_column(class.oid, column.attnum, |column| column.attnotnull = false)
     }
@@ -347,9 +373,7 @@ impl CommandContext<'_> {
         found.ok_or_else(|| {
             error!(
                 OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "column \"{}\" of relation \"{}\" is not an identity column",
-                column.attname,
-                class.relname
+                "column \"{}\" of relation \"{}\" is not an identity column", column.attname, class.relname
             )
         })
     }
@@ -390,7 +414,10 @@ impl CommandContext<'_> {
     fn set_compression(&mut self, class: &Class, column: &Attribute, method: &str) -> Result<()> {
         if !self.may_be_long(column) {
             let name = format_type(TypeMod::plain(column.atttypid), self.edit, &self.search_path);
-            return Err(error!(FEATURE_NOT_SUPPORTED, "column data type {name} does not support compression"));
+            return Err(error!(
+                FEATURE_NOT_SUPPORTED,
+                "column data type {name} does not support compression"
+            ));
         }
         let letter = match method {
             "pglz" => 'p',
@@ -422,8 +449,7 @@ impl CommandContext<'_> {
             let name = format_type(new, self.edit, &self.search_path);
             return Err(error!(
                 INVALID_TABLE_DEFINITION,
-                "column \"{}\" has pseudo-type {name}",
-                column.attname
+                "column \"{}\" has pseudo-type {name}", column.attname
             ));
         }
         let collation = match collation {
@@ -514,8 +540,13 @@ impl CommandContext<'_> {
                     "result of USING clause for column \"{name}\" cannot be cast automatically to type {ty}"
                 )
                 .hint("You might need to add an explicit cast."),
-                None => error!(DATATYPE_MISMATCH, "column \"{name}\" cannot be cast automatically to type {ty}")
-                    .hint(format!("You might need to specify \"USING {}::{ty}\".", quote_identifier(name))),
+                None => {
+                    error!(DATATYPE_MISMATCH, "column \"{name}\" cannot be cast automatically to type {ty}")
+                        .hint(format!(
+                            "You might need to specify \"USING {}::{ty}\".",
+                            quote_identifier(name)
+                        ))
+                }
             }
         })
     }
@@ -544,8 +575,7 @@ impl CommandContext<'_> {
             let ty = format_type(new, self.edit, &self.search_path);
             error!(
                 DATATYPE_MISMATCH,
-                "default for column \"{}\" cannot be cast automatically to type {ty}",
-                column.attname
+                "default for column \"{}\" cannot be cast automatically to type {ty}", column.attname
             )
         })?;
         crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, relation).map(Some)
@@ -592,7 +622,8 @@ impl CommandContext<'_> {
                 }
                 let own = super::table::attnum(position)?;
                 let ty = TypeMod { oid: column.atttypid, modifier: column.atttypmod };
-                let template = super::new_rows::attribute(self.edit, index.indexrelid, own, &column.attname, ty);
+                let template =
+                    super::new_rows::attribute(self.edit, index.indexrelid, own, &column.attname, ty);
                 self.edit.put(Attribute { attcollation: column.attcollation, ..template })?;
             }
             for text in row.indexprs.iter_mut() {
@@ -611,7 +642,9 @@ impl CommandContext<'_> {
     /// A kept text bound against the present types, as text again; of a ROW its fields.
     fn bound_again(&self, text: &str, class: &Class) -> Result<(String, Expr)> {
         let expr = self.bind_stored(text, Some(class.oid))?;
-        let print = |expr: &Expr| crate::deparse::expression(expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, Some(class.oid));
+        let print = |expr: &Expr| {
+            crate::deparse::expression(expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, Some(class.oid))
+        };
         let text = match &expr.kind {
             ExprKind::Row(fields) => fields.iter().map(print).collect::<Result<Vec<_>>>()?.join(", "),
             _ => print(&expr)?,
@@ -685,15 +718,20 @@ impl CommandContext<'_> {
     /// Views that would have to be written anew when a name in them changes, as messages tell them.
     pub(super) fn views_on(&self, class: Oid, object: Oid, column: i32) -> Option<String> {
         let rows = self.edit.dependents(class, object);
-        let rule = rows.iter().find(|row| {
-            row.classid == relations::PG_REWRITE && (column == 0 || row.refobjsubid == column)
-        })?;
+        let rule = rows
+            .iter()
+            .find(|row| row.classid == relations::PG_REWRITE && (column == 0 || row.refobjsubid == column))?;
         let view = self.edit.get::<Rewrite>(rule.objid)?.ev_class;
         (view != object).then(|| self.describe(ObjectAddress::new(relations::PG_CLASS, view)))
     }
 
     /// Records what a kept default needs: sequences, functions, types.
-    pub(super) fn record_default_needs(&mut self, default: Oid, text: &str, relation: Option<Oid>) -> Result<()> {
+    pub(super) fn record_default_needs(
+        &mut self,
+        default: Oid,
+        text: &str,
+        relation: Option<Oid>,
+    ) -> Result<()> {
         let expr = self.bind_stored(text, relation)?;
         let address = ObjectAddress::new(relations::PG_ATTRDEF, default);
         for needed in super::references::of_expression(&expr) {
@@ -706,4 +744,3 @@ impl CommandContext<'_> {
 fn column_words(class: &Class, column: &Attribute) -> String {
     format!("column {} of table {}", quote_identifier(&column.attname), quote_identifier(&class.relname))
 }
-

@@ -48,16 +48,23 @@ impl CommandContext<'_> {
             let column = self.edit.attribute(row.adrelid, row.adnum);
             let generated = column.is_some_and(|column| column.attgenerated == 's');
             let relation = generated.then_some(row.adrelid);
-            held.push(HeldText { place: Place::Default(row.oid), relation, expr: self.bind_stored(&row.adbin, relation)? });
+            held.push(HeldText {
+                place: Place::Default(row.oid),
+                relation,
+                expr: self.bind_stored(&row.adbin, relation)?,
+            });
         }
-        for row in self.edit.relation::<Constraint>().rows().filter(|row| row.conrelid >= crate::oid::FIRST_NORMAL) {
+        for row in
+            self.edit.relation::<Constraint>().rows().filter(|row| row.conrelid >= crate::oid::FIRST_NORMAL)
+        {
             if let Some(text) = row.conbin.as_deref().filter(|text| mentions(text)) {
                 let relation = Some(row.conrelid);
                 let expr = self.bind_stored(text, relation)?;
                 held.push(HeldText { place: Place::Check(row.oid), relation, expr });
             }
         }
-        for row in self.edit.relation::<Index>().rows().filter(|row| row.indrelid >= crate::oid::FIRST_NORMAL) {
+        for row in self.edit.relation::<Index>().rows().filter(|row| row.indrelid >= crate::oid::FIRST_NORMAL)
+        {
             let relation = Some(row.indrelid);
             if let Some(list) = row.indexprs.as_deref().filter(|text| mentions(text)) {
                 let expr = self.bind_stored(&format!("ROW({list})"), relation)?;
@@ -74,7 +81,9 @@ impl CommandContext<'_> {
     /// Writes kept texts anew under the names as they are.
     pub(super) fn write_texts(&mut self, held: Vec<HeldText>) -> Result<()> {
         for HeldText { place, relation, expr } in held {
-            let print = |expr: &Expr| crate::deparse::expression(expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, relation);
+            let print = |expr: &Expr| {
+                crate::deparse::expression(expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, relation)
+            };
             let text = match (&expr.kind, place) {
                 (ExprKind::Row(fields), Place::IndexKeys(_)) => {
                     fields.iter().map(print).collect::<Result<Vec<_>>>()?.join(", ")
@@ -82,10 +91,18 @@ impl CommandContext<'_> {
                 _ => print(&expr)?,
             };
             match place {
-                Place::Default(oid) => drop(self.edit.change::<AttributeDefault>(oid, |row| row.adbin = text)?),
-                Place::Check(oid) => drop(self.edit.change::<Constraint>(oid, |row| row.conbin = Some(text))?),
-                Place::IndexKeys(oid) => drop(self.edit.change::<Index>(oid, |row| row.indexprs = Some(text))?),
-                Place::IndexPredicate(oid) => drop(self.edit.change::<Index>(oid, |row| row.indpred = Some(text))?),
+                Place::Default(oid) => {
+                    drop(self.edit.change::<AttributeDefault>(oid, |row| row.adbin = text)?)
+                }
+                Place::Check(oid) => {
+                    drop(self.edit.change::<Constraint>(oid, |row| row.conbin = Some(text))?)
+                }
+                Place::IndexKeys(oid) => {
+                    drop(self.edit.change::<Index>(oid, |row| row.indexprs = Some(text))?)
+                }
+                Place::IndexPredicate(oid) => {
+                    drop(self.edit.change::<Index>(oid, |row| row.indpred = Some(text))?)
+                }
             }
         }
         Ok(())
@@ -121,7 +138,8 @@ impl CommandContext<'_> {
     fn constraint_of_index(&self, index: Oid) -> Option<Oid> {
         let table = self.edit.index(index)?.indrelid;
         let constraints = self.edit.constraints(table);
-        let found = constraints.iter().find(|row| row.conindid == index && matches!(row.contype, 'p' | 'u' | 'x'));
+        let found =
+            constraints.iter().find(|row| row.conindid == index && matches!(row.contype, 'p' | 'u' | 'x'));
         found.map(|row| row.oid)
     }
 
@@ -162,7 +180,8 @@ impl CommandContext<'_> {
     /// Gives a type a name and a schema; the array over it follows.
     fn change_type_place(&mut self, ty: Oid, name: &str, schema: Oid) -> Result<()> {
         let Some(row) = self.edit.type_(ty) else { return Ok(()) };
-        if (row.typname != name || row.typnamespace != schema) && self.edit.type_named(schema, name).is_some() {
+        if (row.typname != name || row.typnamespace != schema) && self.edit.type_named(schema, name).is_some()
+        {
             return Err(error!(DUPLICATE_OBJECT, "type \"{name}\" already exists"));
         }
         self.edit.change::<Type>(ty, |row| {
@@ -191,8 +210,7 @@ impl CommandContext<'_> {
                 ..0 => error!(DUPLICATE_COLUMN, "column name \"{to}\" conflicts with a system column name"),
                 _ => error!(
                     DUPLICATE_COLUMN,
-                    "column \"{to}\" of relation \"{}\" already exists",
-                    class.relname
+                    "column \"{to}\" of relation \"{}\" already exists", class.relname
                 ),
             });
         }
@@ -224,8 +242,7 @@ impl CommandContext<'_> {
         if self.edit.constraint_named(class.oid, to).is_some() {
             return Err(error!(
                 DUPLICATE_OBJECT,
-                "constraint \"{to}\" for relation \"{}\" already exists",
-                class.relname
+                "constraint \"{to}\" for relation \"{}\" already exists", class.relname
             ));
         }
         self.edit.change::<Constraint>(constraint.oid, |row| row.conname = to.to_owned())?;
@@ -240,10 +257,9 @@ impl CommandContext<'_> {
             namespaces::PG_TOAST => {
                 Err(error!(FEATURE_NOT_SUPPORTED, "cannot move objects into or out of TOAST schema"))
             }
-            namespaces::PG_CATALOG => Err(error!(
-                INSUFFICIENT_PRIVILEGE,
-                "permission denied for schema pg_catalog"
-            )),
+            namespaces::PG_CATALOG => {
+                Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied for schema pg_catalog"))
+            }
             _ => Ok(schema),
         }
     }
@@ -259,7 +275,10 @@ impl CommandContext<'_> {
             && let Some(table) = self.edit.class(owner.refobjid)
         {
             return Err(error!(FEATURE_NOT_SUPPORTED, "cannot move an owned sequence into another schema")
-                .detail(format!("Sequence \"{}\" is linked to table \"{}\".", class.relname, table.relname)));
+                .detail(format!(
+                    "Sequence \"{}\" is linked to table \"{}\".",
+                    class.relname, table.relname
+                )));
         }
         self.refuse_views(relations::PG_CLASS, class.oid, 0)?;
         let mut moved = vec![class.clone()];
@@ -271,9 +290,7 @@ impl CommandContext<'_> {
             if self.edit.class_named(schema.oid, &class.relname).is_some() {
                 return Err(error!(
                     DUPLICATE_TABLE,
-                    "relation \"{}\" already exists in schema \"{}\"",
-                    class.relname,
-                    schema.nspname
+                    "relation \"{}\" already exists in schema \"{}\"", class.relname, schema.nspname
                 ));
             }
         }
@@ -283,7 +300,11 @@ impl CommandContext<'_> {
         }
         for class in &moved {
             self.change_relation_place(class, &class.relname, schema.oid)?;
-            self.move_dependency(ObjectAddress::new(relations::PG_CLASS, class.oid), class.relnamespace, schema.oid)?;
+            self.move_dependency(
+                ObjectAddress::new(relations::PG_CLASS, class.oid),
+                class.relnamespace,
+                schema.oid,
+            )?;
         }
         for constraint in self.edit.constraints(class.oid).iter() {
             self.edit.change::<Constraint>(constraint.oid, |row| row.connamespace = schema.oid)?;
@@ -294,7 +315,8 @@ impl CommandContext<'_> {
     /// An object depends on another schema from now on.
     fn move_dependency(&mut self, address: ObjectAddress, from: Oid, to: Oid) -> Result<()> {
         let rows = self.edit.dependencies(address.class, address.object);
-        for row in rows.iter().filter(|row| row.refclassid == relations::PG_NAMESPACE && row.refobjid == from) {
+        for row in rows.iter().filter(|row| row.refclassid == relations::PG_NAMESPACE && row.refobjid == from)
+        {
             self.edit.delete_row(&**row);
         }
         if address.class == relations::PG_CLASS
@@ -325,11 +347,14 @@ impl CommandContext<'_> {
                 if let Some(owner) = self.sequence_owner(class.oid)
                     && let Some(table) = self.edit.class(owner.refobjid)
                 {
-                    return Err(error!(FEATURE_NOT_SUPPORTED, "cannot change owner of sequence \"{}\"", class.relname)
-                        .detail(format!(
-                            "Sequence \"{}\" is linked to table \"{}\".",
-                            class.relname, table.relname
-                        )));
+                    return Err(error!(
+                        FEATURE_NOT_SUPPORTED,
+                        "cannot change owner of sequence \"{}\"", class.relname
+                    )
+                    .detail(format!(
+                        "Sequence \"{}\" is linked to table \"{}\".",
+                        class.relname, table.relname
+                    )));
                 }
             }
             _ => {}
@@ -353,9 +378,10 @@ impl CommandContext<'_> {
                 let ty = self.altered_type(object)?;
                 self.move_type(&ty, schema)
             }
-            (action, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine | ObjectKind::Aggregate) => {
-                self.alter_routine(object, action)
-            }
+            (
+                action,
+                ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine | ObjectKind::Aggregate,
+            ) => self.alter_routine(object, action),
             (ObjectAction::SetSchema(schema), ObjectKind::Extension) => {
                 self.move_extension(&object.name.name, schema)
             }
@@ -363,7 +389,12 @@ impl CommandContext<'_> {
         }
     }
 
-    fn alter_owner(&mut self, object: &ObjectReference, kind: ObjectKind, role: &RoleSpecification) -> Result<()> {
+    fn alter_owner(
+        &mut self,
+        object: &ObjectReference,
+        kind: ObjectKind,
+        role: &RoleSpecification,
+    ) -> Result<()> {
         let new_owner = self.role(role)?;
         let name = &object.name.name;
         let (class, oid, owner, schema) = match kind {
@@ -381,7 +412,8 @@ impl CommandContext<'_> {
             }
             ObjectKind::Language => {
                 let row = self.edit.language_named(name);
-                let row = row.ok_or_else(|| error!(UNDEFINED_OBJECT, "language \"{name}\" does not exist"))?;
+                let row =
+                    row.ok_or_else(|| error!(UNDEFINED_OBJECT, "language \"{name}\" does not exist"))?;
                 (relations::PG_LANGUAGE, row.oid, row.lanowner, None)
             }
             _ => return Err(SqlError::unsupported(format_args!("{} ... OWNER TO", kind.alter_tag()))),
@@ -441,9 +473,8 @@ impl CommandContext<'_> {
         if ty.typcategory == 'A' && ty.typelem.is_valid() {
             let element = self.edit.type_(ty.typelem).map_or(String::new(), |row| row.typname.clone());
             let name = format!("{element}[]");
-            return Err(error!(WRONG_OBJECT_TYPE, "cannot alter array type {name}").hint(format!(
-                "You can alter type {element}, which will alter the array type as well."
-            )));
+            return Err(error!(WRONG_OBJECT_TYPE, "cannot alter array type {name}")
+                .hint(format!("You can alter type {element}, which will alter the array type as well.")));
         }
         Ok(ty)
     }
@@ -463,9 +494,7 @@ impl CommandContext<'_> {
         if self.edit.type_named(schema.oid, &ty.typname).is_some() {
             return Err(error!(
                 DUPLICATE_OBJECT,
-                "type \"{}\" already exists in schema \"{}\"",
-                ty.typname,
-                schema.nspname
+                "type \"{}\" already exists in schema \"{}\"", ty.typname, schema.nspname
             ));
         }
         let class = if ty.typrelid.is_valid() { relations::PG_CLASS } else { relations::PG_TYPE };
@@ -526,10 +555,7 @@ impl CommandContext<'_> {
             extension.ok_or_else(|| error!(UNDEFINED_OBJECT, "extension \"{name}\" does not exist"))?;
         self.require_owner(extension.extowner, "extension", name)?;
         if !extension.extrelocatable {
-            return Err(error!(
-                FEATURE_NOT_SUPPORTED,
-                "extension \"{name}\" does not support SET SCHEMA"
-            ));
+            return Err(error!(FEATURE_NOT_SUPPORTED, "extension \"{name}\" does not support SET SCHEMA"));
         }
         let new = self.new_schema(schema)?;
         let old = extension.extnamespace;

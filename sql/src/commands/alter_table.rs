@@ -14,9 +14,7 @@ use super::sequence::not_supported_for;
 use crate::catalog::{Class, Constraint, Index};
 use crate::execute::{engine_error, physical};
 use crate::oid::relations;
-use crate::parse::{
-    AlterColumn, AlterTable, AlterTableAction, Definition, ObjectKind, TableConstraintKind,
-};
+use crate::parse::{AlterColumn, AlterTable, AlterTableAction, Definition, ObjectKind, TableConstraintKind};
 use crate::{Oid, Report, Result, Severity, SqlError, SqlState, error};
 
 /// The storage options of tables that are kept and shown; nothing here acts on them, as their effect in PostgreSQL is
@@ -86,7 +84,8 @@ impl CommandContext<'_> {
         for action in actions {
             // Each action sees what those before it have made of the relation.
             let present = self.edit.class(class.oid);
-            let present = present.ok_or_else(|| SqlError::internal("a relation has gone while it was altered"))?;
+            let present =
+                present.ok_or_else(|| SqlError::internal("a relation has gone while it was altered"))?;
             self.alter_relation(&present, action)?;
         }
         Ok(())
@@ -133,14 +132,16 @@ impl CommandContext<'_> {
             A::ResetOptions(options) => self.reset_options(class, options),
             A::ClusterOn(index) => self.cluster_on(class, index.as_deref()),
             A::ReplicaIdentity { kind, index } => self.replica_identity(class, kind, index.as_deref()),
-            A::Trigger { trigger: Some(name), user_triggers: false, .. } => {
-                Err(error!(UNDEFINED_OBJECT, "trigger \"{name}\" for table \"{}\" does not exist", class.relname))
-            }
+            A::Trigger { trigger: Some(name), user_triggers: false, .. } => Err(error!(
+                UNDEFINED_OBJECT,
+                "trigger \"{name}\" for table \"{}\" does not exist", class.relname
+            )),
             A::Trigger { enable: Some("origin"), .. } | A::SetWithoutOids => Ok(()),
             A::Trigger { .. } => Err(SqlError::unsupported("ALTER TABLE ... DISABLE TRIGGER")),
-            A::Rule { rule, .. } => {
-                Err(error!(UNDEFINED_OBJECT, "rule \"{rule}\" for relation \"{}\" does not exist", class.relname))
-            }
+            A::Rule { rule, .. } => Err(error!(
+                UNDEFINED_OBJECT,
+                "rule \"{rule}\" for relation \"{}\" does not exist", class.relname
+            )),
             A::RowSecurity(false) | A::ForceRowSecurity(false) => Ok(()),
             A::SetLogged(true) if class.relpersistence == 'p' => Ok(()),
             A::SetTablespace(name) if name != "pg_default" => {
@@ -155,9 +156,7 @@ impl CommandContext<'_> {
                 let parent = self.relation(parent)?;
                 Err(error!(
                     UNDEFINED_TABLE,
-                    "relation \"{}\" is not a parent of relation \"{}\"",
-                    parent.relname,
-                    class.relname
+                    "relation \"{}\" is not a parent of relation \"{}\"", parent.relname, class.relname
                 ))
             }
             other => Err(SqlError::unsupported(format_args!("ALTER TABLE ... {}", words(other)))),
@@ -198,7 +197,13 @@ impl CommandContext<'_> {
         self.edit.constraint_named(class.oid, name).ok_or_else(|| no_constraint(name, class))
     }
 
-    fn drop_table_constraint(&mut self, class: &Class, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
+    fn drop_table_constraint(
+        &mut self,
+        class: &Class,
+        name: &str,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<()> {
         let Some(constraint) = self.edit.constraint_named(class.oid, name) else {
             let missing = no_constraint(name, class);
             if !if_exists {
@@ -227,7 +232,11 @@ impl CommandContext<'_> {
 
     /// Makes a table and its indexes anew in the file. `changed`: a column, and the lowered text of its new value over
     /// the columns of the old table.
-    pub(super) fn rewrite_table(&mut self, table: Oid, changed: Option<(String, crate::lower::Text)>) -> Result<()> {
+    pub(super) fn rewrite_table(
+        &mut self,
+        table: Oid,
+        changed: Option<(String, crate::lower::Text)>,
+    ) -> Result<()> {
         let mut values = Vec::new();
         if let Some((column, text)) = changed {
             for function in &text.functions {
@@ -260,8 +269,7 @@ impl CommandContext<'_> {
         if constraint.contype != 'f' {
             return Err(error!(
                 WRONG_OBJECT_TYPE,
-                "constraint \"{name}\" of relation \"{}\" is not a foreign key constraint",
-                class.relname
+                "constraint \"{name}\" of relation \"{}\" is not a foreign key constraint", class.relname
             ));
         }
         let deferred = timing.initially_deferred.unwrap_or(false);
@@ -345,7 +353,10 @@ impl CommandContext<'_> {
         if let (Some(index), Some(name)) = (&chosen, index)
             && (!index.indisunique || index.indpred.is_some() || index.indexprs.is_some())
         {
-            return Err(error!(WRONG_OBJECT_TYPE, "cannot use non-unique index \"{name}\" as replica identity"));
+            return Err(error!(
+                WRONG_OBJECT_TYPE,
+                "cannot use non-unique index \"{name}\" as replica identity"
+            ));
         }
         let letter = match kind {
             "nothing" => 'n',
@@ -409,7 +420,8 @@ pub(super) fn checked_options(
 }
 
 fn check_option(name: &str, text: &str, kind: OptionKind) -> Result<()> {
-    let invalid = |what: &str| error!(INVALID_PARAMETER_VALUE, "invalid value for {what} option \"{name}\": {text}");
+    let invalid =
+        |what: &str| error!(INVALID_PARAMETER_VALUE, "invalid value for {what} option \"{name}\": {text}");
     let outside = |least: String, greatest: String| {
         error!(INVALID_PARAMETER_VALUE, "value {text} out of bounds for option \"{name}\"")
             .detail(format!("Valid values are between \"{least}\" and \"{greatest}\"."))
@@ -444,7 +456,10 @@ fn pass(action: &AlterTableAction) -> u8 {
     use AlterTableAction as A;
     match action {
         A::DropColumn { .. } | A::DropConstraint { .. } => 0,
-        A::AlterColumn { change: AlterColumn::DropExpression { .. } | AlterColumn::DropIdentity { .. }, .. } => 0,
+        A::AlterColumn {
+            change: AlterColumn::DropExpression { .. } | AlterColumn::DropIdentity { .. },
+            ..
+        } => 0,
         A::AlterColumn { change: AlterColumn::Type { .. }, .. } => 1,
         A::AddColumn { .. } => 2,
         A::AddConstraint(constraint) => match constraint.kind {

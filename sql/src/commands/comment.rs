@@ -71,8 +71,12 @@ impl CommandContext<'_> {
                 Ok(Some(Kept::Shared(relations::PG_AUTHID, role.oid)))
             }
             ObjectKind::Tablespace => {
-                let found = self.edit.relation::<Tablespace>().find_one(keys::pg_tablespace_spcname_index, &[name.as_str().into()]);
-                let found = found.ok_or_else(|| error!(UNDEFINED_OBJECT, "tablespace \"{name}\" does not exist"))?;
+                let found = self
+                    .edit
+                    .relation::<Tablespace>()
+                    .find_one(keys::pg_tablespace_spcname_index, &[name.as_str().into()]);
+                let found =
+                    found.ok_or_else(|| error!(UNDEFINED_OBJECT, "tablespace \"{name}\" does not exist"))?;
                 self.require_owner(found.spcowner, "tablespace", name)?;
                 Ok(Some(Kept::Shared(relations::PG_TABLESPACE, found.oid)))
             }
@@ -89,8 +93,9 @@ impl CommandContext<'_> {
             }
             ObjectKind::Type | ObjectKind::Domain => {
                 let ty = self.find_type(&object.name);
-                let ty =
-                    ty.ok_or_else(|| error!(UNDEFINED_OBJECT, "type \"{}\" does not exist", dotted(&object.name)))?;
+                let ty = ty.ok_or_else(|| {
+                    error!(UNDEFINED_OBJECT, "type \"{}\" does not exist", dotted(&object.name))
+                })?;
                 if object.kind == ObjectKind::Domain && ty.typtype != 'd' {
                     return Err(error!(WRONG_OBJECT_TYPE, "\"{}\" is not a domain", dotted(&object.name)));
                 }
@@ -104,10 +109,14 @@ impl CommandContext<'_> {
     fn commented_other(&mut self, object: &ObjectReference) -> Result<Option<Kept>> {
         let name = &object.name.name;
         let word = object.kind.words().to_ascii_lowercase();
-        let missing = || SqlError::new(SqlState::UNDEFINED_OBJECT, format!("{word} \"{name}\" does not exist"));
+        let missing =
+            || SqlError::new(SqlState::UNDEFINED_OBJECT, format!("{word} \"{name}\" does not exist"));
         let (class, oid, owner) = match object.kind {
             ObjectKind::Extension => {
-                let found = self.edit.relation::<Extension>().find_one(keys::pg_extension_name_index, &[name.as_str().into()]);
+                let found = self
+                    .edit
+                    .relation::<Extension>()
+                    .find_one(keys::pg_extension_name_index, &[name.as_str().into()]);
                 let found = found.ok_or_else(missing)?;
                 (relations::PG_EXTENSION, found.oid, found.extowner)
             }
@@ -116,7 +125,10 @@ impl CommandContext<'_> {
                 (relations::PG_LANGUAGE, found.oid, found.lanowner)
             }
             ObjectKind::AccessMethod => {
-                let found = self.edit.relation::<AccessMethod>().find_one(keys::pg_am_name_index, &[name.as_str().into()]);
+                let found = self
+                    .edit
+                    .relation::<AccessMethod>()
+                    .find_one(keys::pg_am_name_index, &[name.as_str().into()]);
                 (relations::PG_AM, found.ok_or_else(missing)?.oid, super::naming::BOOTSTRAP)
             }
             ObjectKind::Collation => {
@@ -186,7 +198,8 @@ impl CommandContext<'_> {
             let ty = ty.ok_or_else(|| error!(UNDEFINED_OBJECT, "type \"{}\" does not exist", dotted(on)))?;
             self.require_owner(ty.typowner, "type", &ty.typname)?;
             let constraints = self.edit.domain_constraints(ty.oid);
-            let found: Option<&std::sync::Arc<Constraint>> = constraints.iter().find(|row| row.conname == *name);
+            let found: Option<&std::sync::Arc<Constraint>> =
+                constraints.iter().find(|row| row.conname == *name);
             return found.map(|row| row.oid).ok_or_else(|| {
                 error!(UNDEFINED_OBJECT, "constraint \"{name}\" for domain {} does not exist", dotted(on))
             });
@@ -226,7 +239,11 @@ impl CommandContext<'_> {
     }
 
     fn type_words(&self, ty: Oid) -> String {
-        if ty.is_valid() { format_type(TypeMod::plain(ty), self.edit, &self.search_path) } else { String::new() }
+        if ty.is_valid() {
+            format_type(TypeMod::plain(ty), self.edit, &self.search_path)
+        } else {
+            String::new()
+        }
     }
 
     fn commented_cast(&self, object: &ObjectReference) -> Result<(Oid, Oid, Oid)> {
@@ -252,7 +269,8 @@ impl CommandContext<'_> {
                 && self.in_path(object.name.schema.as_deref(), operator.oprnamespace)
         };
         let operator = candidates.iter().find(fits).ok_or_else(|| {
-            let words = format!("{} {} {}", self.type_words(left), dotted(&object.name), self.type_words(right));
+            let words =
+                format!("{} {} {}", self.type_words(left), dotted(&object.name), self.type_words(right));
             error!(UNDEFINED_FUNCTION, "operator does not exist: {}", words.trim())
         })?;
         Ok((relations::PG_OPERATOR, operator.oid, operator.oprowner))

@@ -24,13 +24,25 @@ pub(super) struct Wanted {
 
 /// What it says.
 pub(super) enum WantedKind {
-    Check { expression: Expression },
+    Check {
+        expression: Expression,
+    },
     /// A check in the catalog's text, taken over from another table.
-    StoredCheck { text: String },
-    Unique { columns: Vec<String>, include: Vec<String>, nulls_not_distinct: bool, primary: bool },
-    ForeignKey { columns: Vec<String>, reference: ForeignKey },
+    StoredCheck {
+        text: String,
+    },
+    Unique {
+        columns: Vec<String>,
+        include: Vec<String>,
+        nulls_not_distinct: bool,
+        primary: bool,
+    },
+    ForeignKey {
+        columns: Vec<String>,
+        reference: ForeignKey,
+    },
     /// PRIMARY KEY or UNIQUE USING INDEX.
-    UsingIndex { index: String, primary: bool },
+    UsingIndex,
     Exclude,
 }
 
@@ -48,7 +60,9 @@ impl Wanted {
             ColumnConstraintKind::References(reference) => {
                 WantedKind::ForeignKey { columns, reference: reference.clone() }
             }
-            _ => WantedKind::Unique { columns, include: Vec::new(), nulls_not_distinct: false, primary: true },
+            _ => {
+                WantedKind::Unique { columns, include: Vec::new(), nulls_not_distinct: false, primary: true }
+            }
         };
         Self { name: constraint.name.clone(), kind, timing: constraint.timing }
     }
@@ -56,12 +70,8 @@ impl Wanted {
     pub(super) fn of_table(constraint: &TableConstraint) -> Self {
         let kind = match &constraint.kind {
             TableConstraintKind::Check(expression) => WantedKind::Check { expression: expression.clone() },
-            TableConstraintKind::Unique { using_index: Some(index), .. } => {
-                WantedKind::UsingIndex { index: index.clone(), primary: false }
-            }
-            TableConstraintKind::PrimaryKey { using_index: Some(index), .. } => {
-                WantedKind::UsingIndex { index: index.clone(), primary: true }
-            }
+            TableConstraintKind::Unique { using_index: Some(_), .. } => WantedKind::UsingIndex,
+            TableConstraintKind::PrimaryKey { using_index: Some(_), .. } => WantedKind::UsingIndex,
             TableConstraintKind::Unique { columns, include, nulls_not_distinct, .. } => WantedKind::Unique {
                 columns: columns.clone(),
                 include: include.clone(),
@@ -105,8 +115,7 @@ impl CommandContext<'_> {
         {
             return Err(error!(
                 DUPLICATE_OBJECT,
-                "constraint \"{name}\" for relation \"{}\" already exists",
-                class.relname
+                "constraint \"{name}\" for relation \"{}\" already exists", class.relname
             ));
         }
         let Wanted { name, kind, timing } = wanted;
@@ -123,7 +132,7 @@ impl CommandContext<'_> {
             WantedKind::ForeignKey { columns, reference } => {
                 self.add_foreign_key(class, name, &columns, &reference, timing).map(|()| None)
             }
-            WantedKind::UsingIndex { .. } => Err(SqlError::unsupported("USING INDEX")),
+            WantedKind::UsingIndex => Err(SqlError::unsupported("USING INDEX")),
             WantedKind::Exclude => Err(SqlError::unsupported("EXCLUDE constraint")),
         }
     }
@@ -162,7 +171,13 @@ impl CommandContext<'_> {
         Ok(())
     }
 
-    fn blank_constraint(&mut self, class: &Class, name: String, kind: char, timing: ConstraintTiming) -> Constraint {
+    fn blank_constraint(
+        &mut self,
+        class: &Class,
+        name: String,
+        kind: char,
+        timing: ConstraintTiming,
+    ) -> Constraint {
         let deferred = timing.initially_deferred.unwrap_or(false);
         Constraint {
             oid: self.edit.allocate_oid(),
@@ -204,18 +219,17 @@ impl CommandContext<'_> {
         if unique.primary && self.edit.indexes(class.oid).iter().any(|index| index.indisprimary) {
             return Err(error!(
                 INVALID_TABLE_DEFINITION,
-                "multiple primary keys for table \"{}\" are not allowed",
-                class.relname
+                "multiple primary keys for table \"{}\" are not allowed", class.relname
             ));
         }
         let mut columns = Vec::new();
         for column in &unique.columns {
             let found = self.edit.attribute_named(class.oid, column).filter(|column| column.attnum > 0);
-            let found = found.ok_or_else(|| {
-                error!(UNDEFINED_COLUMN, "column \"{column}\" named in key does not exist")
-            })?;
+            let found = found
+                .ok_or_else(|| error!(UNDEFINED_COLUMN, "column \"{column}\" named in key does not exist"))?;
             if unique.primary && !found.attnotnull {
-                self.edit.change::<Attribute>((class.oid, found.attnum), |column| column.attnotnull = true)?;
+                self.edit
+                    .change::<Attribute>((class.oid, found.attnum), |column| column.attnotnull = true)?;
             }
             columns.push(found.attnum);
         }
@@ -262,7 +276,10 @@ impl CommandContext<'_> {
     ) -> Result<()> {
         let referenced = self.relation(&reference.table)?;
         if referenced.relkind != 'r' {
-            return Err(error!(WRONG_OBJECT_TYPE, "referenced relation \"{}\" is not a table", referenced.relname));
+            return Err(error!(
+                WRONG_OBJECT_TYPE,
+                "referenced relation \"{}\" is not a table", referenced.relname
+            ));
         }
         let mut own = Vec::new();
         for column in columns {
@@ -318,9 +335,9 @@ impl CommandContext<'_> {
 
     fn key_column(&self, class: &Class, name: &str, what: &str) -> Result<i16> {
         let found = self.edit.attribute_named(class.oid, name).filter(|column| column.attnum > 0);
-        found.map(|column| column.attnum).ok_or_else(|| {
-            error!(UNDEFINED_COLUMN, "column \"{name}\" referenced in {what} does not exist")
-        })
+        found
+            .map(|column| column.attnum)
+            .ok_or_else(|| error!(UNDEFINED_COLUMN, "column \"{name}\" referenced in {what} does not exist"))
     }
 
     /// The unique index that a foreign key refers to, and its columns in the key's order.
@@ -359,14 +376,16 @@ impl CommandContext<'_> {
     }
 
     pub(super) fn column_type(&self, relation: Oid, column: i16) -> Oid {
-        self.edit.attribute(relation, column).map_or(Oid::INVALID, |column| self.edit.base_type(column.atttypid))
+        self.edit
+            .attribute(relation, column)
+            .map_or(Oid::INVALID, |column| self.edit.base_type(column.atttypid))
     }
 
     pub(super) fn equality(&self, ty: Oid) -> Result<Oid> {
         let operators = self.edit.btree_operators(ty);
-        operators.map(|operators| operators.equal).ok_or_else(|| {
-            SqlError::internal(format!("type {ty} has no equality"))
-        })
+        operators
+            .map(|operators| operators.equal)
+            .ok_or_else(|| SqlError::internal(format!("type {ty} has no equality")))
     }
 
     /// The `=` by which referencing and referenced column are compared: one of the same family, or the referenced
@@ -392,20 +411,31 @@ impl CommandContext<'_> {
             self.edit.attribute(relation.oid, attnum).map_or(String::new(), |a| a.attname.clone())
         };
         let type_name = |oid| crate::types::format_type(TypeMod::plain(oid), self.edit, &self.search_path);
-        Err(error!(DATATYPE_MISMATCH, "foreign key constraint \"{name}\" cannot be implemented").detail(format!(
-            "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
-            column(class, mine.0),
-            column(referenced, theirs.0),
-            type_name(mine.1),
-            type_name(theirs.1)
-        )))
+        Err(error!(DATATYPE_MISMATCH, "foreign key constraint \"{name}\" cannot be implemented").detail(
+            format!(
+                "Key columns \"{}\" and \"{}\" are of incompatible types: {} and {}.",
+                column(class, mine.0),
+                column(referenced, theirs.0),
+                type_name(mine.1),
+                type_name(theirs.1)
+            ),
+        ))
     }
 
     /// The constraints that LIKE takes over.
-    pub(super) fn like_constraints(&self, source: Oid, checks: bool, indexes: bool, wanted: &mut Vec<Wanted>) {
+    pub(super) fn like_constraints(
+        &self,
+        source: Oid,
+        checks: bool,
+        indexes: bool,
+        wanted: &mut Vec<Wanted>,
+    ) {
         let timing = ConstraintTiming::default();
         for constraint in self.edit.constraints(source).iter() {
-            if checks && constraint.contype == 'c' && let Some(text) = &constraint.conbin {
+            if checks
+                && constraint.contype == 'c'
+                && let Some(text) = &constraint.conbin
+            {
                 let kind = WantedKind::StoredCheck { text: text.clone() };
                 wanted.push(Wanted { name: Some(constraint.conname.clone()), kind, timing });
             }
@@ -413,28 +443,43 @@ impl CommandContext<'_> {
                 let name = |attnum: &i16| self.edit.attribute(source, *attnum).map(|a| a.attname.clone());
                 let columns = constraint.conkey.iter().flatten().filter_map(name).collect();
                 let primary = constraint.contype == 'p';
-                let kind = WantedKind::Unique { columns, include: Vec::new(), nulls_not_distinct: false, primary };
+                let kind =
+                    WantedKind::Unique { columns, include: Vec::new(), nulls_not_distinct: false, primary };
                 wanted.push(Wanted { name: None, kind, timing });
             }
         }
     }
 
     /// Binds a condition over a table's columns; the catalog's text of it, and the bound expression.
-    pub(super) fn stored_condition(&mut self, class: &Class, condition: &Expression) -> Result<(String, Expr)> {
+    pub(super) fn stored_condition(
+        &mut self,
+        class: &Class,
+        condition: &Expression,
+    ) -> Result<(String, Expr)> {
         self.stored(class, condition, Some(TypeMod::plain(types::BOOL)))
     }
 
     /// Binds an expression over a table's columns.
-    pub(super) fn stored_expression(&mut self, class: &Class, expression: &Expression) -> Result<(String, Expr)> {
+    pub(super) fn stored_expression(
+        &mut self,
+        class: &Class,
+        expression: &Expression,
+    ) -> Result<(String, Expr)> {
         self.stored(class, expression, None)
     }
 
-    fn stored(&mut self, class: &Class, expression: &Expression, ty: Option<TypeMod>) -> Result<(String, Expr)> {
+    fn stored(
+        &mut self,
+        class: &Class,
+        expression: &Expression,
+        ty: Option<TypeMod>,
+    ) -> Result<(String, Expr)> {
         let relation = class.oid;
         let expr = self.binding(&self.text.clone(), |context| {
             crate::bind::bind_expression(&expression.expr, Some(relation), ty, context)
         })?;
-        let text = crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, Some(relation))?;
+        let text =
+            crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, Some(relation))?;
         Ok((text, expr))
     }
 

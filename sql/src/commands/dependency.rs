@@ -84,7 +84,12 @@ pub enum DropBehavior {
 ///
 /// # Errors
 /// Those of the catalog edit.
-pub fn record(edit: &mut CatalogEdit, dependent: ObjectAddress, on: ObjectAddress, kind: DependencyKind) -> Result<()> {
+pub fn record(
+    edit: &mut CatalogEdit,
+    dependent: ObjectAddress,
+    on: ObjectAddress,
+    kind: DependencyKind,
+) -> Result<()> {
     if on.object < FIRST_NORMAL || dependent == on {
         return Ok(());
     }
@@ -142,7 +147,15 @@ pub fn plan_deletion(
     script_of: Option<Oid>,
     describe: &dyn Fn(ObjectAddress) -> String,
 ) -> Result<Deletion> {
-    let mut walk = Walk { catalog, script_of, describe, seen: HashSet::new(), order: Vec::new(), automatic: HashSet::new(), dependents: Vec::new() };
+    let mut walk = Walk {
+        catalog,
+        script_of,
+        describe,
+        seen: HashSet::new(),
+        order: Vec::new(),
+        automatic: HashSet::new(),
+        dependents: Vec::new(),
+    };
     for &target in targets {
         walk.refuse_part(target, targets)?;
     }
@@ -181,7 +194,8 @@ impl Walk<'_> {
     /// Refuses to drop a part without its whole.
     fn refuse_part(&self, target: ObjectAddress, targets: &[ObjectAddress]) -> Result<()> {
         for row in of(self.catalog, target) {
-            let whole = ObjectAddress { class: row.refclassid, object: row.refobjid, column: row.refobjsubid };
+            let whole =
+                ObjectAddress { class: row.refclassid, object: row.refobjid, column: row.refobjsubid };
             let kind = DependencyKind::from_letter(row.deptype);
             let part = match kind {
                 DependencyKind::Extension => self.script_of != Some(row.refobjid),
@@ -202,7 +216,8 @@ impl Walk<'_> {
     fn visit(&mut self, address: ObjectAddress) {
         for row in on(self.catalog, address) {
             let dependent = ObjectAddress { class: row.classid, object: row.objid, column: row.objsubid };
-            let dependent = self.owner_of_rule(dependent).filter(|view| *view != address).unwrap_or(dependent);
+            let dependent =
+                self.owner_of_rule(dependent).filter(|view| *view != address).unwrap_or(dependent);
             let whole = ObjectAddress { column: 0, ..dependent };
             if dependent.object == address.object && dependent.class == address.class {
                 continue;
@@ -243,7 +258,9 @@ impl Walk<'_> {
             };
             let detail = lines(self.dependents.iter().map(line), count);
             let message = match targets {
-                [target] => format!("cannot drop {} because other objects depend on it", (self.describe)(*target)),
+                [target] => {
+                    format!("cannot drop {} because other objects depend on it", (self.describe)(*target))
+                }
                 _ => "cannot drop desired object(s) because other objects depend on them".to_owned(),
             };
             return Err(error!(DEPENDENT_OBJECTS_STILL_EXIST, "{message}")

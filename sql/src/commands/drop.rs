@@ -5,8 +5,8 @@ use super::dependency::{Deletion, DropBehavior, ObjectAddress, forget, plan_dele
 use super::naming::dotted;
 use super::{AtCommit, CommandContext};
 use crate::catalog::{
-    Attribute, AttributeDefault, Class, Constraint, EnumLabel, Extension, Index, Namespace, Procedure, Rewrite,
-    Sequence, Type,
+    Attribute, AttributeDefault, Class, Constraint, EnumLabel, Extension, Index, Namespace, Procedure,
+    Rewrite, Sequence, Type,
 };
 use crate::execute::physical;
 use crate::oid::relations;
@@ -50,7 +50,8 @@ impl CommandContext<'_> {
             let words = describe.object(address.class, address.object, address.column);
             words.unwrap_or_else(|| format!("object {}", address.object))
         };
-        let Deletion { objects, notice } = plan_deletion(&catalog, targets, behavior, self.extension, &describe)?;
+        let Deletion { objects, notice } =
+            plan_deletion(&catalog, targets, behavior, self.extension, &describe)?;
         self.notices.extend(notice);
         for address in objects {
             self.remove(address)?;
@@ -132,7 +133,9 @@ impl CommandContext<'_> {
             ObjectKind::Database => {
                 self.edit.database_named(&name.name).map(|row| row.oid).map(at(relations::PG_DATABASE))
             }
-            ObjectKind::Role => self.edit.role_named(&name.name).map(|row| row.oid).map(at(relations::PG_AUTHID)),
+            ObjectKind::Role => {
+                self.edit.role_named(&name.name).map(|row| row.oid).map(at(relations::PG_AUTHID))
+            }
             // Kinds of which there can be none: nothing has that name.
             _ => None,
         })
@@ -165,7 +168,9 @@ impl CommandContext<'_> {
     fn missing_words(&self, reference: &ObjectReference) -> String {
         let name = dotted(&reference.name);
         match (reference.kind, &reference.on) {
-            (ObjectKind::Function | ObjectKind::Routine, _) => format!("function {}", self.function_words(reference)),
+            (ObjectKind::Function | ObjectKind::Routine, _) => {
+                format!("function {}", self.function_words(reference))
+            }
             (ObjectKind::Procedure, _) => format!("procedure {}", self.function_words(reference)),
             (ObjectKind::Aggregate, _) => format!("aggregate {}", self.function_words(reference)),
             (ObjectKind::Domain, _) => format!("type \"{name}\""),
@@ -173,9 +178,13 @@ impl CommandContext<'_> {
             (ObjectKind::Constraint, Some(on)) if reference.on_domain => {
                 format!("constraint \"{name}\" for domain {}", dotted(on))
             }
-            (ObjectKind::Constraint | ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy, Some(on)) => {
+            (
+                ObjectKind::Constraint | ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy,
+                Some(on),
+            ) => {
                 let word = reference.kind.words().to_ascii_lowercase();
-                let for_word = if reference.kind == ObjectKind::Constraint { "of table" } else { "for table" };
+                let for_word =
+                    if reference.kind == ObjectKind::Constraint { "of table" } else { "for table" };
                 format!("{word} \"{name}\" {for_word} \"{}\"", on.name)
             }
             (kind, _) => format!("{} \"{name}\"", kind.words().to_ascii_lowercase()),
@@ -226,7 +235,9 @@ impl CommandContext<'_> {
             relations::PG_PROC => drop(self.edit.delete::<Procedure>(oid)),
             relations::PG_EXTENSION => drop(self.edit.delete::<Extension>(oid)),
             relations::PG_REWRITE => drop(self.edit.delete::<Rewrite>(oid)),
-            other => return Err(SqlError::internal(format!("do not know how to drop objects of catalog {other}"))),
+            other => {
+                return Err(SqlError::internal(format!("do not know how to drop objects of catalog {other}")));
+            }
         }
         forget(self.edit, address);
         Ok(())
@@ -262,7 +273,8 @@ impl CommandContext<'_> {
 
     /// Marks a column as dropped: its number is never used again, its values are gone.
     fn remove_column(&mut self, address: ObjectAddress) -> Result<()> {
-        let attnum = i16::try_from(address.column).map_err(|_| SqlError::internal("a column number out of range"))?;
+        let attnum =
+            i16::try_from(address.column).map_err(|_| SqlError::internal("a column number out of range"))?;
         let identity = (address.object, attnum);
         let Some(column) = self.edit.get::<Attribute>(identity) else { return Ok(()) };
         self.edit.change::<Attribute>(identity, |column| {

@@ -76,17 +76,18 @@ impl CommandContext<'_> {
     pub(super) fn fill(&mut self, table: Oid, query: Query) -> Result<u64> {
         let context = self.present_statement();
         let statement = Arc::new(Statement::Query(Box::new(query)));
-        let bound = BoundStatement { statement, parameters: Vec::new(), views: Vec::new(), inlined: Vec::new() };
+        let bound =
+            BoundStatement { statement, parameters: Vec::new(), views: Vec::new(), inlined: Vec::new() };
         let plan = self.binding("", |binding| execute::make_plan(&bound, binding))?;
         if !plan.read_only {
             return Err(SqlError::unsupported("a data-modifying statement in WITH as the source of a table"));
         }
         let given: Vec<usize> = (0..self.edit.attributes(table).len()).collect();
-        let mut inserter = self.binding("", |binding| execute::RowInserter::new(binding, table, given.clone()))?;
+        let mut inserter =
+            self.binding("", |binding| execute::RowInserter::new(binding, table, given.clone()))?;
         let mut cursor = Cursor::open(self.connection, &plan, &[], &context)?;
         let mut count = 0;
-        loop {
-            let Some(row) = cursor.next(self.connection)? else { break };
+        while let Some(row) = cursor.next(self.connection)? {
             let values = given.iter().map(|column| row.get(*column).to_owned()).collect();
             inserter.insert(self.connection, &context, values)?;
             count += 1;
@@ -103,7 +104,12 @@ impl CommandContext<'_> {
     }
 
     /// The names that an error about a relation carries.
-    pub(super) fn concerning(&self, class: &Class, column: Option<&str>, constraint: Option<&str>) -> ObjectNames {
+    pub(super) fn concerning(
+        &self,
+        class: &Class,
+        column: Option<&str>,
+        constraint: Option<&str>,
+    ) -> ObjectNames {
         ObjectNames {
             schema: self.edit.namespace(class.relnamespace).map(|schema| schema.nspname.clone()),
             table: Some(class.relname.clone()),
@@ -117,11 +123,8 @@ impl CommandContext<'_> {
     /// `23502` when a column has NULLs.
     pub(super) fn check_no_nulls(&mut self, class: &Class, column: &Attribute) -> Result<()> {
         let Some(physical) = self.edit.physical_name(class.oid) else { return Ok(()) };
-        let sql = format!(
-            "SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1",
-            quoted(&physical),
-            quoted(&column.attname)
-        );
+        let sql =
+            format!("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1", quoted(&physical), quoted(&column.attname));
         if self.connection.query(&sql, &[]).map_err(execute::engine_error)?.is_empty() {
             return Ok(());
         }
@@ -150,10 +153,8 @@ impl CommandContext<'_> {
             return Ok(());
         }
         let name = &constraint.conname;
-        let message = format!(
-            "check constraint \"{name}\" of relation \"{}\" is violated by some row",
-            class.relname
-        );
+        let message =
+            format!("check constraint \"{name}\" of relation \"{}\" is violated by some row", class.relname);
         let names = self.concerning(class, None, Some(name));
         Err(SqlError::new(SqlState::CHECK_VIOLATION, message).concerning(names))
     }
@@ -219,7 +220,8 @@ impl CommandContext<'_> {
     /// `23505` with DETAIL.
     pub(super) fn make_index_over_rows(&mut self, class: &Class, index: &Index) -> Result<()> {
         let Err(error) = self.make_index(class, index) else { return Ok(()) };
-        if error.code() != SqlState::UNIQUE_VIOLATION || index.indkey.contains(&0) || index.indpred.is_some() {
+        if error.code() != SqlState::UNIQUE_VIOLATION || index.indkey.contains(&0) || index.indpred.is_some()
+        {
             return Err(error);
         }
         let count = usize::try_from(index.indnkeyatts).unwrap_or(0).min(index.indkey.len());

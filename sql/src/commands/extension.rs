@@ -200,7 +200,8 @@ impl CommandContext<'_> {
                 SqlState::SUCCESSFUL_COMPLETION,
                 format!("installing required extension \"{required}\""),
             );
-            let inner = CreateExtension { name: required.clone(), version: None, schema: None, ..statement.clone() };
+            let inner =
+                CreateExtension { name: required.clone(), version: None, schema: None, ..statement.clone() };
             self.create_extension(&inner)?;
         }
         Ok(())
@@ -216,7 +217,13 @@ impl CommandContext<'_> {
         self.creation_schema(&name)
     }
 
-    fn insert_extension(&mut self, name: &str, schema: &Namespace, control: &Control, version: &str) -> Result<Oid> {
+    fn insert_extension(
+        &mut self,
+        name: &str,
+        schema: &Namespace,
+        control: &Control,
+        version: &str,
+    ) -> Result<Oid> {
         let oid = self.edit.allocate_oid();
         self.edit.insert(Extension {
             oid,
@@ -252,13 +259,18 @@ impl CommandContext<'_> {
         file: &str,
     ) -> Result<()> {
         let text = self.cluster.extension_file(file).ok_or_else(|| {
-            error!(UNDEFINED_FILE, "could not open extension script file \"{file}\": No such file or directory")
+            error!(
+                UNDEFINED_FILE,
+                "could not open extension script file \"{file}\": No such file or directory"
+            )
         })?;
         // Lines that begin with a backslash are for psql: they keep people from feeding the script to it.
-        let text: String = text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect();
+        let text: String =
+            text.lines().filter(|line| !line.starts_with('\\')).map(|line| format!("{line}\n")).collect();
         let pathname = control.module_pathname.clone().unwrap_or_else(|| format!("$libdir/{name}"));
         let text = text.replace(MODULE_PATHNAME, &pathname).replace("@extschema@", &schema.nspname);
-        let outer_path = std::mem::replace(&mut self.search_path, vec![crate::oid::namespaces::PG_CATALOG, schema.oid]);
+        let outer_path =
+            std::mem::replace(&mut self.search_path, vec![crate::oid::namespaces::PG_CATALOG, schema.oid]);
         let outer_extension = self.extension.replace(extension);
         let outer_text = self.text.clone();
         let result = self.run_statements(&text);
@@ -294,13 +306,11 @@ impl CommandContext<'_> {
                 let address = self.object_address(member)?;
                 let parts = [address.class.into(), address.object.into()];
                 let members = self.edit.relation::<Dependency>().find(keys::pg_depend_depender_index, &parts);
-                let row = members.iter().find(|row| row.deptype == 'e' && row.refobjid == extension.oid).cloned();
+                let row =
+                    members.iter().find(|row| row.deptype == 'e' && row.refobjid == extension.oid).cloned();
                 let row = row.ok_or_else(|| {
                     let what = self.describe(address);
-                    error!(
-                        OBJECT_NOT_IN_PREREQUISITE_STATE,
-                        "{what} is not a member of extension \"{name}\""
-                    )
+                    error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "{what} is not a member of extension \"{name}\"")
                 })?;
                 self.edit.delete_row(&*row);
                 Ok(())
@@ -348,7 +358,9 @@ mod tests {
 
     #[test]
     fn control_files_are_read() {
-        let control = parse_control("# c\ncomment = 'A ''b'''\ndefault_version = '1.0'\nrelocatable = true\n", "f").unwrap();
+        let control =
+            parse_control("# c\ncomment = 'A ''b'''\ndefault_version = '1.0'\nrelocatable = true\n", "f")
+                .unwrap();
         assert_eq!(control.comment.as_deref(), Some("A 'b'"));
         assert_eq!(control.default_version.as_deref(), Some("1.0"));
         assert!(control.relocatable && control.superuser && !control.trusted);
@@ -358,7 +370,9 @@ mod tests {
     #[test]
     fn the_shortest_way_between_versions_is_taken() {
         let files: Vec<String> =
-            ["x--1.sql", "x--1--2.sql", "x--2--3.sql", "x--1--3.sql", "x--3--1.sql", "y--1--9.sql"].map(String::from).to_vec();
+            ["x--1.sql", "x--1--2.sql", "x--2--3.sql", "x--1--3.sql", "x--3--1.sql", "y--1--9.sql"]
+                .map(String::from)
+                .to_vec();
         assert_eq!(update_path("x", &files, "1", "3"), Some(vec!["3".to_owned()]));
         assert_eq!(update_path("x", &files, "2", "1"), Some(vec!["3".to_owned(), "1".to_owned()]));
         assert_eq!(update_path("x", &files, "1", "9"), None);

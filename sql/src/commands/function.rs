@@ -1,8 +1,8 @@
 //! CREATE FUNCTION: in a library (LANGUAGE C), or in SQL.
 
+use super::CommandContext;
 use super::dependency::{DependencyKind, ObjectAddress, record};
 use super::naming::dotted;
-use super::CommandContext;
 use crate::bound::TypeMod;
 use crate::catalog::Procedure;
 use crate::oid::{languages, relations, types};
@@ -100,17 +100,16 @@ impl CommandContext<'_> {
             if !statement.or_replace {
                 return Err(error!(
                     DUPLICATE_FUNCTION,
-                    "function \"{}\" already exists with same argument types",
-                    row.proname
+                    "function \"{}\" already exists with same argument types", row.proname
                 ));
             }
             self.require_owner(existing.proowner, "function", &row.proname)?;
             if existing.prorettype != row.prorettype || existing.proretset != row.proretset {
-                return Err(error!(INVALID_FUNCTION_DEFINITION, "cannot change return type of existing function")
-                    .hint(format!(
-                        "Use DROP FUNCTION {} first.",
-                        self.signature(existing.oid)
-                    )));
+                return Err(error!(
+                    INVALID_FUNCTION_DEFINITION,
+                    "cannot change return type of existing function"
+                )
+                .hint(format!("Use DROP FUNCTION {} first.", self.signature(existing.oid))));
             }
             (row.oid, row.proowner, row.proacl) = (existing.oid, existing.proowner, existing.proacl.clone());
             self.edit.update(row)?;
@@ -129,7 +128,9 @@ impl CommandContext<'_> {
 
     /// A function as messages name it.
     fn signature(&self, function: Oid) -> String {
-        crate::catalog::describe::Describe::new(self.edit, &self.search_path).signature(function).unwrap_or_default()
+        crate::catalog::describe::Describe::new(self.edit, &self.search_path)
+            .signature(function)
+            .unwrap_or_default()
     }
 
     fn parameters(&mut self, statement: &CreateFunction) -> Result<Parameters> {
@@ -185,7 +186,8 @@ impl CommandContext<'_> {
                 let expr = self.binding(&self.text.clone(), |context| {
                     crate::bind::bind_expression(&default.expr, None, Some(TypeMod::plain(ty.oid)), context)
                 })?;
-                let text = crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, None)?;
+                let text =
+                    crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, None)?;
                 parameters.defaults.push(text);
             }
             None if !parameters.defaults.is_empty() && mode != 'o' => {
@@ -212,7 +214,8 @@ impl CommandContext<'_> {
                 let oid = self.type_name(ty)?.oid;
                 match from_outputs {
                     Some(expected) if expected != oid => {
-                        let name = crate::types::format_type(TypeMod::plain(expected), self.edit, &self.search_path);
+                        let name =
+                            crate::types::format_type(TypeMod::plain(expected), self.edit, &self.search_path);
                         Err(error!(
                             INVALID_FUNCTION_DEFINITION,
                             "function result type must be {name} because of OUT parameters"
@@ -273,10 +276,9 @@ impl CommandContext<'_> {
                 crate::parse::parse(source)?;
                 Ok((source.clone(), None, None))
             }
-            (None, [_, _, ..]) => Err(error!(
-                INVALID_FUNCTION_DEFINITION,
-                "only one AS item needed for language \"sql\""
-            )),
+            (None, [_, _, ..]) => {
+                Err(error!(INVALID_FUNCTION_DEFINITION, "only one AS item needed for language \"sql\""))
+            }
             (Some(_), _) => Err(error!(INVALID_FUNCTION_DEFINITION, "duplicate function body specified")),
             (None, []) => Err(error!(INVALID_FUNCTION_DEFINITION, "no function body specified")),
         }
@@ -290,7 +292,9 @@ impl CommandContext<'_> {
         })?;
         match found.function(symbol) {
             Some(_) => Ok(()),
-            None => Err(error!(UNDEFINED_FUNCTION, "could not find function \"{symbol}\" in file \"{library}\"")),
+            None => {
+                Err(error!(UNDEFINED_FUNCTION, "could not find function \"{symbol}\" in file \"{library}\""))
+            }
         }
     }
 }

@@ -63,7 +63,9 @@ impl CommandContext<'_> {
             Some(method @ ("gin" | "gist" | "brin" | "spgist")) => {
                 return Err(SqlError::unsupported(format!("access method \"{method}\"")));
             }
-            Some(method) => return Err(error!(UNDEFINED_OBJECT, "access method \"{method}\" does not exist")),
+            Some(method) => {
+                return Err(error!(UNDEFINED_OBJECT, "access method \"{method}\" does not exist"));
+            }
         }
         let mut keys = Vec::new();
         for element in &statement.elements {
@@ -83,7 +85,10 @@ impl CommandContext<'_> {
         };
         if self.edit.class_named(table.relnamespace, &name).is_some() {
             if statement.if_not_exists {
-                self.notice(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping"));
+                self.notice(
+                    SqlState::DUPLICATE_TABLE,
+                    format!("relation \"{name}\" already exists, skipping"),
+                );
                 return Ok(());
             }
             return Err(error!(DUPLICATE_TABLE, "relation \"{name}\" already exists"));
@@ -109,7 +114,8 @@ impl CommandContext<'_> {
         let nulls_first = element.nulls_first.unwrap_or(descending);
         let option = if descending { DESCENDING } else { 0 } | if nulls_first { NULLS_FIRST } else { 0 };
         let collation = element.collation.as_ref().map(|name| self.collation(name)).transpose()?;
-        let class = element.operator_class.as_ref().map(|name| self.operator_class(&name.name)).transpose()?;
+        let class =
+            element.operator_class.as_ref().map(|name| self.operator_class(&name.name)).transpose()?;
         if let Some(column) = plain_column(&element.expression) {
             let column = self.column_of(table, &column)?;
             return Ok(NewKey { column, expression: None, option, collation, class });
@@ -125,7 +131,9 @@ impl CommandContext<'_> {
     /// `42703`.
     pub(super) fn column_of(&self, table: &Class, name: &str) -> Result<i16> {
         let found = self.edit.attribute_named(table.oid, name).filter(|column| column.attnum > 0);
-        found.map(|column| column.attnum).ok_or_else(|| error!(UNDEFINED_COLUMN, "column \"{name}\" does not exist"))
+        found
+            .map(|column| column.attnum)
+            .ok_or_else(|| error!(UNDEFINED_COLUMN, "column \"{name}\" does not exist"))
     }
 
     fn operator_class(&self, name: &str) -> Result<Oid> {
@@ -205,7 +213,9 @@ impl CommandContext<'_> {
         for column in new.include {
             let position = row.indkey.len();
             let attribute = self.edit.attribute(table.oid, column);
-            let ty = attribute.as_ref().map_or(TypeMod::plain(Oid(25)), |a| TypeMod { oid: a.atttypid, modifier: a.atttypmod });
+            let ty = attribute
+                .as_ref()
+                .map_or(TypeMod::plain(Oid(25)), |a| TypeMod { oid: a.atttypid, modifier: a.atttypmod });
             let name = attribute.map_or(String::new(), |a| a.attname.clone());
             self.edit.insert(new_rows::attribute(self.edit, oid, attnum(position)?, &name, ty))?;
             row.indkey.push(column);
@@ -231,7 +241,8 @@ impl CommandContext<'_> {
             }
             None => {
                 let column = self.edit.attribute(table.oid, key.column);
-                let column = column.ok_or_else(|| SqlError::internal("an index on a column that is not there"))?;
+                let column =
+                    column.ok_or_else(|| SqlError::internal("an index on a column that is not there"))?;
                 let ty = TypeMod { oid: column.atttypid, modifier: column.atttypmod };
                 (ty, column.attname.clone(), column.attcollation)
             }
@@ -276,10 +287,7 @@ impl CommandContext<'_> {
     /// Makes an index in the file.
     pub(super) fn make_index(&mut self, table: &Class, index: &Index) -> Result<()> {
         let catalog = self.snapshot();
-        let stored = crate::execute::CatalogExpressions {
-            catalog: &catalog,
-            format: &self.statement.format,
-        };
+        let stored = crate::execute::CatalogExpressions { catalog: &catalog, format: &self.statement.format };
         let (expressions, predicate) = crate::execute::index_texts(&stored, index)?;
         for text in expressions.iter().chain(&predicate) {
             for function in &text.functions {
@@ -292,12 +300,15 @@ impl CommandContext<'_> {
         let made = self.connection.execute(&sql, &[]);
         made.map(drop).map_err(|error| match &error.kind {
             storage::ErrorKind::Unique { .. } => {
-                let name = self.edit.class(index.indexrelid).map_or(String::new(), |class| class.relname.clone());
-                error!(UNIQUE_VIOLATION, "could not create unique index \"{name}\"").concerning(crate::ObjectNames {
-                    table: Some(table.relname.clone()),
-                    constraint: Some(name),
-                    ..Default::default()
-                })
+                let name =
+                    self.edit.class(index.indexrelid).map_or(String::new(), |class| class.relname.clone());
+                error!(UNIQUE_VIOLATION, "could not create unique index \"{name}\"").concerning(
+                    crate::ObjectNames {
+                        table: Some(table.relname.clone()),
+                        constraint: Some(name),
+                        ..Default::default()
+                    },
+                )
             }
             _ => crate::execute::engine_error(error),
         })
@@ -320,7 +331,11 @@ fn object_name(first: &str, middle: &str, suffix: &str) -> String {
     let (mut first, mut middle) = (first.to_owned(), middle.to_owned());
     let separators = if middle.is_empty() { 1 } else { 2 };
     while first.len() + middle.len() + suffix.len() + separators > NAME_BYTES_MAX {
-        if first.len() > middle.len() { first.pop() } else { middle.pop() };
+        if first.len() > middle.len() {
+            first.pop()
+        } else {
+            middle.pop()
+        };
     }
     if middle.is_empty() { format!("{first}_{suffix}") } else { format!("{first}_{middle}_{suffix}") }
 }
@@ -330,7 +345,11 @@ fn expression_name(expr: &Expr, context: &CommandContext<'_>) -> String {
     match &expr.kind {
         crate::bound::ExprKind::Call(call) => {
             let function = context.edit.function(call.function);
-            let operator = context.edit.relation::<crate::catalog::Operator>().rows().any(|o| o.oprcode == call.function);
+            let operator = context
+                .edit
+                .relation::<crate::catalog::Operator>()
+                .rows()
+                .any(|o| o.oprcode == call.function);
             match function {
                 Some(function) if !operator => function.proname.clone(),
                 _ => "expr".to_owned(),

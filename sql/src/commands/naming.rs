@@ -48,8 +48,7 @@ impl CommandContext<'_> {
         if schema.oid == namespaces::PG_CATALOG && self.extension.is_none() {
             return Err(error!(
                 INSUFFICIENT_PRIVILEGE,
-                "permission denied to create \"pg_catalog.{}\"",
-                name.name
+                "permission denied to create \"pg_catalog.{}\"", name.name
             )
             .detail("System catalog modifications are currently disallowed."));
         }
@@ -88,9 +87,8 @@ impl CommandContext<'_> {
     /// # Errors
     /// `42P01`.
     pub(super) fn relation(&self, name: &Name) -> Result<Arc<Class>> {
-        self.find_relation(name)?.ok_or_else(|| {
-            error!(UNDEFINED_TABLE, "relation \"{}\" does not exist", dotted(name))
-        })
+        self.find_relation(name)?
+            .ok_or_else(|| error!(UNDEFINED_TABLE, "relation \"{}\" does not exist", dotted(name)))
     }
 
     /// The type that a name means.
@@ -117,7 +115,9 @@ impl CommandContext<'_> {
         match role {
             RoleSpecification::Name { name, .. } => {
                 let found = self.edit.role_named(name);
-                found.map(|role| role.oid).ok_or_else(|| error!(UNDEFINED_OBJECT, "role \"{name}\" does not exist"))
+                found
+                    .map(|role| role.oid)
+                    .ok_or_else(|| error!(UNDEFINED_OBJECT, "role \"{name}\" does not exist"))
             }
             RoleSpecification::CurrentUser | RoleSpecification::CurrentRole => Ok(self.user),
             RoleSpecification::SessionUser => Ok(self.statement.session.users.lock().0),
@@ -140,8 +140,7 @@ impl CommandContext<'_> {
         if is_system(class) {
             return Err(error!(
                 INSUFFICIENT_PRIVILEGE,
-                "permission denied: \"{}\" is a system catalog",
-                class.relname
+                "permission denied: \"{}\" is a system catalog", class.relname
             ));
         }
         self.require_owner(class.relowner, relation_word(class.relkind), &class.relname)

@@ -94,7 +94,14 @@ pub(super) fn attribute(catalog: &Catalog, relation: Oid, attnum: i16, name: &st
 }
 
 /// The composite type of a relation.
-pub(super) fn composite_type(oid: Oid, name: &str, namespace: Oid, owner: Oid, relation: Oid, array: Oid) -> Type {
+pub(super) fn composite_type(
+    oid: Oid,
+    name: &str,
+    namespace: Oid,
+    owner: Oid,
+    relation: Oid,
+    array: Oid,
+) -> Type {
     let [input, output, receive, send] = RECORD_FUNCTIONS.map(Oid);
     Type {
         typtype: 'c',

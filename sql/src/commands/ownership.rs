@@ -157,7 +157,8 @@ impl CommandContext<'_> {
     fn set_relation_owner(&mut self, relation: Oid, new_owner: Oid) -> Result<()> {
         let class = self.edit.class(relation);
         let class = class.ok_or_else(|| SqlError::internal("a relation to be given away is not there"))?;
-        let acl = super::privilege::with_new_owner(class.relacl.as_deref(), class.relowner, new_owner, self.edit)?;
+        let acl =
+            super::privilege::with_new_owner(class.relacl.as_deref(), class.relowner, new_owner, self.edit)?;
         self.edit.change::<Class>(relation, |class| {
             class.relowner = new_owner;
             class.relacl = acl;
@@ -189,7 +190,8 @@ impl CommandContext<'_> {
 
     fn set_type_rows_owner(&mut self, ty: Oid, new_owner: Oid) -> Result<()> {
         let Some(row) = self.edit.type_(ty) else { return Ok(()) };
-        let acl = super::privilege::with_new_owner(row.typacl.as_deref(), row.typowner, new_owner, self.edit)?;
+        let acl =
+            super::privilege::with_new_owner(row.typacl.as_deref(), row.typowner, new_owner, self.edit)?;
         self.edit.change::<Type>(ty, |row| {
             row.typowner = new_owner;
             row.typacl = acl;
@@ -207,7 +209,9 @@ pub(super) fn owned_sequences(catalog: &Catalog, table: Oid) -> Vec<Oid> {
     let rows = catalog.dependents(address.class, address.object);
     let is_sequence = |oid: &Oid| catalog.class(*oid).is_some_and(|class| class.relkind == 'S');
     rows.iter()
-        .filter(|row| row.classid == relations::PG_CLASS && row.refobjsubid > 0 && matches!(row.deptype, 'a' | 'i'))
+        .filter(|row| {
+            row.classid == relations::PG_CLASS && row.refobjsubid > 0 && matches!(row.deptype, 'a' | 'i')
+        })
         .map(|row| row.objid)
         .filter(is_sequence)
         .collect()

@@ -9,7 +9,9 @@ use super::naming::dotted;
 use crate::catalog::privileges::{AclItem, Grantable, Privileges, Protected, parse_acl, print_acl};
 use crate::catalog::{Attribute, Catalog, Class, Database, Language, Namespace, Procedure, Type};
 use crate::oid::relations;
-use crate::parse::{AlterDefaultPrivileges, Grant, GrantTarget, ObjectKind, ObjectReference, RoleSpecification};
+use crate::parse::{
+    AlterDefaultPrivileges, Grant, GrantTarget, ObjectKind, ObjectReference, RoleSpecification,
+};
 use crate::{Oid, Report, Result, Severity, SqlError, SqlState, error};
 
 /// An object whose list is to be changed.
@@ -108,7 +110,9 @@ impl CommandContext<'_> {
     fn all_in_schema(&self, kind: ObjectKind, schema: Oid) -> Vec<Target> {
         let classes = |kinds: &[char]| -> Vec<Target> {
             let rows = self.edit.relation::<Class>().rows();
-            rows.filter(|c| c.relnamespace == schema && kinds.contains(&c.relkind)).map(|c| class_target(&c)).collect()
+            rows.filter(|c| c.relnamespace == schema && kinds.contains(&c.relkind))
+                .map(|c| class_target(&c))
+                .collect()
         };
         match kind {
             ObjectKind::Table => classes(&['r', 'v', 'm', 'p', 'f']),
@@ -152,8 +156,8 @@ impl CommandContext<'_> {
             ObjectKind::Schema => Ok(schema_target(&*self.schema(&name.name)?)),
             ObjectKind::Database => {
                 let row = self.edit.database_named(&name.name);
-                let row =
-                    row.ok_or_else(|| error!(UNDEFINED_DATABASE, "database \"{}\" does not exist", name.name))?;
+                let row = row
+                    .ok_or_else(|| error!(UNDEFINED_DATABASE, "database \"{}\" does not exist", name.name))?;
                 Ok(database_target(&row))
             }
             ObjectKind::Language => {
@@ -224,7 +228,13 @@ impl CommandContext<'_> {
     }
 
     /// Changes the list of one object, and those of its columns.
-    fn grant_on(&mut self, target: Target, kind: ObjectKind, wanted: &Wanted, change: &Change<'_>) -> Result<()> {
+    fn grant_on(
+        &mut self,
+        target: Target,
+        kind: ObjectKind,
+        wanted: &Wanted,
+        change: &Change<'_>,
+    ) -> Result<()> {
         let mut whole = wanted.whole;
         if target.class == relations::PG_CLASS && kind == ObjectKind::Table {
             whole = self.fit_to_relation(&target, whole, change.all);
@@ -287,14 +297,14 @@ impl CommandContext<'_> {
     }
 
     fn change_list(&mut self, target: Target, wanted: Privileges, change: &Change<'_>) -> Result<()> {
-        let protected =
-            Protected { kind: target.kind, owner: target.owner, acl: target.acl.as_deref() };
+        let protected = Protected { kind: target.kind, owner: target.owner, acl: target.acl.as_deref() };
         let mut items = protected.items(self.edit)?;
         let (grantor, options) = self.best_grantor(&items, &target, wanted);
         if options.is_empty() {
             let any = self.edit.privileges_on(self.user, &protected, target.kind.all())?;
             let through_table = target.column.is_some()
-                && self.edit.has_class_privilege(self.user, target.object, Grantable::Table.all())? == Some(true);
+                && self.edit.has_class_privilege(self.user, target.object, Grantable::Table.all())?
+                    == Some(true);
             if any.is_empty() && !through_table {
                 return Err(permission_denied(&target));
             }
@@ -339,7 +349,13 @@ impl CommandContext<'_> {
         best
     }
 
-    fn warn_about_rest(&mut self, target: &Target, wanted: Privileges, given: Privileges, change: &Change<'_>) {
+    fn warn_about_rest(
+        &mut self,
+        target: &Target,
+        wanted: Privileges,
+        given: Privileges,
+        change: &Change<'_>,
+    ) {
         if given == wanted || (change.all && !given.is_empty()) {
             return;
         }
@@ -365,11 +381,19 @@ impl CommandContext<'_> {
         }
         match target.class {
             relations::PG_CLASS => self.edit.change::<Class>(target.object, |row| row.relacl = acl).map(drop),
-            relations::PG_PROC => self.edit.change::<Procedure>(target.object, |row| row.proacl = acl).map(drop),
+            relations::PG_PROC => {
+                self.edit.change::<Procedure>(target.object, |row| row.proacl = acl).map(drop)
+            }
             relations::PG_TYPE => self.edit.change::<Type>(target.object, |row| row.typacl = acl).map(drop),
-            relations::PG_NAMESPACE => self.edit.change::<Namespace>(target.object, |row| row.nspacl = acl).map(drop),
-            relations::PG_DATABASE => self.edit.change::<Database>(target.object, |row| row.datacl = acl).map(drop),
-            relations::PG_LANGUAGE => self.edit.change::<Language>(target.object, |row| row.lanacl = acl).map(drop),
+            relations::PG_NAMESPACE => {
+                self.edit.change::<Namespace>(target.object, |row| row.nspacl = acl).map(drop)
+            }
+            relations::PG_DATABASE => {
+                self.edit.change::<Database>(target.object, |row| row.datacl = acl).map(drop)
+            }
+            relations::PG_LANGUAGE => {
+                self.edit.change::<Language>(target.object, |row| row.lanacl = acl).map(drop)
+            }
             _ => Err(SqlError::internal("an object without a list of privileges")),
         }
     }
@@ -422,8 +446,8 @@ fn wanted(statement: &Grant, kind: ObjectKind) -> Result<Wanted> {
     let mut wanted = Wanted { whole: Privileges::NONE, columns: Vec::new(), all: false };
     for privilege in list {
         let found = Privileges::named(&privilege.name);
-        let found =
-            found.ok_or_else(|| error!(SYNTAX_ERROR, "unrecognized privilege type \"{}\"", privilege.name))?;
+        let found = found
+            .ok_or_else(|| error!(SYNTAX_ERROR, "unrecognized privilege type \"{}\"", privilege.name))?;
         let invalid = |what: &str| {
             error!(
                 INVALID_GRANT_OPERATION,
@@ -475,8 +499,7 @@ fn permission_denied(target: &Target) -> SqlError {
     match &target.column {
         Some((_, column)) => error!(
             INSUFFICIENT_PRIVILEGE,
-            "permission denied for column \"{column}\" of relation \"{}\"",
-            target.name
+            "permission denied for column \"{column}\" of relation \"{}\"", target.name
         ),
         None => error!(INSUFFICIENT_PRIVILEGE, "permission denied for {} {}", target.word, target.name),
     }
@@ -544,8 +567,11 @@ fn check_circle(items: &[AclItem], new: &AclItem, owner: Oid) -> Result<()> {
         return Ok(());
     }
     let mut without = items.to_vec();
-    let from_grantee: Vec<AclItem> =
-        without.iter().filter(|item| item.grantee == new.grantee && !item.grantable.is_empty()).copied().collect();
+    let from_grantee: Vec<AclItem> = without
+        .iter()
+        .filter(|item| item.grantee == new.grantee && !item.grantable.is_empty())
+        .copied()
+        .collect();
     for item in from_grantee {
         let all = AclItem { privileges: item.grantable, ..item };
         remove(&mut without, &all, owner, true)?;
@@ -592,7 +618,9 @@ fn revoke_granted_by(
     let held = items.iter().filter(|item| item.grantee == grantor);
     let held = held.fold(Privileges::NONE, |all, item| all.with(item.grantable));
     let lost = lost.without(held);
-    while let Some(item) = items.iter().find(|item| item.grantor == grantor && item.privileges.meets(lost)).copied() {
+    while let Some(item) =
+        items.iter().find(|item| item.grantor == grantor && item.privileges.meets(lost)).copied()
+    {
         if !cascade {
             return Err(error!(DEPENDENT_OBJECTS_STILL_EXIST, "dependent privileges exist")
                 .hint("Use CASCADE to revoke them too."));

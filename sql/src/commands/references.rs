@@ -53,7 +53,9 @@ fn note(expr: &Expr, ranges: &HashMap<RangeId, Oid>, found: &mut BTreeSet<Object
         found.insert(ObjectAddress::new(relations::PG_PROC, oid));
     };
     match &expr.kind {
-        ExprKind::Call(call) | ExprKind::SetReturning(call) | ExprKind::NullIf(call) => function(call.function),
+        ExprKind::Call(call) | ExprKind::SetReturning(call) | ExprKind::NullIf(call) => {
+            function(call.function)
+        }
         ExprKind::IsDistinct { equality, .. } => function(equality.function),
         ExprKind::ArrayCompare { function: oid, .. } => function(*oid),
         ExprKind::Aggregate(call) => function(call.function),
@@ -70,7 +72,10 @@ fn note(expr: &Expr, ranges: &HashMap<RangeId, Oid>, found: &mut BTreeSet<Object
                 found.insert(ObjectAddress::new(relations::PG_CLASS, Oid(oid)));
             }
         }
-        ExprKind::ConvertViaText(_) | ExprKind::Relabel(_) | ExprKind::ToDomain(_) | ExprKind::Constant(_) => {
+        ExprKind::ConvertViaText(_)
+        | ExprKind::Relabel(_)
+        | ExprKind::ToDomain(_)
+        | ExprKind::Constant(_) => {
             found.insert(ObjectAddress::new(relations::PG_TYPE, expr.ty.oid));
         }
         _ => {}

@@ -129,7 +129,9 @@ impl CommandContext<'_> {
             return Ok(Some(password.to_owned()));
         }
         let is_md5 = password.len() == MD5_LENGTH
-            && password.strip_prefix("md5").is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+            && password
+                .strip_prefix("md5")
+                .is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
         if is_md5 {
             return Err(SqlError::unsupported("an MD5-encrypted password")
                 .hint("Give the password in clear text or as a SCRAM-SHA-256 verifier."));
@@ -168,16 +170,20 @@ impl CommandContext<'_> {
     fn check_right_to_alter(&self, role: &Role, options: &[RoleOption]) -> Result<()> {
         let any = |wanted: fn(&RoleOption) -> bool| options.iter().any(wanted);
         if role.rolsuper || any(|o| matches!(o, RoleOption::Superuser(_))) {
-            return self.require_superuser("must be superuser to alter superuser roles or change superuser attribute");
+            return self.require_superuser(
+                "must be superuser to alter superuser roles or change superuser attribute",
+            );
         }
         if role.rolreplication || any(|o| matches!(o, RoleOption::Replication(_))) {
-            return self
-                .require_superuser("must be superuser to alter replication roles or change replication attribute");
+            return self.require_superuser(
+                "must be superuser to alter replication roles or change replication attribute",
+            );
         }
         if any(|o| matches!(o, RoleOption::BypassRowSecurity(_))) {
             return self.require_superuser("must be superuser to change bypassrls attribute");
         }
-        let own_password = role.oid == self.user && options.iter().all(|o| matches!(o, RoleOption::Password(_)));
+        let own_password =
+            role.oid == self.user && options.iter().all(|o| matches!(o, RoleOption::Password(_)));
         if self.may_create_roles() || own_password {
             return Ok(());
         }
@@ -227,7 +233,12 @@ impl CommandContext<'_> {
     ///
     /// # Errors
     /// `42704`, `22023` as SET.
-    pub(crate) fn change_kept_setting(&mut self, database: Oid, role: Oid, change: &SettingChange) -> Result<()> {
+    pub(crate) fn change_kept_setting(
+        &mut self,
+        database: Oid,
+        role: Oid,
+        change: &SettingChange,
+    ) -> Result<()> {
         let kept = self.edit.get::<Setting>((database, role)).and_then(|row| row.setconfig.clone());
         let mut list = kept.unwrap_or_default();
         match change {
@@ -310,7 +321,10 @@ impl CommandContext<'_> {
         let (group, joining) = (self.role_row(role)?, self.role_row(member)?);
         self.check_right_to_grant(&group)?;
         if role == roles::PG_DATABASE_OWNER {
-            return Err(SqlError::internal(format!("role \"{}\" cannot have explicit members", group.rolname)));
+            return Err(SqlError::internal(format!(
+                "role \"{}\" cannot have explicit members",
+                group.rolname
+            )));
         }
         if member == roles::PG_DATABASE_OWNER {
             let message = format!("role \"{}\" cannot be a member of any role", joining.rolname);
@@ -319,9 +333,7 @@ impl CommandContext<'_> {
         if self.edit.roles_of(role, false).contains(&member) {
             return Err(error!(
                 INVALID_GRANT_OPERATION,
-                "role \"{}\" is a member of role \"{}\"",
-                group.rolname,
-                joining.rolname
+                "role \"{}\" is a member of role \"{}\"", group.rolname, joining.rolname
             ));
         }
         let present = self.membership(role, member);
@@ -339,7 +351,8 @@ impl CommandContext<'_> {
         let (group, leaving) = (self.role_row(role)?, self.role_row(member)?);
         self.check_right_to_grant(&group)?;
         let Some(present) = self.membership(role, member) else {
-            let message = format!("role \"{}\" is not a member of role \"{}\"", leaving.rolname, group.rolname);
+            let message =
+                format!("role \"{}\" is not a member of role \"{}\"", leaving.rolname, group.rolname);
             self.notices.push(Report::new(Severity::Warning, SqlState::WARNING, message));
             return Ok(());
         };
@@ -390,15 +403,13 @@ impl CommandContext<'_> {
         if role.oid < crate::oid::FIRST_NORMAL {
             return Err(error!(
                 DEPENDENT_OBJECTS_STILL_EXIST,
-                "cannot drop role {} because it is required by the database system",
-                role.rolname
+                "cannot drop role {} because it is required by the database system", role.rolname
             ));
         }
         if let Some(detail) = self.what_depends_on_role(role.oid)? {
             return Err(error!(
                 DEPENDENT_OBJECTS_STILL_EXIST,
-                "role \"{}\" cannot be dropped because some objects depend on it",
-                role.rolname
+                "role \"{}\" cannot be dropped because some objects depend on it", role.rolname
             )
             .detail(detail));
         }
@@ -407,8 +418,12 @@ impl CommandContext<'_> {
     }
 
     fn forget_role(&mut self, role: Oid) {
-        let memberships: Vec<_> =
-            self.edit.relation::<RoleMembership>().rows().filter(|m| m.roleid == role || m.member == role).collect();
+        let memberships: Vec<_> = self
+            .edit
+            .relation::<RoleMembership>()
+            .rows()
+            .filter(|m| m.roleid == role || m.member == role)
+            .collect();
         for row in memberships {
             self.edit.delete_row(&*row);
         }
@@ -451,7 +466,11 @@ impl CommandContext<'_> {
         Ok((!lines.is_empty()).then(|| lines.join("\n")))
     }
 
-    pub(super) fn reassign_owned(&mut self, from: &[RoleSpecification], to: &RoleSpecification) -> Result<()> {
+    pub(super) fn reassign_owned(
+        &mut self,
+        from: &[RoleSpecification],
+        to: &RoleSpecification,
+    ) -> Result<()> {
         let from = self.owners(from, "reassign")?;
         let new_owner = self.role(to)?;
         if !self.edit.has_privs_of_role(self.user, new_owner) {
@@ -464,8 +483,12 @@ impl CommandContext<'_> {
             for Owned { class, object } in super::ownership::owned_by(self.edit, role) {
                 self.set_owner(class, object, new_owner)?;
             }
-            let databases: Vec<_> =
-                self.edit.relation::<crate::catalog::Database>().rows().filter(|d| d.datdba == role).collect();
+            let databases: Vec<_> = self
+                .edit
+                .relation::<crate::catalog::Database>()
+                .rows()
+                .filter(|d| d.datdba == role)
+                .collect();
             for database in databases {
                 self.set_owner(relations::PG_DATABASE, database.oid, new_owner)?;
             }

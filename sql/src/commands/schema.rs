@@ -1,7 +1,7 @@
 //! CREATE SCHEMA, with the statements it contains.
 
-use super::dependency::{DependencyKind, ObjectAddress, record};
 use super::CommandContext;
+use super::dependency::{DependencyKind, ObjectAddress, record};
 use crate::catalog::Namespace;
 use crate::catalog::privileges::{Grantable, Privileges, Protected};
 use crate::oid::relations;
@@ -22,7 +22,10 @@ impl CommandContext<'_> {
         }
         if self.edit.namespace_named(&name).is_some() {
             if statement.if_not_exists {
-                self.notice(crate::SqlState::DUPLICATE_SCHEMA, format!("schema \"{name}\" already exists, skipping"));
+                self.notice(
+                    crate::SqlState::DUPLICATE_SCHEMA,
+                    format!("schema \"{name}\" already exists, skipping"),
+                );
                 return Ok(());
             }
             return Err(error!(DUPLICATE_SCHEMA, "schema \"{name}\" already exists"));
@@ -38,9 +41,11 @@ impl CommandContext<'_> {
             Some(name) => Ok(name.clone()),
             None => match &statement.owner {
                 Some(RoleSpecification::Name { name, .. }) => Ok(name.clone()),
-                _ => self.edit.role(owner).map(|role| role.rolname.clone()).ok_or_else(|| {
-                    error!(UNDEFINED_OBJECT, "role with OID {owner} does not exist")
-                }),
+                _ => self
+                    .edit
+                    .role(owner)
+                    .map(|role| role.rolname.clone())
+                    .ok_or_else(|| error!(UNDEFINED_OBJECT, "role with OID {owner} does not exist")),
             },
         }
     }
@@ -50,7 +55,10 @@ impl CommandContext<'_> {
         let protected =
             Protected { kind: Grantable::Database, owner: database.datdba, acl: database.datacl.as_deref() };
         if self.edit.privileges_on(self.user, &protected, Privileges::CREATE)?.is_empty() {
-            return Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied for database {}", database.datname));
+            return Err(error!(
+                INSUFFICIENT_PRIVILEGE,
+                "permission denied for database {}", database.datname
+            ));
         }
         Ok(())
     }

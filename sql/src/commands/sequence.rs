@@ -181,7 +181,10 @@ impl CommandContext<'_> {
         let restart = restart.map(|value| value.unwrap_or(row.seqstart));
         check_position(&row, restart.or(last_value).unwrap_or(row.seqstart))?;
         if row.seqcache <= 0 {
-            return Err(error!(INVALID_PARAMETER_VALUE, "CACHE ({}) must be greater than zero", row.seqcache));
+            return Err(error!(
+                INVALID_PARAMETER_VALUE,
+                "CACHE ({}) must be greater than zero", row.seqcache
+            ));
         }
         let restart = restart.filter(|value| !is_new || *value != row.seqstart);
         Ok(Definition { row, restart, owner })
@@ -274,7 +277,9 @@ impl CommandContext<'_> {
     /// # Errors
     /// `0A000` when the sequence is an identity column's.
     pub(super) fn refuse_identity(&self, class: &Class) -> Result<()> {
-        let Some(owner) = self.sequence_owner(class.oid).filter(|row| row.deptype == 'i') else { return Ok(()) };
+        let Some(owner) = self.sequence_owner(class.oid).filter(|row| row.deptype == 'i') else {
+            return Ok(());
+        };
         let table = self.edit.class(owner.refobjid).map_or(String::new(), |table| table.relname.clone());
         Err(error!(FEATURE_NOT_SUPPORTED, "cannot change ownership of identity sequence")
             .detail(format!("Sequence \"{}\" is linked to table \"{table}\".", class.relname)))
@@ -295,8 +300,7 @@ impl CommandContext<'_> {
         if !matches!(table.relkind, 'r' | 'p' | 'v' | 'f') {
             return Err(error!(
                 WRONG_OBJECT_TYPE,
-                "sequence cannot be owned by relation \"{}\"",
-                table.relname
+                "sequence cannot be owned by relation \"{}\"", table.relname
             )
             .detail(not_supported_for(table.relkind)));
         }
@@ -357,7 +361,12 @@ fn limits(ty: Oid) -> (i64, i64) {
 }
 
 /// Sets and checks the bounds. Outer absence: not said; inner absence: NO MINVALUE, NO MAXVALUE.
-fn set_bounds(row: &mut Sequence, min: Option<Option<i64>>, max: Option<Option<i64>>, is_new: bool) -> Result<()> {
+fn set_bounds(
+    row: &mut Sequence,
+    min: Option<Option<i64>>,
+    max: Option<Option<i64>>,
+    is_new: bool,
+) -> Result<()> {
     let (least, greatest) = limits(row.seqtypid);
     let ascending = row.seqincrement > 0;
     let name = match row.seqtypid {
@@ -371,8 +380,7 @@ fn set_bounds(row: &mut Sequence, min: Option<Option<i64>>, max: Option<Option<i
     if !(least..=greatest).contains(&row.seqmax) {
         return Err(error!(
             INVALID_PARAMETER_VALUE,
-            "MAXVALUE ({}) is out of range for sequence data type {name}",
-            row.seqmax
+            "MAXVALUE ({}) is out of range for sequence data type {name}", row.seqmax
         ));
     }
     if min.is_some() || is_new {
@@ -381,16 +389,13 @@ fn set_bounds(row: &mut Sequence, min: Option<Option<i64>>, max: Option<Option<i
     if !(least..=greatest).contains(&row.seqmin) {
         return Err(error!(
             INVALID_PARAMETER_VALUE,
-            "MINVALUE ({}) is out of range for sequence data type {name}",
-            row.seqmin
+            "MINVALUE ({}) is out of range for sequence data type {name}", row.seqmin
         ));
     }
     if row.seqmin >= row.seqmax {
         return Err(error!(
             INVALID_PARAMETER_VALUE,
-            "MINVALUE ({}) must be less than MAXVALUE ({})",
-            row.seqmin,
-            row.seqmax
+            "MINVALUE ({}) must be less than MAXVALUE ({})", row.seqmin, row.seqmax
         ));
     }
     Ok(())
@@ -402,15 +407,13 @@ fn check_position(row: &Sequence, position: i64) -> Result<()> {
         if value < row.seqmin {
             return Err(error!(
                 INVALID_PARAMETER_VALUE,
-                "{word} value ({value}) cannot be less than MINVALUE ({})",
-                row.seqmin
+                "{word} value ({value}) cannot be less than MINVALUE ({})", row.seqmin
             ));
         }
         if value > row.seqmax {
             return Err(error!(
                 INVALID_PARAMETER_VALUE,
-                "{word} value ({value}) cannot be greater than MAXVALUE ({})",
-                row.seqmax
+                "{word} value ({value}) cannot be greater than MAXVALUE ({})", row.seqmax
             ));
         }
     }

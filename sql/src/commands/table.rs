@@ -11,8 +11,8 @@ use crate::catalog::{Attribute, AttributeDefault, Class, Namespace};
 use crate::execute::physical;
 use crate::oid::{relations, types};
 use crate::parse::{
-    ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CreateTable, Definition, Expression, LikeClause, Name,
-    Persistence, TableConstraint, TableElement,
+    ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CreateTable, Definition, Expression,
+    LikeClause, Name, Persistence, TableElement,
 };
 use crate::{Oid, Result, SqlError, SqlState, error};
 
@@ -70,7 +70,11 @@ impl CommandContext<'_> {
     ///
     /// # Errors
     /// `42P07` when it exists, and those of names.
-    pub(super) fn new_relation_schema(&mut self, name: &Name, if_not_exists: bool) -> Result<Option<Arc<Namespace>>> {
+    pub(super) fn new_relation_schema(
+        &mut self,
+        name: &Name,
+        if_not_exists: bool,
+    ) -> Result<Option<Arc<Namespace>>> {
         let schema = self.creation_schema(name)?;
         if self.edit.class_named(schema.oid, &name.name).is_none() {
             return Ok(Some(schema));
@@ -105,7 +109,11 @@ impl CommandContext<'_> {
     }
 
     /// Marks a new table as UNLOGGED was said. It is kept as safely as any other: less was asked for, not required.
-    pub(super) fn with_persistence(&mut self, class: Arc<Class>, persistence: Persistence) -> Result<Arc<Class>> {
+    pub(super) fn with_persistence(
+        &mut self,
+        class: Arc<Class>,
+        persistence: Persistence,
+    ) -> Result<Arc<Class>> {
         match persistence {
             Persistence::Unlogged => self.edit.change::<Class>(class.oid, |class| class.relpersistence = 'u'),
             _ => Ok(class),
@@ -147,8 +155,14 @@ impl CommandContext<'_> {
             ));
         }
         let (oid, array) = (self.edit.allocate_oid(), self.edit.allocate_oid());
-        let ty =
-            new_rows::composite_type(oid, &class.relname, class.relnamespace, class.relowner, class.oid, array);
+        let ty = new_rows::composite_type(
+            oid,
+            &class.relname,
+            class.relnamespace,
+            class.relowner,
+            class.oid,
+            array,
+        );
         let array = new_rows::array_type(self.edit, array, &ty);
         let ty = self.edit.insert(ty)?;
         let array = self.edit.insert(array)?;
@@ -165,8 +179,7 @@ impl CommandContext<'_> {
         if SYSTEM_COLUMNS.contains(&column.name.as_str()) && matches!(class.relkind, 'r' | 'm') {
             return Err(error!(
                 DUPLICATE_COLUMN,
-                "column name \"{}\" conflicts with a system column name",
-                column.name
+                "column name \"{}\" conflicts with a system column name", column.name
             ));
         }
         if self.edit.attribute_named(class.oid, &column.name).is_some() {
@@ -216,7 +229,12 @@ impl CommandContext<'_> {
             }
         };
         let oid = self.edit.allocate_oid();
-        self.edit.insert(AttributeDefault { oid, adrelid: class.oid, adnum: column.attnum, adbin: text.clone() })?;
+        self.edit.insert(AttributeDefault {
+            oid,
+            adrelid: class.oid,
+            adnum: column.attnum,
+            adbin: text.clone(),
+        })?;
         let default = ObjectAddress::new(relations::PG_ATTRDEF, oid);
         let generated = (column.attgenerated == 's').then_some(class.oid);
         self.record_default_needs(oid, &text, generated)?;
@@ -224,7 +242,11 @@ impl CommandContext<'_> {
     }
 
     /// What a column definition says; its constraints go to `wanted`.
-    pub(super) fn new_column(&mut self, column: &ColumnDefinition, wanted: &mut Vec<Wanted>) -> Result<NewColumn> {
+    pub(super) fn new_column(
+        &mut self,
+        column: &ColumnDefinition,
+        wanted: &mut Vec<Wanted>,
+    ) -> Result<NewColumn> {
         let Some(data_type) = &column.data_type else {
             return Err(SqlError::unsupported("a column without a type"));
         };
@@ -248,8 +270,7 @@ impl CommandContext<'_> {
             let name = crate::types::format_type(new.ty, self.edit, &self.search_path);
             return Err(error!(
                 INVALID_TABLE_DEFINITION,
-                "column \"{}\" has pseudo-type {name}",
-                column.name
+                "column \"{}\" has pseudo-type {name}", column.name
             ));
         }
         if let Some(collation) = &column.collation {
@@ -272,13 +293,21 @@ impl CommandContext<'_> {
         match &constraint.kind {
             ColumnConstraintKind::NotNull => new.not_null = true,
             ColumnConstraintKind::Null if new.not_null => {
-                return Err(error!(SYNTAX_ERROR, "conflicting NULL/NOT NULL declarations for column \"{name}\" of table"));
+                return Err(error!(
+                    SYNTAX_ERROR,
+                    "conflicting NULL/NOT NULL declarations for column \"{name}\" of table"
+                ));
             }
             ColumnConstraintKind::Null => {}
-            ColumnConstraintKind::Default(_) | ColumnConstraintKind::Generated(_) | ColumnConstraintKind::Identity { .. }
+            ColumnConstraintKind::Default(_)
+            | ColumnConstraintKind::Generated(_)
+            | ColumnConstraintKind::Identity { .. }
                 if new.default.is_some() =>
             {
-                return Err(error!(SYNTAX_ERROR, "multiple default values specified for column \"{name}\" of table"));
+                return Err(error!(
+                    SYNTAX_ERROR,
+                    "multiple default values specified for column \"{name}\" of table"
+                ));
             }
             ColumnConstraintKind::Default(expression) => {
                 new.default = Some(DefaultSource::Written(expression.clone()));
@@ -303,7 +332,12 @@ impl CommandContext<'_> {
     }
 
     /// LIKE: the columns of another relation, and what INCLUDING asks for.
-    fn like(&mut self, like: &LikeClause, columns: &mut Vec<NewColumn>, wanted: &mut Vec<Wanted>) -> Result<()> {
+    fn like(
+        &mut self,
+        like: &LikeClause,
+        columns: &mut Vec<NewColumn>,
+        wanted: &mut Vec<Wanted>,
+    ) -> Result<()> {
         let source = self.relation(&like.table)?;
         let including = |what: &str| {
             let mut included = false;
@@ -383,16 +417,12 @@ fn serial_type(text: &str) -> Option<Oid> {
 
 /// The number of the column at a position from 0.
 pub(super) fn attnum(index: usize) -> Result<i16> {
-    i16::try_from(index + 1).map_err(|_| error!(TOO_MANY_COLUMNS, "tables can have at most {COLUMNS_MAX} columns"))
+    i16::try_from(index + 1)
+        .map_err(|_| error!(TOO_MANY_COLUMNS, "tables can have at most {COLUMNS_MAX} columns"))
 }
 
 /// An option as `pg_class.reloptions` keeps it.
 fn option_text(option: &Definition) -> String {
     let value = option.value.as_ref().map_or_else(|| "true".to_owned(), |value| value.text());
     format!("{}={value}", option.name)
-}
-
-/// A constraint of a table by its written form.
-pub(super) fn table_constraint_name(constraint: &TableConstraint) -> Option<&str> {
-    constraint.name.as_deref()
 }

@@ -47,8 +47,7 @@ impl CommandContext<'_> {
         if is_system(table) {
             return Err(error!(
                 INSUFFICIENT_PRIVILEGE,
-                "permission denied: \"{}\" is a system catalog",
-                table.relname
+                "permission denied: \"{}\" is a system catalog", table.relname
             ));
         }
         if self.edit.has_class_privilege(self.user, table.oid, Privileges::TRUNCATE)? != Some(true) {

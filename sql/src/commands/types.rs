@@ -11,8 +11,8 @@ use crate::bound::TypeMod;
 use crate::catalog::{Attribute, Class, Constraint, EnumLabel, Namespace, Type};
 use crate::oid::relations;
 use crate::parse::{
-    AlterDomain, AlterDomainAction, AlterType, AlterTypeAction, ColumnConstraintKind, ColumnDefinition, CreateDomain,
-    CreateType, CreateTypeKind, Expression, Name, TableConstraint, TableConstraintKind,
+    AlterDomain, AlterDomainAction, AlterType, AlterTypeAction, ColumnConstraintKind, ColumnDefinition,
+    CreateDomain, CreateType, CreateTypeKind, Expression, Name, TableConstraint, TableConstraintKind,
 };
 use crate::types::format_type;
 use crate::types::names::quote_identifier;
@@ -167,7 +167,8 @@ impl CommandContext<'_> {
             self.notice(SqlState::DUPLICATE_OBJECT, format!("{message}, skipping"));
             return Ok(());
         }
-        let orders: Vec<f64> = self.edit.enum_labels(ty.oid).iter().map(|label| label.enumsortorder).collect();
+        let orders: Vec<f64> =
+            self.edit.enum_labels(ty.oid).iter().map(|label| label.enumsortorder).collect();
         let place = match neighbor {
             None => None,
             Some((name, before)) => {
@@ -201,9 +202,7 @@ impl CommandContext<'_> {
                 if self.edit.attribute_named(class.oid, &attribute.name).is_some() {
                     return Err(error!(
                         DUPLICATE_COLUMN,
-                        "column \"{}\" of relation \"{}\" already exists",
-                        attribute.name,
-                        class.relname
+                        "column \"{}\" of relation \"{}\" already exists", attribute.name, class.relname
                     ));
                 }
                 self.refuse_use(ty)?;
@@ -240,7 +239,7 @@ impl CommandContext<'_> {
 
     /// Values of the type in tables would no longer fit.
     fn refuse_use(&self, ty: &Type) -> Result<()> {
-        for (class, column) in self.columns_of(&[ty.oid, ty.typarray]) {
+        if let Some((class, column)) = self.columns_of(&[ty.oid, ty.typarray]).into_iter().next() {
             return Err(error!(
                 FEATURE_NOT_SUPPORTED,
                 "cannot alter type \"{}\" because column \"{}.{}\" uses it",
@@ -377,8 +376,7 @@ impl CommandContext<'_> {
             Some(name) if taken(name) => {
                 return Err(error!(
                     DUPLICATE_OBJECT,
-                    "constraint \"{name}\" for domain \"{}\" already exists",
-                    domain.typname
+                    "constraint \"{name}\" for domain \"{}\" already exists", domain.typname
                 ));
             }
             Some(name) => name.to_owned(),
@@ -446,7 +444,8 @@ impl CommandContext<'_> {
             A::AddConstraint(constraint) => self.add_domain_constraint(&domain, constraint),
             A::DropConstraint { name, if_exists, cascade } => {
                 let Some(constraint) = self.domain_constraint(&domain, name) else {
-                    let message = format!("constraint \"{name}\" of domain \"{}\" does not exist", domain.typname);
+                    let message =
+                        format!("constraint \"{name}\" of domain \"{}\" does not exist", domain.typname);
                     if !if_exists {
                         return Err(SqlError::new(SqlState::UNDEFINED_OBJECT, message));
                     }
@@ -458,7 +457,10 @@ impl CommandContext<'_> {
             }
             A::ValidateConstraint(name) => {
                 let constraint = self.domain_constraint(&domain, name).ok_or_else(|| {
-                    error!(UNDEFINED_OBJECT, "constraint \"{name}\" of domain \"{}\" does not exist", domain.typname)
+                    error!(
+                        UNDEFINED_OBJECT,
+                        "constraint \"{name}\" of domain \"{}\" does not exist", domain.typname
+                    )
                 })?;
                 self.check_domain_values(&domain)?;
                 self.edit.change::<Constraint>(constraint.oid, |row| row.convalidated = true).map(drop)

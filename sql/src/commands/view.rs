@@ -32,7 +32,10 @@ impl CommandContext<'_> {
             Persistence::Permanent => {}
             Persistence::Temporary => return Err(SqlError::unsupported("CREATE TEMPORARY VIEW")),
             Persistence::Unlogged => {
-                return Err(error!(SYNTAX_ERROR, "views cannot be unlogged because they do not have storage"));
+                return Err(error!(
+                    SYNTAX_ERROR,
+                    "views cannot be unlogged because they do not have storage"
+                ));
             }
         }
         let query = self.query_of_view(&statement.query)?;
@@ -89,8 +92,7 @@ impl CommandContext<'_> {
                 let name = format_type(column.ty, self.edit, &self.search_path);
                 return Err(error!(
                     INVALID_TABLE_DEFINITION,
-                    "column \"{}\" has pseudo-type {name}",
-                    column.name
+                    "column \"{}\" has pseudo-type {name}", column.name
                 ));
             }
             new.push(NewColumn {
@@ -120,9 +122,7 @@ impl CommandContext<'_> {
             if old.attname != new.name {
                 return Err(error!(
                     INVALID_TABLE_DEFINITION,
-                    "cannot change name of view column \"{}\" to \"{}\"",
-                    old.attname,
-                    new.name
+                    "cannot change name of view column \"{}\" to \"{}\"", old.attname, new.name
                 )
                 .hint("Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead."));
             }
@@ -201,7 +201,8 @@ impl CommandContext<'_> {
         let CreateTableAsSource::Query(text) = &statement.source else {
             return Err(SqlError::unsupported("CREATE TABLE AS EXECUTE"));
         };
-        let query = if statement.materialized_view { self.query_of_view(text)? } else { self.plain_query(text)? };
+        let query =
+            if statement.materialized_view { self.query_of_view(text)? } else { self.plain_query(text)? };
         if statement.columns.len() > query.columns.len() {
             return Err(error!(SYNTAX_ERROR, "too many column names were specified"));
         }
@@ -235,7 +236,10 @@ impl CommandContext<'_> {
     pub(super) fn refresh_materialized_view(&mut self, statement: &RefreshMaterializedView) -> Result<()> {
         let class = self.relation(&statement.name)?;
         if !matches!(class.relkind, 'r' | 'm') {
-            return Err(error!(WRONG_OBJECT_TYPE, "\"{}\" is not a table or materialized view", class.relname));
+            return Err(error!(
+                WRONG_OBJECT_TYPE,
+                "\"{}\" is not a table or materialized view", class.relname
+            ));
         }
         self.require_relation_owner(&class)?;
         if class.relkind != 'm' {
@@ -270,7 +274,10 @@ impl CommandContext<'_> {
             ));
         }
         let indexes = self.edit.indexes(class.oid);
-        if indexes.iter().any(|index| index.indisunique && index.indpred.is_none() && index.indexprs.is_none()) {
+        if indexes
+            .iter()
+            .any(|index| index.indisunique && index.indpred.is_none() && index.indexprs.is_none())
+        {
             return Ok(());
         }
         let name = self.qualified_words(class);

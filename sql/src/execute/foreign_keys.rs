@@ -125,7 +125,9 @@ pub(crate) fn settle(
                 continue;
             }
             match one {
-                Pending::Reference { constraint, row } => check_reference(connection, context, &constraint, &row)?,
+                Pending::Reference { constraint, row } => {
+                    check_reference(connection, context, &constraint, &row)?
+                }
                 Pending::Referenced { constraint, old, new } => {
                     follow(connection, context, &constraint, &old, new.as_deref(), &mut pending)?;
                 }
@@ -156,7 +158,8 @@ fn exists(
     columns: &[usize],
     values: &[Value],
 ) -> Result<bool> {
-    let sql = format!("SELECT 1 FROM {} WHERE {} LIMIT 1", table.physical, condition(context, table, columns));
+    let sql =
+        format!("SELECT 1 FROM {} WHERE {} LIMIT 1", table.physical, condition(context, table, columns));
     Ok(!connection.query(&sql, values).map_err(engine_error)?.is_empty())
 }
 

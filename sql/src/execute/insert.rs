@@ -41,10 +41,7 @@ impl RowInserter {
     /// # Errors
     /// Those of binding defaults, checks and generated columns.
     pub(crate) fn new(context: &BindContext<'_>, table: Oid, given: Vec<usize>) -> Result<Self> {
-        let stored = CatalogExpressions {
-            catalog: context.catalog,
-            format: context.format,
-        };
+        let stored = CatalogExpressions { catalog: context.catalog, format: context.format };
         let catalog = context.catalog;
         let table = Table::new(catalog, table)?;
         let width = table.attributes.len();

@@ -41,18 +41,15 @@ pub(crate) use foreign_keys::Pending;
 pub(crate) use insert::RowInserter;
 pub(crate) use modify::{Modified, run as run_modify};
 pub(crate) use run::{engine_error, is_budget_exhausted};
-pub(crate) use stored::index_texts;
 pub use stored::CatalogExpressions;
+pub(crate) use stored::index_texts;
 
 /// Makes a bound statement ready for the engine; what it was bound with must still hold.
 ///
 /// # Errors
 /// `0A000` naming the construct that cannot be lowered; those of binding stored expressions.
 pub fn make_plan(statement: &BoundStatement, context: &BindContext<'_>) -> Result<Plan> {
-    let stored = CatalogExpressions {
-        catalog: context.catalog,
-        format: context.format,
-    };
+    let stored = CatalogExpressions { catalog: context.catalog, format: context.format };
     crate::lower::plan(statement, context.catalog, &stored)
 }
 

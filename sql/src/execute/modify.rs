@@ -13,7 +13,9 @@ use super::foreign_keys::{self, Pending};
 use super::run::{self, Places};
 use super::table::Table;
 use super::write::Writer;
-use crate::lower::{ConflictPlan, MainPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, Plan, RowText, Text};
+use crate::lower::{
+    ConflictPlan, MainPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, Plan, RowText, Text,
+};
 use crate::session::StatementContext;
 use crate::{Result, SqlError, Value, error};
 
@@ -121,8 +123,16 @@ fn run_parts(
 enum Change {
     Insert(Vec<Value>),
     /// Row number, changed columns' values, the whole old and new rows (empty when nobody needs them).
-    Update { rowid: i64, values: Vec<Value>, old: Vec<Value>, new: Vec<Value> },
-    Delete { rowid: i64, old: Vec<Value> },
+    Update {
+        rowid: i64,
+        values: Vec<Value>,
+        old: Vec<Value>,
+        new: Vec<Value>,
+    },
+    Delete {
+        rowid: i64,
+        old: Vec<Value>,
+    },
 }
 
 /// One part of a statement on its way.
@@ -148,10 +158,16 @@ impl<'a> Step<'a> {
     }
 
     /// Runs the source and decides what will be written; what RETURNING gives.
-    fn compute(&mut self, connection: &mut Connection, pending: &mut Vec<Pending>) -> Result<Vec<Vec<Value>>> {
+    fn compute(
+        &mut self,
+        connection: &mut Connection,
+        pending: &mut Vec<Pending>,
+    ) -> Result<Vec<Vec<Value>>> {
         let rows = run::query(connection, &self.plan.source, &self.places())?;
         match &self.plan.kind {
-            ModifyKind::Insert(None) => rows.into_iter().map(|row| self.insert(connection, row)).collect_returned(),
+            ModifyKind::Insert(None) => {
+                rows.into_iter().map(|row| self.insert(connection, row)).collect_returned()
+            }
             ModifyKind::Insert(Some(conflict)) => self.insert_or_update(connection, rows, conflict, pending),
             ModifyKind::Update => self.updates(connection, rows),
             ModifyKind::Delete => self.deletes(connection, rows),
@@ -256,7 +272,8 @@ impl<'a> Step<'a> {
                      constrained values.",
                 ));
             }
-            let places = Places { excluded: &row, row_number: rowid, ..Places::new(self.context, self.parameters) };
+            let places =
+                Places { excluded: &row, row_number: rowid, ..Places::new(self.context, self.parameters) };
             let values = run::query(writer.connection, text, &places)?;
             let Some(values) = values.into_iter().next() else { continue };
             if values[0] != Value::Integer(1) {
@@ -279,8 +296,12 @@ impl<'a> Step<'a> {
         pending: &mut Vec<Pending>,
     ) -> Result<Option<Vec<Value>>> {
         let mut none = Vec::new();
-        let mut writer =
-            Writer { connection: &mut *connection, context: self.context, table: self.table, pending: &mut none };
+        let mut writer = Writer {
+            connection: &mut *connection,
+            context: self.context,
+            table: self.table,
+            pending: &mut none,
+        };
         let old = writer.row(rowid)?.ok_or_else(|| SqlError::internal("the conflicting row is gone"))?;
         let mut new = old.clone();
         for (column, value) in columns.iter().zip(values) {
@@ -328,9 +349,8 @@ impl<'a> Step<'a> {
 
     /// NOT NULL of the assigned columns; the whole row is only read to tell what is wrong with it.
     fn check_assigned(&self, connection: &mut Connection, rowid: i64, values: &[Value]) -> Result<()> {
-        let refused = |(column, value): (&usize, &Value)| {
-            value.is_null() && self.table.attributes[*column].attnotnull
-        };
+        let refused =
+            |(column, value): (&usize, &Value)| value.is_null() && self.table.attributes[*column].attnotnull;
         if !self.columns.iter().zip(values).any(refused) {
             return Ok(());
         }
@@ -414,7 +434,8 @@ impl<'a> Step<'a> {
         if changes.is_empty() {
             return Ok(());
         }
-        let update = if self.columns.is_empty() { String::new() } else { self.table.update_sql(&self.columns) };
+        let update =
+            if self.columns.is_empty() { String::new() } else { self.table.update_sql(&self.columns) };
         let mut writer = Writer { connection, context: self.context, table: self.table, pending };
         for change in changes {
             self.count += u64::from(match change {

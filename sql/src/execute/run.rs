@@ -53,16 +53,18 @@ pub(crate) fn bind(
         let missing = || SqlError::internal("a place without a value");
         let computed;
         let value = match binding {
-            Binding::Parameter(number) => {
-                places.parameters.get(number - 1).map(Value::as_ref).ok_or_else(|| {
-                    error!(UNDEFINED_PARAMETER, "there is no parameter ${number}")
-                })?
-            }
+            Binding::Parameter(number) => places
+                .parameters
+                .get(number - 1)
+                .map(Value::as_ref)
+                .ok_or_else(|| error!(UNDEFINED_PARAMETER, "there is no parameter ${number}"))?,
             Binding::SqlValue(what) => {
                 computed = crate::functions::sql_value(*what, places.context)?;
                 computed.as_ref()
             }
-            Binding::Excluded(column) => places.excluded.get(*column).map(Value::as_ref).ok_or_else(missing)?,
+            Binding::Excluded(column) => {
+                places.excluded.get(*column).map(Value::as_ref).ok_or_else(missing)?
+            }
             Binding::RowValue(column) => places.row.get(*column).map(Value::as_ref).ok_or_else(missing)?,
             Binding::Extra(column) => places.extra.get(*column).map(Value::as_ref).ok_or_else(missing)?,
             Binding::RowNumber => ValueRef::Integer(places.row_number),
@@ -73,7 +75,11 @@ pub(crate) fn bind(
 }
 
 /// Runs a text to its end; all its rows.
-pub(crate) fn query(connection: &mut Connection, text: &Text, places: &Places<'_>) -> Result<Vec<Vec<Value>>> {
+pub(crate) fn query(
+    connection: &mut Connection,
+    text: &Text,
+    places: &Places<'_>,
+) -> Result<Vec<Vec<Value>>> {
     let mut statement = prepare(connection, text)?;
     bind(connection, &mut statement, &text.bindings, places)?;
     rows(connection, &mut statement)
@@ -103,7 +109,9 @@ pub(crate) fn engine_error(error: storage::Error) -> SqlError {
         ErrorKind::StaleSnapshot => {
             error!(T_R_SERIALIZATION_FAILURE, "could not serialize access due to concurrent update")
         }
-        ErrorKind::Unique { .. } => error!(UNIQUE_VIOLATION, "duplicate key value violates unique constraint"),
+        ErrorKind::Unique { .. } => {
+            error!(UNIQUE_VIOLATION, "duplicate key value violates unique constraint")
+        }
         ErrorKind::Corrupt => error!(DATA_CORRUPTED, "database file is damaged: {}", error.message),
         ErrorKind::DiskFull => error!(DISK_FULL, "could not extend file: No space left on device"),
         ErrorKind::Io => error!(IO_ERROR, "could not read or write database file: {}", error.message),
@@ -112,7 +120,9 @@ pub(crate) fn engine_error(error: storage::Error) -> SqlError {
         }
         ErrorKind::Limit => error!(PROGRAM_LIMIT_EXCEEDED, "{}", error.message),
         ErrorKind::InUse => error!(OBJECT_IN_USE, "{}", error.message),
-        ErrorKind::Other => known_complaint(&error.message).unwrap_or_else(|| SqlError::internal(error.message)),
+        ErrorKind::Other => {
+            known_complaint(&error.message).unwrap_or_else(|| SqlError::internal(error.message))
+        }
     }
 }
 
@@ -123,20 +133,19 @@ fn known_complaint(message: &str) -> Option<SqlError> {
     const NTILE: &str = "argument of ntile must be a positive integer";
     const NTH_VALUE: &str = "second argument to nth_value must be a positive integer";
     if message.starts_with(PRECEDING) {
-        return Some(error!(INVALID_PRECEDING_OR_FOLLOWING_SIZE, "frame starting offset must not be negative"));
+        return Some(error!(
+            INVALID_PRECEDING_OR_FOLLOWING_SIZE,
+            "frame starting offset must not be negative"
+        ));
     }
     if message.starts_with(FOLLOWING) {
         return Some(error!(INVALID_PRECEDING_OR_FOLLOWING_SIZE, "frame ending offset must not be negative"));
     }
     match message {
-        NTILE => Some(error!(
-            INVALID_ARGUMENT_FOR_NTILE,
-            "argument of ntile must be greater than zero"
-        )),
-        NTH_VALUE => Some(error!(
-            INVALID_ARGUMENT_FOR_NTH_VALUE,
-            "argument of nth_value must be greater than zero"
-        )),
+        NTILE => Some(error!(INVALID_ARGUMENT_FOR_NTILE, "argument of ntile must be greater than zero")),
+        NTH_VALUE => {
+            Some(error!(INVALID_ARGUMENT_FOR_NTH_VALUE, "argument of nth_value must be greater than zero"))
+        }
         _ => None,
     }
 }

@@ -84,8 +84,7 @@ pub(crate) fn next_value(sequence: Oid, ty: Oid) -> Expr {
         ty: TypeMod::plain(types::REGCLASS),
         collation: Oid::INVALID,
     };
-    let call =
-        Call { function: NEXTVAL, arguments: vec![sequence], collation: Oid::INVALID, position: None };
+    let call = Call { function: NEXTVAL, arguments: vec![sequence], collation: Oid::INVALID, position: None };
     Expr { kind: ExprKind::Call(call), ty: TypeMod::plain(ty), collation: Oid::INVALID }
 }
 
@@ -116,7 +115,8 @@ impl StoredExpressions for CatalogExpressions<'_> {
         let mut checks = Vec::new();
         for constraint in catalog.constraints(table).iter().filter(|c| c.contype == 'c') {
             if let Some(text) = &constraint.conbin {
-                checks.push((constraint.conname.clone(), self.bind(text, &Names::Table(table, range), None)?));
+                checks
+                    .push((constraint.conname.clone(), self.bind(text, &Names::Table(table, range), None)?));
             }
         }
         checks.sort_by(|a, b| a.0.cmp(&b.0));
@@ -158,10 +158,7 @@ pub(crate) fn constant_default(
     attribute: &Attribute,
     text: &str,
 ) -> Result<Value> {
-    let stored = CatalogExpressions {
-        catalog: &context.catalog,
-        format: &context.format,
-    };
+    let stored = CatalogExpressions { catalog: &context.catalog, format: &context.format };
     let ty = TypeMod { oid: attribute.atttypid, modifier: attribute.atttypmod };
     let expr = stored.bind(text, &Names::None, Some(ty))?;
     match crate::lower::constant(&expr) {
@@ -180,8 +177,7 @@ pub(crate) fn index_texts(
 ) -> Result<(Vec<Text>, Option<Text>)> {
     let catalog = stored.catalog;
     let range = RangeId(0);
-    let columns: Vec<String> =
-        catalog.attributes(index.indrelid).iter().map(|a| a.attname.clone()).collect();
+    let columns: Vec<String> = catalog.attributes(index.indrelid).iter().map(|a| a.attname.clone()).collect();
     let bind = |text: &str| stored.bind(text, &Names::Table(index.indrelid, range), None);
     let lower = |expr: &Expr| crate::lower::index_expression(catalog, stored, range, &columns, expr);
     let mut keys = Vec::new();

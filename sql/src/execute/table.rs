@@ -35,8 +35,7 @@ impl Table {
         if oid < crate::oid::FIRST_NORMAL {
             return Err(error!(
                 INSUFFICIENT_PRIVILEGE,
-                "permission denied: \"{}\" is a system catalog",
-                class.relname
+                "permission denied: \"{}\" is a system catalog", class.relname
             ));
         }
         let attributes = catalog.attributes(oid);

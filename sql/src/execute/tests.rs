@@ -5,7 +5,7 @@ use std::sync::Arc;
 use storage::{Database, DatabaseOptions, PooledConnection};
 
 use super::*;
-use crate::backend::{BackendKind, BackendTable};
+use crate::backend::BackendKind;
 use crate::bound::*;
 use crate::catalog::{Attribute, Catalog, CatalogEdit, Class, Constraint, Index};
 use crate::oid::{namespaces, relations, types};
@@ -156,7 +156,12 @@ impl World {
     }
 
     fn run(&mut self, statement: Statement) -> Result<Modified> {
-        let bound = BoundStatement { statement: Arc::new(statement), parameters: Vec::new(), views: Vec::new(), inlined: Vec::new() };
+        let bound = BoundStatement {
+            statement: Arc::new(statement),
+            parameters: Vec::new(),
+            views: Vec::new(),
+            inlined: Vec::new(),
+        };
         let plan = make_plan(
             &bound,
             &BindContext {
@@ -186,7 +191,11 @@ impl World {
 
     fn insert(&mut self, target: Oid, rows: &[&[Value]]) -> Result<Modified> {
         let rows = rows.iter().map(|row| row.iter().map(constant).collect()).collect();
-        self.run(Statement::Modify(Box::new(insert(target, query(QueryBody::Values(rows), Vec::new()), None))))
+        self.run(Statement::Modify(Box::new(insert(
+            target,
+            query(QueryBody::Values(rows), Vec::new()),
+            None,
+        ))))
     }
 }
 
@@ -439,16 +448,11 @@ fn lateral_queries_see_their_neighbours() {
         }),
         on: None,
     };
-    let mut outer =
-        of_select(select(Some(from), vec![field(1, 0, types::INT4), field(3, 0, types::INT4)]));
+    let mut outer = of_select(select(Some(from), vec![field(1, 0, types::INT4), field(3, 0, types::INT4)]));
     outer.order_by = (0..2).map(|target| SortKey { target, descending: false, nulls_first: false }).collect();
     let rows = world.run(Statement::Query(Box::new(outer))).unwrap().rows;
-    let expected = vec![
-        vec![int(1), Value::Null],
-        vec![int(2), int(1)],
-        vec![int(2), int(3)],
-        vec![int(3), int(1)],
-    ];
+    let expected =
+        vec![vec![int(1), Value::Null], vec![int(2), int(1)], vec![int(2), int(3)], vec![int(3), int(1)]];
     assert_eq!(rows, expected);
 }
 
@@ -531,8 +535,13 @@ impl World {
             match value {
                 Value::Null => text.push_str("NULL"),
                 value => {
-                    crate::types::output(column.ty.oid, value.as_ref(), &self.context.type_context(), &mut text)
-                        .unwrap();
+                    crate::types::output(
+                        column.ty.oid,
+                        value.as_ref(),
+                        &self.context.type_context(),
+                        &mut text,
+                    )
+                    .unwrap();
                 }
             }
             text
@@ -555,14 +564,18 @@ fn texts_run_from_end_to_end() {
     check(world, "INSERT INTO parent VALUES (1, 'total', 10), (2, 'delta', 5), (3, NULL, 7)", &[]);
     check(world, "SELECT id + 1, kind FROM parent WHERE value > 6 ORDER BY id DESC", &["4|NULL", "2|total"]);
     check(world, "UPDATE parent SET value = value * 2 WHERE id = 2 RETURNING id, value", &["2|10"]);
-    check(world, "SELECT p.id, x.n FROM parent p, LATERAL (SELECT p.value + 1 AS n) x ORDER BY 1", &[
-        "1|11", "2|11", "3|8",
-    ]);
+    check(
+        world,
+        "SELECT p.id, x.n FROM parent p, LATERAL (SELECT p.value + 1 AS n) x ORDER BY 1",
+        &["1|11", "2|11", "3|8"],
+    );
     check(world, "SELECT count(*) FROM parent WHERE id IN (SELECT id FROM parent WHERE value = 10)", &["2"]);
     check(world, "DELETE FROM parent WHERE id = 3 RETURNING *", &["3|NULL|7"]);
-    check(world, "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t", &[
-        "1", "2", "3",
-    ]);
+    check(
+        world,
+        "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t",
+        &["1", "2", "3"],
+    );
     check(world, "SELECT id, row_number() OVER (ORDER BY id DESC) FROM parent ORDER BY 1", &["1|2", "2|1"]);
     check(world, "SELECT relname FROM pg_class WHERE oid = 'parent'::regclass", &["parent"]);
 }

@@ -191,7 +191,9 @@ impl Writer<'_> {
         let ErrorKind::Unique { columns, index, .. } = &error.kind else { return engine_error(error) };
         let found = match self.conflicting(row, &[], rowid) {
             Ok(Some((found, _))) => Some(found),
-            Ok(None) => self.table.unique.iter().find(|i| self.is_called(i, columns, index.as_deref())).cloned(),
+            Ok(None) => {
+                self.table.unique.iter().find(|i| self.is_called(i, columns, index.as_deref())).cloned()
+            }
             Err(error) => return error,
         };
         match found {
@@ -213,7 +215,8 @@ impl Writer<'_> {
     }
 
     fn unique_violation(&self, index: &Index, row: &[Value]) -> SqlError {
-        let name = self.context.catalog.class(index.indexrelid).map(|c| c.relname.clone()).unwrap_or_default();
+        let name =
+            self.context.catalog.class(index.indexrelid).map(|c| c.relname.clone()).unwrap_or_default();
         let error = error!(UNIQUE_VIOLATION, "duplicate key value violates unique constraint \"{name}\"")
             .concerning(self.table.concerning(Some(&name), None));
         if index.indkey.contains(&0) {
@@ -285,8 +288,8 @@ fn lookup_sql(
             return None;
         }
         values.push(row[column].clone());
-        let keyed =
-            crate::types::storage_form(&context.catalog, attribute.atttypid) == crate::types::StorageForm::Keyed;
+        let keyed = crate::types::storage_form(&context.catalog, attribute.atttypid)
+            == crate::types::StorageForm::Keyed;
         let collate = if keyed { " COLLATE \"pgkey\"" } else { "" };
         let equal = if index.indnullsnotdistinct { "IS" } else { "=" };
         conditions.push(format!("{}{collate} {equal} ?{}", quoted(&attribute.attname), values.len()));

@@ -100,10 +100,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn combine(a: &str, b: &str, word: &str, operator: fn(u8, u8) -> u8) -> Result<Value> {
     if a.len() != b.len() {
-        return Err(error!(
-            STRING_DATA_LENGTH_MISMATCH,
-            "cannot {word} bit strings of different sizes"
-        ));
+        return Err(error!(STRING_DATA_LENGTH_MISMATCH, "cannot {word} bit strings of different sizes"));
     }
     // The digits differ in their lowest bit only, which is all that AND and OR may change.
     let digit = |(a, b): (u8, u8)| char::from(b'0' | operator(a, b) & 1);
@@ -114,7 +111,11 @@ fn combine(a: &str, b: &str, word: &str, operator: fn(u8, u8) -> u8) -> Result<V
 fn shift_left(bits: &str, distance: i64) -> String {
     let gap = usize::try_from(distance.unsigned_abs()).unwrap_or(usize::MAX).min(bits.len());
     let zeros = "0".repeat(gap);
-    if distance >= 0 { format!("{}{zeros}", &bits[gap..]) } else { format!("{zeros}{}", &bits[..bits.len() - gap]) }
+    if distance >= 0 {
+        format!("{}{zeros}", &bits[gap..])
+    } else {
+        format!("{zeros}{}", &bits[..bits.len() - gap])
+    }
 }
 
 fn index(at: i32, length: usize) -> Result<usize> {
@@ -133,7 +134,9 @@ fn overlay(bits: &str, replacement: &str, start: i32, length: i32) -> Result<Val
     if start <= 0 {
         return Err(error!(SUBSTRING_ERROR, "negative substring length not allowed"));
     }
-    let after = start.checked_add(length).ok_or_else(|| error!(NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?;
+    let after = start
+        .checked_add(length)
+        .ok_or_else(|| error!(NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?;
     let before = bits.len().min(start as usize - 1);
     let after = usize::try_from(after).unwrap_or(0).saturating_sub(1).min(bits.len());
     Ok(Value::Text(format!("{}{replacement}{}", &bits[..before], &bits[after..])))

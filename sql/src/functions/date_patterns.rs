@@ -617,7 +617,7 @@ fn to_timestamp(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Resu
 }
 
 /// Formatting of dates and times.
-pub const FUNCTIONS: &[Function] = &[
+pub(super) const FUNCTIONS: &[Function] = &[
     scalar("timestamp_to_char", |_, a| to_char_local(text(a[1])?, integer(a[0])?, None)),
     scalar("timestamptz_to_char", timestamptz_to_char),
     scalar("interval_to_char", |_, a| {

@@ -22,7 +22,7 @@ fn zone(call: &FunctionCall<'_>) -> TimeZone {
 ///
 /// # Errors
 /// `22008`.
-pub fn add_interval(local: i64, interval: Interval) -> Result<i64> {
+pub(super) fn add_interval(local: i64, interval: Interval) -> Result<i64> {
     if timestamp::is_infinite(local) {
         return Ok(local);
     }
@@ -51,7 +51,7 @@ fn add_months_and_days(local: i64, interval: Interval) -> Result<i64> {
 ///
 /// # Errors
 /// `22008`.
-pub fn add_interval_in_zone(instant: i64, interval: Interval, zone: &TimeZone) -> Result<i64> {
+pub(super) fn add_interval_in_zone(instant: i64, interval: Interval, zone: &TimeZone) -> Result<i64> {
     if timestamp::is_infinite(instant) {
         return Ok(instant);
     }
@@ -445,32 +445,34 @@ macro_rules! comparisons {
 }
 
 /// Comparisons of dates.
-pub const DATE_COMPARISONS: &[Function] = &native_comparisons!("date", "");
+pub(super) const DATE_COMPARISONS: &[Function] = &native_comparisons!("date", "");
 /// Comparisons of both kinds of timestamps.
-pub const TIMESTAMP_COMPARISONS: &[Function] = &native_comparisons!("timestamp", "");
+pub(super) const TIMESTAMP_COMPARISONS: &[Function] = &native_comparisons!("timestamp", "");
 /// Comparisons of times.
-pub const TIME_COMPARISONS: &[Function] = &native_comparisons!("time", "");
+pub(super) const TIME_COMPARISONS: &[Function] = &native_comparisons!("time", "");
 /// Comparisons of times with zones.
-pub const TIMETZ_COMPARISONS: &[Function] = &native_comparisons!("timetz", " COLLATE pgkey");
+pub(super) const TIMETZ_COMPARISONS: &[Function] = &native_comparisons!("timetz", " COLLATE pgkey");
 /// Comparisons between dates and timestamps.
-pub const DATE_TIMESTAMP: &[Function] = &comparisons!("date", "timestamp", (Kind::Date, Kind::Timestamp));
+pub(super) const DATE_TIMESTAMP: &[Function] =
+    &comparisons!("date", "timestamp", (Kind::Date, Kind::Timestamp));
 /// Comparisons between dates and timestamps with time zone.
-pub const DATE_TIMESTAMPTZ: &[Function] =
+pub(super) const DATE_TIMESTAMPTZ: &[Function] =
     &comparisons!("date", "timestamptz", (Kind::Date, Kind::TimestampTz));
 /// Comparisons between timestamps and dates.
-pub const TIMESTAMP_DATE: &[Function] = &comparisons!("timestamp", "date", (Kind::Timestamp, Kind::Date));
+pub(super) const TIMESTAMP_DATE: &[Function] =
+    &comparisons!("timestamp", "date", (Kind::Timestamp, Kind::Date));
 /// Comparisons between timestamps without and with time zone.
-pub const TIMESTAMP_TIMESTAMPTZ: &[Function] =
+pub(super) const TIMESTAMP_TIMESTAMPTZ: &[Function] =
     &comparisons!("timestamp", "timestamptz", (Kind::Timestamp, Kind::TimestampTz));
 /// Comparisons between timestamps with time zone and dates.
-pub const TIMESTAMPTZ_DATE: &[Function] =
+pub(super) const TIMESTAMPTZ_DATE: &[Function] =
     &comparisons!("timestamptz", "date", (Kind::TimestampTz, Kind::Date));
 /// Comparisons between timestamps with and without time zone.
-pub const TIMESTAMPTZ_TIMESTAMP: &[Function] =
+pub(super) const TIMESTAMPTZ_TIMESTAMP: &[Function] =
     &comparisons!("timestamptz", "timestamp", (Kind::TimestampTz, Kind::Timestamp));
 
 /// Functions whose result is a moment now.
-pub const CLOCK: &[Function] = &[
+pub(super) const CLOCK: &[Function] = &[
     scalar("now", |call, _| Ok(call.context.format.transaction_time.into())),
     scalar("statement_timestamp", |call, _| Ok(call.context.statement_time.into())),
     scalar("clock_timestamp", |_, _| Ok(timestamp::now()?.into())),
@@ -495,7 +497,7 @@ pub const CLOCK: &[Function] = &[
 ];
 
 /// Dates.
-pub const DATES: &[Function] = &[
+pub(super) const DATES: &[Function] = &[
     scalar("date_finite", |_, a| Ok((!date::is_infinite(integer(a[0])?)).into())),
     scalar("date_pli", |_, a| date_shift(integer(a[0])?, integer(a[1])?)),
     scalar("date_mii", |_, a| date_shift(integer(a[0])?, -integer(a[1])?)),
@@ -535,7 +537,7 @@ pub const DATES: &[Function] = &[
 ];
 
 /// Timestamps.
-pub const TIMESTAMPS: &[Function] = &[
+pub(super) const TIMESTAMPS: &[Function] = &[
     scalar("timestamp_finite", |_, a| Ok((!timestamp::is_infinite(integer(a[0])?)).into())),
     scalar("timestamp_pl_interval", |_, a| Ok(add_interval(integer(a[0])?, Interval::read(a[1])?)?.into())),
     scalar("interval_pl_timestamp(interval,timestamp)", |_, a| {
@@ -615,7 +617,7 @@ fn truncate_in_zone(unit: &str, instant: i64, zone: &TimeZone) -> Result<Value> 
 }
 
 /// Times.
-pub const TIMES: &[Function] = &[
+pub(super) const TIMES: &[Function] = &[
     scalar("timestamp_time", |_, a| Ok(finite_time(integer(a[0])?))),
     scalar("timestamptz_time", |c, a| Ok(finite_time(timestamp::to_local(integer(a[0])?, &zone(c))?))),
     scalar("timestamptz_timetz", |c, a| {
@@ -680,7 +682,7 @@ fn local_instant(call: &FunctionCall<'_>, instant: i64) -> Result<i64> {
 }
 
 /// `EXTRACT` and `date_part`.
-pub const FIELDS: &[Function] = &[
+pub(super) const FIELDS: &[Function] = &[
     scalar("extract_date", |c, a| extract(c, text(a[0])?, comparable(integer(a[1])?), Subject::Date)),
     scalar("date_part(text,date)", |_, a| part(text(a[0])?, comparable(integer(a[1])?), Subject::Timestamp)),
     scalar("extract_timestamp", |c, a| extract(c, text(a[0])?, integer(a[1])?, Subject::Timestamp)),
@@ -733,11 +735,11 @@ fn zone_abbreviations(_: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Ro
 }
 
 /// The time zones there are.
-pub const ZONES: &[Function] =
+pub(super) const ZONES: &[Function] =
     &[rows("pg_timezone_names", zone_names), rows("pg_timezone_abbrevs", zone_abbreviations)];
 
 /// OVERLAPS.
-pub const OVERLAPS: &[Function] = &[
+pub(super) const OVERLAPS: &[Function] = &[
     scalar("overlaps_time", |c, a| overlaps_with(c, a, (false, false), plain, shift_time)),
     scalar("overlaps_timetz", |c, a| overlaps_with(c, a, (false, false), timetz_point, shift_time)),
     scalar("overlaps_timestamp", |c, a| overlaps_with(c, a, (false, false), plain, shift_local)),

@@ -77,10 +77,10 @@ impl AggregateState for Sum {
 }
 
 /// Comparisons.
-pub const COMPARISONS: &[Function] = &native_comparisons!("interval", " COLLATE pgkey");
+pub(super) const COMPARISONS: &[Function] = &native_comparisons!("interval", " COLLATE pgkey");
 
 /// Intervals.
-pub const FUNCTIONS: &[Function] = &[
+pub(super) const FUNCTIONS: &[Function] = &[
     scalar("interval_pl", |_, a| Ok(Interval::read(a[0])?.plus(Interval::read(a[1])?)?.store())),
     scalar("interval_mi", |_, a| Ok(Interval::read(a[0])?.plus(Interval::read(a[1])?.negated()?)?.store())),
     scalar("interval_um", |_, a| Ok(Interval::read(a[0])?.negated()?.store())),

@@ -200,7 +200,7 @@ pub(crate) fn variadic(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> R
 /// # Errors
 /// `22023` for an odd number of arguments and for NULL keys.
 pub(crate) fn build_object(pairs: &[(Oid, Value)], function: &str, cx: &TypeContext<'_>) -> Result<String> {
-    if pairs.len() % 2 != 0 {
+    if !pairs.len().is_multiple_of(2) {
         return Err(error!(INVALID_PARAMETER_VALUE, "argument list must have even number of elements")
             .hint(format!("The arguments of {function}() must consist of alternating keys and values.")));
     }
@@ -480,7 +480,7 @@ impl AggregateState for Collect {
 }
 
 /// The functions.
-pub const FUNCTIONS: &[Function] = &[
+pub(super) const FUNCTIONS: &[Function] = &[
     scalar("to_json", |call, a| argument_to_json(call, a, false)),
     scalar("row_to_json", |call, a| argument_to_json(call, a, false)),
     scalar("row_to_json_pretty", |call, a| argument_to_json(call, a, boolean(a[1])?)),

@@ -421,7 +421,7 @@ fn parse_optional(value: ValueRef<'_>) -> Result<Option<Jsonb>> {
 }
 
 /// Comparisons, which SQLite makes by the key.
-pub const COMPARISONS: &[Function] = &[
+pub(super) const COMPARISONS: &[Function] = &[
     native("jsonb_eq", "({0} = {1} COLLATE pgkey)"),
     native("jsonb_ne", "({0} <> {1} COLLATE pgkey)"),
     native("jsonb_lt", "({0} < {1} COLLATE pgkey)"),
@@ -432,7 +432,7 @@ pub const COMPARISONS: &[Function] = &[
 ];
 
 /// The functions.
-pub const FUNCTIONS: &[Function] = &[
+pub(super) const FUNCTIONS: &[Function] = &[
     scalar("to_jsonb", |call, a| {
         Ok(Jsonb::parse(&to_json(call.types.arguments[0], a[0], &call.type_context())?)?.store())
     }),

@@ -382,7 +382,7 @@ fn to_number(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<
 }
 
 /// Formatting of numbers.
-pub const FUNCTIONS: &[Function] = &[
+pub(super) const FUNCTIONS: &[Function] = &[
     scalar("int4_to_char", |_, a| format(&integer(a[0])?.to_string(), text(a[1])?)),
     scalar("int8_to_char", |_, a| format(&integer(a[0])?.to_string(), text(a[1])?)),
     scalar("numeric_to_char", |call, a| {

@@ -329,7 +329,8 @@ fn place_of(array: &Array, indexes: &[i32]) -> Option<usize> {
         if *index < dimension.lower || *index > dimension.upper() {
             return None;
         }
-        place = place * usize::try_from(dimension.length).ok()? + usize::try_from(index - dimension.lower).ok()?;
+        place = place * usize::try_from(dimension.length).ok()?
+            + usize::try_from(index - dimension.lower).ok()?;
     }
     (place < array.elements.len()).then_some(place)
 }
@@ -352,7 +353,12 @@ pub(super) fn assign_field(row: Oid, field: usize, types: Vec<Oid>) -> ScalarFun
 }
 
 /// A value going into a domain: the value, then the results of its checks.
-pub(super) fn check_domain(domain: Oid, name: String, not_null: bool, constraints: Vec<String>) -> ScalarFunction {
+pub(super) fn check_domain(
+    domain: Oid,
+    name: String,
+    not_null: bool,
+    constraints: Vec<String>,
+) -> ScalarFunction {
     function(
         format!("check_domain#{domain}_{}", constraints.len()),
         Arc::new(move |_, arguments| {

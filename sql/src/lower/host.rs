@@ -95,7 +95,7 @@ pub(super) enum Resolved {
     /// An aggregate or window function of the engine.
     NativeWindow(&'static str),
     /// Rows.
-    Rows(RowsBody),
+    Rows,
 }
 
 /// The procedure with this OID.
@@ -137,9 +137,13 @@ pub(super) fn resolve(catalog: &Catalog, types: CallTypes) -> Result<Resolved> {
     Ok(match body {
         Body::Native(text) => Resolved::Native(text),
         Body::NativeWindow(name) => Resolved::NativeWindow(name),
-        Body::Rows(rows) => Resolved::Rows(rows),
-        Body::Scalar(body) => Resolved::Scalar { function: scalar(name, &procedure, types, body), waits: false },
-        Body::Waiting(body) => Resolved::Scalar { function: scalar(name, &procedure, types, body), waits: true },
+        Body::Rows(_) => Resolved::Rows,
+        Body::Scalar(body) => {
+            Resolved::Scalar { function: scalar(name, &procedure, types, body), waits: false }
+        }
+        Body::Waiting(body) => {
+            Resolved::Scalar { function: scalar(name, &procedure, types, body), waits: true }
+        }
         Body::Aggregate(start) => {
             let types = Arc::new(types);
             Resolved::Aggregate(AggregateFunction { name, start: Arc::new(move || start(&types)) })
@@ -156,7 +160,10 @@ fn engine_name(catalog: &Catalog, procedure: &Procedure, types: &CallTypes) -> A
     };
     let open = |oid: &Oid| catalog.type_(*oid).is_none_or(|t| t.typtype == 'p');
     let mut name = format!("{label}#{}", procedure.oid);
-    if procedure.proargtypes.iter().any(open) || open(&procedure.prorettype) || procedure.provariadic.is_valid() {
+    if procedure.proargtypes.iter().any(open)
+        || open(&procedure.prorettype)
+        || procedure.provariadic.is_valid()
+    {
         for ty in types.arguments.iter().chain([&types.result]) {
             name.push_str(&format!("_{ty}"));
         }
@@ -178,7 +185,8 @@ fn scalar(name: Arc<str>, procedure: &Procedure, types: CallTypes, body: ScalarB
             }
             let CallContext { context, connection } = call;
             let context = StatementContext::lent(*context)?;
-            body(&mut FunctionCall { context: &context, types: &types, connection }, arguments).map_err(host_error)
+            body(&mut FunctionCall { context: &context, types: &types, connection }, arguments)
+                .map_err(host_error)
         }),
     }
 }
@@ -338,7 +346,8 @@ pub(super) fn lateral_table(sql: Arc<str>, arguments: usize, columns: usize) -> 
 
 /// A number that tells texts apart (FNV-1a), stable over runs.
 pub(super) fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// `single_row(x)`: the value of the only row; NULL for none; 21000 for more.

@@ -264,7 +264,9 @@ impl Planner<'_> {
             let generated = generated.iter().map(|(_, e)| e);
             select_list(
                 e,
-                generated.chain(checks.iter().map(|(_, e)| e)).chain(modify.returning.iter().map(|t| &t.expr)),
+                generated
+                    .chain(checks.iter().map(|(_, e)| e))
+                    .chain(modify.returning.iter().map(|t| &t.expr)),
             )
         })?;
         Ok(Some(RowText {
@@ -471,7 +473,11 @@ fn wrapped(
 
 fn old_value(range: RangeId, column: usize) -> Expr {
     // Only its text matters from here on.
-    Expr { kind: ExprKind::Column { range, column }, ty: TypeMod::plain(Oid::INVALID), collation: Oid::INVALID }
+    Expr {
+        kind: ExprKind::Column { range, column },
+        ty: TypeMod::plain(Oid::INVALID),
+        collation: Oid::INVALID,
+    }
 }
 
 fn new_value(modify: &Modify, assignments: &[(usize, Expr)], column: usize) -> Expr {

@@ -64,7 +64,12 @@ fn expand_grouping_sets(query: &mut Query, _fresh: &mut Fresh) -> Result<()> {
     let columns: Vec<OutputColumn> = select
         .targets
         .iter()
-        .map(|t| OutputColumn { name: t.name.clone(), ty: t.expr.ty, collation: t.expr.collation, origin: None })
+        .map(|t| OutputColumn {
+            name: t.name.clone(),
+            ty: t.expr.ty,
+            collation: t.expr.collation,
+            origin: None,
+        })
         .collect();
     let sets = std::mem::take(&mut select.group_by.sets);
     let mut arms = sets.iter().map(|set| {
@@ -143,7 +148,11 @@ fn move_set_returning(query: &mut Query, fresh: &mut Fresh) -> Result<()> {
     for target in &mut select.targets {
         every_expr_mut(&mut target.expr, &mut |expr| {
             let ExprKind::SetReturning(call) = &expr.kind else { return };
-            if call.arguments.iter().any(|a| any_expr(a, &|e| e.kind == ExprKind::Column { range, column: 0 })) {
+            if call
+                .arguments
+                .iter()
+                .any(|a| any_expr(a, &|e| e.kind == ExprKind::Column { range, column: 0 }))
+            {
                 failed = Some(SqlError::unsupported("a set-returning function in another one's arguments"));
             }
             let column = match calls.iter().position(|f| f.call == *expr) {
@@ -362,7 +371,8 @@ fn numbered(
     inner.targets.iter_mut().for_each(|t| t.hidden = false);
     let width = inner.targets.len();
     let columns = target_columns(&inner.targets);
-    let mut middle = plain_select(range, simple_query(QueryBody::Select(Box::new(inner)), columns), width, fresh);
+    let mut middle =
+        plain_select(range, simple_query(QueryBody::Select(Box::new(inner)), columns), width, fresh);
     middle.windows.push(window);
     middle.targets.push(Target { expr: window_call(function), name: "number".into(), hidden: false });
     let outer_range = fresh.range();
@@ -408,7 +418,12 @@ fn window_call(function: Oid) -> Expr {
 fn target_columns(targets: &[Target]) -> Vec<OutputColumn> {
     targets
         .iter()
-        .map(|t| OutputColumn { name: t.name.clone(), ty: t.expr.ty, collation: t.expr.collation, origin: None })
+        .map(|t| OutputColumn {
+            name: t.name.clone(),
+            ty: t.expr.ty,
+            collation: t.expr.collation,
+            origin: None,
+        })
         .collect()
 }
 

@@ -38,11 +38,8 @@ fn sequence_table(sequence: Oid) -> TableFunction {
             let services = context.session.services.clone();
             let last = services.sequence_last_value(sequence, call.connection).map_err(host_error)?;
             let start = context.catalog.sequence(sequence).map_or(1, |s| s.seqstart);
-            let row = vec![
-                Value::Integer(last.unwrap_or(start)),
-                Value::Integer(0),
-                Value::from(last.is_some()),
-            ];
+            let row =
+                vec![Value::Integer(last.unwrap_or(start)), Value::Integer(0), Value::from(last.is_some())];
             Ok(Box::new(std::iter::once(Ok(row))) as RowIterator)
         }),
     }

@@ -73,8 +73,12 @@ fn of_select(select: Select) -> Query {
 }
 
 fn text_of(query: Query) -> String {
-    let statement =
-        BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters: Vec::new(), views: Vec::new(), inlined: Vec::new() };
+    let statement = BoundStatement {
+        statement: Arc::new(Statement::Query(Box::new(query))),
+        parameters: Vec::new(),
+        views: Vec::new(),
+        inlined: Vec::new(),
+    };
     let plan = plan(&statement, &Catalog::built_in(), &NoExpressions).unwrap();
     match plan.main {
         MainPlan::Query(text) => text.sql.to_string(),
@@ -131,10 +135,8 @@ fn values_have_column_names() {
 #[test]
 fn a_scalar_subquery_refuses_a_second_row() {
     let subquery = SubqueryExpr { kind: SubqueryKind::Scalar, query: values(&[1, 2]) };
-    let text = text_of(of_select(select(
-        None,
-        vec![expr(ExprKind::Subquery(Box::new(subquery)), types::INT4)],
-    )));
+    let text =
+        text_of(of_select(select(None, vec![expr(ExprKind::Subquery(Box::new(subquery)), types::INT4)])));
     assert_eq!(
         text,
         r#"SELECT (SELECT "single_row"("c0") FROM (SELECT column1 AS "c0" FROM (VALUES (1), (2)))) AS "c0""#

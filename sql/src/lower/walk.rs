@@ -185,7 +185,9 @@ pub(super) fn modify_exprs_mut(modify: &mut Modify, visit: &mut dyn FnMut(&mut E
             for clause in clauses {
                 clause.condition.iter_mut().for_each(|e| every_expr_mut(e, visit));
                 match &mut clause.action {
-                    Some(MergeAction::Insert(values)) => values.iter_mut().for_each(|e| every_expr_mut(e, visit)),
+                    Some(MergeAction::Insert(values)) => {
+                        values.iter_mut().for_each(|e| every_expr_mut(e, visit))
+                    }
                     Some(MergeAction::Update(assignments)) => {
                         assignments.iter_mut().for_each(|(_, e)| every_expr_mut(e, visit));
                     }

@@ -688,10 +688,10 @@ impl Parser<'_> {
         let (name, args) = self.table_function_call()?;
         let with_ordinality = self.accept_words(&["with", "ordinality"]);
         let mut alias = self.table_alias(true)?;
-        if let (Some(alias), Some(part)) = (&mut alias, name.0.last()) {
-            if alias.name.value.is_empty() {
-                alias.name = part.as_ident().cloned().unwrap_or_else(|| Ident::new(""));
-            }
+        if let (Some(alias), Some(part)) = (&mut alias, name.0.last())
+            && alias.name.value.is_empty()
+        {
+            alias.name = part.as_ident().cloned().unwrap_or_else(|| Ident::new(""));
         }
         if lateral {
             return Ok(TableFactor::Function { lateral, name, args, with_ordinality, alias });
@@ -759,16 +759,16 @@ impl Parser<'_> {
         let with_ordinality = self.accept_words(&["with", "ordinality"]);
         let alias = self.table_alias(true)?;
         if calls.len() == 1 {
-            if let Some(Expr::Function(function)) = calls.pop() {
-                if let FunctionArguments::List(list) = function.args {
-                    return Ok(TableFactor::Function {
-                        lateral,
-                        name: function.name,
-                        args: list.args,
-                        with_ordinality,
-                        alias,
-                    });
-                }
+            if let Some(Expr::Function(function)) = calls.pop()
+                && let FunctionArguments::List(list) = function.args
+            {
+                return Ok(TableFactor::Function {
+                    lateral,
+                    name: function.name,
+                    args: list.args,
+                    with_ordinality,
+                    alias,
+                });
             }
             return self.fail();
         }

@@ -34,7 +34,8 @@ impl Session {
         let oid = row.as_ref().map_or(Oid::INVALID, |row| row.oid);
         // Seen in the database before it is opened, so that DROP DATABASE either finds the session or has removed the row.
         let secret = i32::from_ne_bytes(first_four(Uuid::new_v4().as_bytes()));
-        let registration = cluster.backends.register(request.kind.clone(), secret, clock::now(), request.process);
+        let registration =
+            cluster.backends.register(request.kind.clone(), secret, clock::now(), request.process);
         {
             let mut activity = registration.backend.activity.lock();
             activity.database = row.as_ref().map(|row| (row.oid, row.datname.clone()));
@@ -45,8 +46,10 @@ impl Session {
         check_limits(cluster, row.as_deref(), &role)?;
         let database = cluster.database(oid)?;
         let settings = start_settings(cluster, &catalog, &role, oid, &request.settings)?;
-        registration.backend.activity.lock().application_name = settings.text(id::APPLICATION_NAME).to_owned();
-        let services = Arc::new(Services::new(cluster.clone(), registration.backend.clone(), database.clone()));
+        registration.backend.activity.lock().application_name =
+            settings.text(id::APPLICATION_NAME).to_owned();
+        let services =
+            Arc::new(Services::new(cluster.clone(), registration.backend.clone(), database.clone()));
         let shared = Arc::new(SessionShared {
             cluster: cluster.clone(),
             backend: registration.backend.clone(),
@@ -82,13 +85,16 @@ fn first_four(bytes: &[u8; 16]) -> [u8; 4] {
 
 fn find_role(catalog: &Catalog, request: &ConnectRequest) -> Result<Arc<Role>> {
     let Some(name) = &request.user else {
-        let missing = || error!(INVALID_AUTHORIZATION_SPECIFICATION, "role with OID {BOOTSTRAP_SUPERUSER} does not exist");
+        let missing = || {
+            error!(INVALID_AUTHORIZATION_SPECIFICATION, "role with OID {BOOTSTRAP_SUPERUSER} does not exist")
+        };
         return catalog.role(BOOTSTRAP_SUPERUSER).ok_or_else(|| fatal(missing()));
     };
     let missing = || error!(INVALID_AUTHORIZATION_SPECIFICATION, "role \"{name}\" does not exist");
     let role = catalog.role_named(name).ok_or_else(|| fatal(missing()))?;
     if !role.rolcanlogin && !request.bypass_login_check {
-        let refused = error!(INVALID_AUTHORIZATION_SPECIFICATION, "role \"{name}\" is not permitted to log in");
+        let refused =
+            error!(INVALID_AUTHORIZATION_SPECIFICATION, "role \"{name}\" is not permitted to log in");
         return Err(fatal(refused));
     }
     Ok(role)
@@ -129,14 +135,18 @@ fn check_limits(cluster: &Cluster, row: Option<&Database>, role: &Role) -> Resul
     if let Some(row) = row.filter(|row| row.datconnlimit >= 0) {
         let inside = count(&|activity| activity.database.as_ref().is_some_and(|(oid, _)| *oid == row.oid));
         if inside > row.datconnlimit {
-            let message = error!(TOO_MANY_CONNECTIONS, "too many connections for database \"{}\"", row.datname);
+            let message =
+                error!(TOO_MANY_CONNECTIONS, "too many connections for database \"{}\"", row.datname);
             return Err(fatal(message));
         }
     }
     if role.rolconnlimit >= 0 {
         let own = count(&|activity| activity.user.as_ref().is_some_and(|(oid, _)| *oid == role.oid));
         if own > role.rolconnlimit {
-            return Err(fatal(error!(TOO_MANY_CONNECTIONS, "too many connections for role \"{}\"", role.rolname)));
+            return Err(fatal(error!(
+                TOO_MANY_CONNECTIONS,
+                "too many connections for role \"{}\"", role.rolname
+            )));
         }
     }
     Ok(())

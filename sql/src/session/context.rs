@@ -31,7 +31,9 @@ impl StatementContext {
     ///
     /// # Errors
     /// When a host function is called outside any statement of a session: a fault of ours.
-    pub fn lent(context: Option<&Arc<dyn std::any::Any + Send + Sync>>) -> Result<Arc<Self>, storage::HostError> {
+    pub fn lent(
+        context: Option<&Arc<dyn std::any::Any + Send + Sync>>,
+    ) -> Result<Arc<Self>, storage::HostError> {
         context
             .and_then(|any| any.clone().downcast::<Self>().ok())
             .ok_or_else(|| "a host function was called without a statement context".into())

@@ -30,7 +30,10 @@ impl Session {
                     .hint("Set max_prepared_transactions to a nonzero value."));
             }
             Utility::CommitPrepared(name) | Utility::RollbackPrepared(name) => {
-                return Err(error!(UNDEFINED_OBJECT, "prepared transaction with identifier \"{name}\" does not exist"));
+                return Err(error!(
+                    UNDEFINED_OBJECT,
+                    "prepared transaction with identifier \"{name}\" does not exist"
+                ));
             }
             _ => return Ok(None),
         }
@@ -292,7 +295,8 @@ pub(super) fn find_table(
     search_path: &[crate::Oid],
     name: &crate::parse::Name,
 ) -> Result<std::sync::Arc<crate::catalog::Class>> {
-    let missing = |shown: &str| error!(UNDEFINED_TABLE, "relation \"{shown}\" does not exist").at(name.position);
+    let missing =
+        |shown: &str| error!(UNDEFINED_TABLE, "relation \"{shown}\" does not exist").at(name.position);
     match &name.schema {
         Some(schema) => {
             let namespace = catalog.namespace_named(schema);

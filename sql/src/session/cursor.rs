@@ -50,7 +50,9 @@ impl Declared {
         let one = |row: i64| if (1..=count).contains(&row) { vec![row as usize - 1] } else { Vec::new() };
         let (position, passed) = match direction {
             FetchDirection::Forward(rows) if rows < 0 => go_back(at, rows.saturating_neg()),
-            FetchDirection::Forward(0) | FetchDirection::Backward(0) | FetchDirection::Relative(0) => (at, one(at)),
+            FetchDirection::Forward(0) | FetchDirection::Backward(0) | FetchDirection::Relative(0) => {
+                (at, one(at))
+            }
             FetchDirection::Forward(rows) => go_forward(at, rows, count),
             FetchDirection::Backward(rows) if rows < 0 => go_forward(at, rows.saturating_neg(), count),
             FetchDirection::Backward(rows) => go_back(at, rows),
@@ -183,7 +185,9 @@ impl Session {
                 };
                 let (planned, catalog) = self.prepare_to_run(tree, text, &statement.parameters).await?;
                 if !planned.plan.read_only {
-                    return Err(SqlError::unsupported("FETCH from the portal of a command that changes rows"));
+                    return Err(SqlError::unsupported(
+                        "FETCH from the portal of a command that changes rows",
+                    ));
                 }
                 let context = self.statement_context(&catalog);
                 let rows = match state {
@@ -193,8 +197,15 @@ impl Session {
                 (planned, context, rows)
             }
         };
-        let declared =
-            Declared { hold: false, scroll: false, held: false, planned, context, rows: rows.into(), position: 0 };
+        let declared = Declared {
+            hold: false,
+            scroll: false,
+            held: false,
+            planned,
+            context,
+            rows: rows.into(),
+            position: 0,
+        };
         self.portal_mut(name)?.declared = Some(declared);
         Ok(())
     }

@@ -106,7 +106,10 @@ impl Session {
     }
 
     /// Does what waits for the disk or for other sessions.
-    async fn on_another_thread(&mut self, work: impl FnOnce(&Arc<Cluster>) -> Result<()> + Send + 'static) -> Result<()> {
+    async fn on_another_thread(
+        &mut self,
+        work: impl FnOnce(&Arc<Cluster>) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
         let cluster = self.shared.cluster.clone();
         let done = tokio::task::spawn_blocking(move || work(&cluster)).await;
         done.map_err(|_| SqlError::internal("a command has panicked"))?
@@ -130,11 +133,14 @@ impl Session {
             return Err(error!(WRONG_OBJECT_TYPE, "cannot drop a template database"));
         }
         let (oid, own_name, pid) = (row.oid, name.to_owned(), self.backend().pid);
-        self.on_another_thread(move |cluster| cluster.check_unused("database", oid, &own_name, pid, force)).await?;
+        self.on_another_thread(move |cluster| cluster.check_unused("database", oid, &own_name, pid, force))
+            .await?;
         let mut edit = CatalogEdit::new(&self.present_catalog());
         edit.delete::<Database>(oid);
         let catalog = self.present_catalog();
-        for setting in catalog.relation::<crate::catalog::Setting>().rows().filter(|row| row.setdatabase == oid) {
+        for setting in
+            catalog.relation::<crate::catalog::Setting>().rows().filter(|row| row.setdatabase == oid)
+        {
             edit.delete_row(&*setting);
         }
         self.adopt_catalog(edit)?;
@@ -157,7 +163,8 @@ impl Session {
             AlterDatabaseAction::RenameTo(new_name) => row.datname.clone_from(new_name),
             AlterDatabaseAction::Options(options) => {
                 for option in options {
-                    let value = option.value.as_ref().map(crate::parse::DefinitionValue::text).unwrap_or_default();
+                    let value =
+                        option.value.as_ref().map(crate::parse::DefinitionValue::text).unwrap_or_default();
                     apply_option(&mut row, &option.name, &value)?;
                 }
             }
@@ -183,7 +190,8 @@ impl Session {
 /// Gives a database the value of an option of CREATE or ALTER DATABASE.
 fn apply_option(row: &mut Database, name: &str, value: &str) -> Result<()> {
     let boolean = || {
-        parse_boolean(value).ok_or_else(|| error!(SYNTAX_ERROR, "{} requires a Boolean value", name.to_lowercase()))
+        parse_boolean(value)
+            .ok_or_else(|| error!(SYNTAX_ERROR, "{} requires a Boolean value", name.to_lowercase()))
     };
     match name.to_ascii_lowercase().as_str() {
         "is_template" => row.datistemplate = boolean()?,

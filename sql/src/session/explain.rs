@@ -17,8 +17,12 @@ impl Session {
         destination: &mut dyn Destination,
     ) -> Result<()> {
         for option in &command.options {
-            let on = option.value.as_ref().is_none_or(|value| !matches!(value.text().as_str(), "off" | "false" | "0"));
-            let format = option.name == "format" && option.value.as_ref().is_some_and(|value| value.text() != "text");
+            let on = option
+                .value
+                .as_ref()
+                .is_none_or(|value| !matches!(value.text().as_str(), "off" | "false" | "0"));
+            let format =
+                option.name == "format" && option.value.as_ref().is_some_and(|value| value.text() != "text");
             if format || (on && matches!(option.name.as_str(), "analyze" | "buffers" | "wal" | "settings")) {
                 return Err(SqlError::unsupported(format!("EXPLAIN option \"{}\"", option.name)));
             }
@@ -57,7 +61,9 @@ fn plan_lines(head: Option<String>, steps: &[Vec<Value>]) -> Vec<String> {
     let mut depths = std::collections::HashMap::from([(0, usize::from(head.is_some()))]);
     let mut lines: Vec<String> = head.into_iter().collect();
     for step in steps {
-        let [Value::Integer(number), Value::Integer(parent), _, Value::Text(text)] = step.as_slice() else { continue };
+        let [Value::Integer(number), Value::Integer(parent), _, Value::Text(text)] = step.as_slice() else {
+            continue;
+        };
         let depth = depths.get(parent).copied().unwrap_or(0);
         depths.insert(*number, depth + 1);
         let indent = match depth {

@@ -8,9 +8,7 @@ use super::cache::Planned;
 use super::prepared::Prepared;
 use super::pump::{Emitted, Rest};
 use super::statement::{Run, command_word, shifted};
-use super::{
-    CommandTag, Completion, Description, Destination, Format, Session, StatementContext,
-};
+use super::{CommandTag, Completion, Description, Destination, Format, Session, StatementContext};
 use crate::bound::{OutputColumn, TypeMod};
 use crate::parse::Node;
 use crate::{Oid, Result, SqlError, Value, error, types};
@@ -46,7 +44,13 @@ pub(super) struct Portal {
 pub(super) enum PortalState {
     New,
     /// In the middle of a query's rows.
-    Started { planned: Arc<Planned>, context: Arc<StatementContext>, rest: Rest, tag: &'static str, changed: Option<u64> },
+    Started {
+        planned: Arc<Planned>,
+        context: Arc<StatementContext>,
+        rest: Rest,
+        tag: &'static str,
+        changed: Option<u64>,
+    },
     /// At its end: the tag it gives when executed again.
     Done(CommandTag),
 }
@@ -252,7 +256,13 @@ impl Session {
             return Ok(Completion::Complete(tag.clone()));
         }
         let (formats, parameters) = (portal.formats.clone(), portal.parameters.clone());
-        let run = Run { parameters: &parameters, types: &statement.parameters, formats: &formats, announce: false, rows_max: None };
+        let run = Run {
+            parameters: &parameters,
+            types: &statement.parameters,
+            formats: &formats,
+            announce: false,
+            rows_max: None,
+        };
         let tag = self.run_utility(utility, parsed, &run, destination).await.map_err(shift)?;
         if let Some(portal) = self.portals.get_mut(name) {
             portal.state = PortalState::Done(tag.clone());
@@ -275,7 +285,13 @@ impl Session {
         let portal = self.portal_mut(name)?;
         let statement = portal.statement.clone();
         let (formats, parameters) = (portal.formats.clone(), portal.parameters.clone());
-        let run = Run { parameters: &parameters, types: &statement.parameters, formats: &formats, announce: false, rows_max };
+        let run = Run {
+            parameters: &parameters,
+            types: &statement.parameters,
+            formats: &formats,
+            announce: false,
+            rows_max,
+        };
         let state = std::mem::replace(&mut portal.state, PortalState::New);
         let (emitted, planned, context, tag, changed) = match state {
             PortalState::Done(tag) => {
@@ -291,7 +307,8 @@ impl Session {
                 let Node::Sql(tree) = &parsed.node else {
                     return Err(SqlError::internal("a utility statement in a portal of rows"));
                 };
-                let (emitted, planned) = self.run_tree(parsed, &statement.parameters, &run, destination).await?;
+                let (emitted, planned) =
+                    self.run_tree(parsed, &statement.parameters, &run, destination).await?;
                 statement.check_columns(&planned)?;
                 let catalog = self.present_catalog();
                 let context = self.statement_context(&catalog);
@@ -364,14 +381,15 @@ impl Session {
 
     /// Tells `pg_cursors` what there is.
     pub(super) fn show_cursors(&self) {
-        let rows = self.portals.iter().filter(|(name, _)| !name.is_empty()).map(|(name, portal)| super::CursorRow {
-            name: name.clone(),
-            statement: portal.statement.text.to_string(),
-            is_holdable: portal.declared.as_ref().is_some_and(|declared| declared.hold),
-            is_binary: matches!(portal.formats.0.as_slice(), [Format::Binary]),
-            is_scrollable: portal.declared.as_ref().is_some_and(|declared| declared.scroll),
-            creation_time: portal.created,
-        });
+        let rows =
+            self.portals.iter().filter(|(name, _)| !name.is_empty()).map(|(name, portal)| super::CursorRow {
+                name: name.clone(),
+                statement: portal.statement.text.to_string(),
+                is_holdable: portal.declared.as_ref().is_some_and(|declared| declared.hold),
+                is_binary: matches!(portal.formats.0.as_slice(), [Format::Binary]),
+                is_scrollable: portal.declared.as_ref().is_some_and(|declared| declared.scroll),
+                creation_time: portal.created,
+            });
         self.services.show(None, Some(rows.collect()));
     }
 }
@@ -383,4 +401,3 @@ pub(super) fn invalid_utf8(bytes: &[u8], error: std::str::Utf8Error) -> SqlError
     let shown: Vec<String> = bytes[from..from + length].iter().map(|byte| format!("0x{byte:02x}")).collect();
     error!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\": {}", shown.join(" "))
 }
-

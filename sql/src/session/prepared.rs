@@ -29,7 +29,14 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn empty(text: &str, created: i64) -> Self {
-        Self { text: text.into(), statement: None, parameters: Vec::new(), columns: None, from_sql: false, created }
+        Self {
+            text: text.into(),
+            statement: None,
+            parameters: Vec::new(),
+            columns: None,
+            from_sql: false,
+            created,
+        }
     }
 
     /// Refuses a plan that gives other columns than the client was told.
@@ -44,7 +51,11 @@ impl Prepared {
             }
             _ => false,
         };
-        if same { Ok(()) } else { Err(error!(FEATURE_NOT_SUPPORTED, "cached plan must not change result type")) }
+        if same {
+            Ok(())
+        } else {
+            Err(error!(FEATURE_NOT_SUPPORTED, "cached plan must not change result type"))
+        }
     }
 }
 
@@ -74,7 +85,14 @@ impl Session {
                 (parameters, self.utility_columns(utility)?)
             }
         };
-        Ok(Prepared { text, statement: Some(statement.clone()), parameters, columns, from_sql: false, created })
+        Ok(Prepared {
+            text,
+            statement: Some(statement.clone()),
+            parameters,
+            columns,
+            from_sql: false,
+            created,
+        })
     }
 
     /// Keeps a prepared statement under a name.
@@ -123,11 +141,8 @@ impl Session {
         for name in &command.types {
             types.push(self.resolve_type(&name.data_type, &outer.text, &catalog)?);
         }
-        let inner = ParsedStatement {
-            text: outer.text.clone(),
-            offset: 0,
-            node: (*command.statement.node).clone(),
-        };
+        let inner =
+            ParsedStatement { text: outer.text.clone(), offset: 0, node: (*command.statement.node).clone() };
         if let Node::Utility(utility) = &inner.node {
             return Err(error!(SYNTAX_ERROR, "syntax error at or near \"{}\"", utility.tag())
                 .at(command.statement.position));
@@ -183,7 +198,8 @@ impl Session {
             announce: run.announce,
             rows_max: None,
         };
-        let (done, planned) = Box::pin(self.run_tree(parsed, &prepared.parameters, &run, destination)).await?;
+        let (done, planned) =
+            Box::pin(self.run_tree(parsed, &prepared.parameters, &run, destination)).await?;
         prepared.check_columns(&planned)?;
         let command = command_word(tree).to_owned();
         Ok(CommandTag { command, rows: Some(done.changed.unwrap_or(done.sent)) })
@@ -212,7 +228,11 @@ impl Session {
                 parameters: &[],
             };
             let bound = values_query(command, types, &context)?;
-            Arc::new(Planned { plan: crate::execute::make_plan(&bound, &context)?, catalog: catalog.version(), denied: None })
+            Arc::new(Planned {
+                plan: crate::execute::make_plan(&bound, &context)?,
+                catalog: catalog.version(),
+                denied: None,
+            })
         };
         let context = self.statement_context(&catalog);
         let rows = self.collect(&planned, &[], &context).await?;
@@ -270,5 +290,10 @@ fn values_query(command: &Execute, types: &[Oid], context: &bind::BindContext<'_
         with_ties: false,
         locks: Vec::new(),
     };
-    Ok(BoundStatement { statement: Arc::new(Statement::Query(Box::new(query))), parameters: Vec::new(), views: Vec::new(), inlined: Vec::new() })
+    Ok(BoundStatement {
+        statement: Arc::new(Statement::Query(Box::new(query))),
+        parameters: Vec::new(),
+        views: Vec::new(),
+        inlined: Vec::new(),
+    })
 }

@@ -85,7 +85,11 @@ impl Sink<'_> {
         let mut full = false;
         for row in &rows {
             let values: Vec<ValueRef<'_>> = row.iter().take(columns.len()).map(Value::as_ref).collect();
-            full |= destination.row(&OutputRow { shape: &shape, values: &values, types: context.type_context() })?;
+            full |= destination.row(&OutputRow {
+                shape: &shape,
+                values: &values,
+                types: context.type_context(),
+            })?;
         }
         Ok(full)
     }
@@ -188,7 +192,8 @@ impl Session {
         limit: Option<u64>,
         sink: &mut Sink<'_>,
     ) -> Result<(u64, Option<Live>)> {
-        let first = if planned.plan.waits { None } else { self.try_here(planned, parameters, context, limit)? };
+        let first =
+            if planned.plan.waits { None } else { self.try_here(planned, parameters, context, limit)? };
         let mut sent = 0;
         let mut cursor = None;
         if let Some((rows, done, started)) = first {
@@ -370,8 +375,13 @@ impl Session {
         if !planned.plan.waits {
             connection.set_budget(Some(REACTOR_BUDGET_KILO));
             let known = transaction.deferred.len();
-            let done =
-                execute::run_modify(connection, &planned.plan, parameters, context, &mut transaction.deferred);
+            let done = execute::run_modify(
+                connection,
+                &planned.plan,
+                parameters,
+                context,
+                &mut transaction.deferred,
+            );
             connection.set_budget(None);
             match done {
                 Err(error) if execute::is_budget_exhausted(&error) => transaction.deferred.truncate(known),
@@ -387,7 +397,8 @@ impl Session {
             let done = execute::run_modify(connection, &planned.plan, &parameters, &context, &mut deferred);
             (work, deferred, done)
         });
-        let (work, deferred, done) = task.await.map_err(|_| SqlError::internal("a statement has panicked"))?;
+        let (work, deferred, done) =
+            task.await.map_err(|_| SqlError::internal("a statement has panicked"))?;
         let transaction = self.transaction();
         transaction.work = work;
         transaction.deferred = deferred;

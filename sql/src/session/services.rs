@@ -111,7 +111,8 @@ impl Services {
             (state.catalog.clone().unwrap_or_else(|| self.database.catalog()), state.user)
         };
         // An identity column's own sequence goes with the right to insert into its table.
-        let of_identity = || catalog.dependencies(relations::PG_CLASS, oid).iter().any(|row| row.deptype == INTERNAL);
+        let of_identity =
+            || catalog.dependencies(relations::PG_CLASS, oid).iter().any(|row| row.deptype == INTERNAL);
         if catalog.has_class_privilege(user, oid, any)? == Some(true) || of_identity() {
             return Ok((row, name));
         }

@@ -36,7 +36,9 @@ impl Session {
         // Begun first, so that the change is undone with it.
         self.transaction();
         let value = match &command.value {
-            SetValue::Values(values) => Some(self.shared.settings.lock().join_arguments(&command.name, values)?),
+            SetValue::Values(values) => {
+                Some(self.shared.settings.lock().join_arguments(&command.name, values)?)
+            }
             SetValue::Default | SetValue::FromCurrent => None,
         };
         self.check_transaction_property(&command.name, value.as_deref())?;

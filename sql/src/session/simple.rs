@@ -5,8 +5,8 @@
 use super::extended::Formats;
 use super::statement::{Run, aborted, command_word, shifted};
 use super::{CommandTag, Completion, Destination, Session};
-use crate::parse::{Node, ParsedStatement};
 use crate::Result;
+use crate::parse::{Node, ParsedStatement};
 
 impl Session {
     /// Runs the statements of one simple Query message, which form one implicit transaction. Each statement's completion
@@ -54,7 +54,11 @@ impl Session {
         Ok(())
     }
 
-    async fn run_simple(&mut self, statement: &ParsedStatement, destination: &mut dyn Destination) -> Result<CommandTag> {
+    async fn run_simple(
+        &mut self,
+        statement: &ParsedStatement,
+        destination: &mut dyn Destination,
+    ) -> Result<CommandTag> {
         self.check_not_failed(statement)?;
         let formats = Formats::default();
         let run = Run { parameters: &[], types: &[], formats: &formats, announce: true, rows_max: None };

@@ -130,9 +130,11 @@ impl Session {
         if let Some(planned) = self.database.plans.lock().get(&key) {
             return Ok(planned);
         }
-        let started = self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
+        let started =
+            self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
         let format = self.shared.settings.lock().format(started);
-        let binding = BindContext { catalog, search_path: &key.search_path, format: &format, text, parameters };
+        let binding =
+            BindContext { catalog, search_path: &key.search_path, format: &format, text, parameters };
         let bound = bind::bind(tree, &binding)?;
         let mut plan = execute::make_plan(&bound, &binding)?;
         // Clients are told of a domain's base type.

@@ -183,7 +183,10 @@ async fn blocks_begin_end_and_fail() {
         ["25P02 current transaction is aborted, commands ignored until end of transaction block"]
     );
     assert_eq!(run(&mut session, "COMMIT").await, ["ROLLBACK"]);
-    assert_eq!(run(&mut session, "SAVEPOINT a").await, ["25P01 SAVEPOINT can only be used in transaction blocks"]);
+    assert_eq!(
+        run(&mut session, "SAVEPOINT a").await,
+        ["25P01 SAVEPOINT can only be used in transaction blocks"]
+    );
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use storage::{Connection, PooledConnection, WriteLock};
 
+use crate::Result;
 use crate::catalog::{Catalog, RowChange};
 use crate::cluster::{Cluster, Notification};
-use crate::Result;
 use crate::execute::Pending;
 
 /// Something left to be done when the transaction has ended. It may wait for the disk. Failures are logged.
@@ -185,7 +185,9 @@ impl Transaction {
     pub(super) fn rollback_to(&mut self, index: usize) -> storage::Result<Vec<AtEnd>> {
         self.savepoints.truncate(index + 1);
         let savepoint = &self.savepoints[index];
-        if let (false, Some(name), Some(connection)) = (self.lost, &savepoint.engine_name, self.work.connection()) {
+        if let (false, Some(name), Some(connection)) =
+            (self.lost, &savepoint.engine_name, self.work.connection())
+        {
             connection.rollback_to(name)?;
         }
         let kept = &savepoint.kept;

@@ -233,4 +233,3 @@ fn changes_shared_rows(utility: &Utility) -> bool {
 fn do_refused(language: Option<&str>) -> SqlError {
     SqlError::unsupported(format!("DO in language \"{}\"", language.unwrap_or("plpgsql")))
 }
-

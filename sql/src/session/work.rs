@@ -405,7 +405,8 @@ impl Session {
 
     /// What functions of a statement on this catalog see.
     pub(super) fn statement_context(&mut self, catalog: &Arc<Catalog>) -> Arc<StatementContext> {
-        let started = self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
+        let started =
+            self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
         let user = self.shared.users.lock().1;
         self.services.begin_statement(catalog, user);
         let search_path = self.search_path(catalog);
@@ -455,7 +456,9 @@ impl Session {
     /// A message has ended.
     pub(super) fn report_idle(&mut self) {
         let state = match &self.transaction {
-            Some(transaction) if transaction.explicit && transaction.failed => State::IdleInTransactionAborted,
+            Some(transaction) if transaction.explicit && transaction.failed => {
+                State::IdleInTransactionAborted
+            }
             Some(transaction) if transaction.explicit => State::IdleInTransaction,
             _ => State::Idle,
         };

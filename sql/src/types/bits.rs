@@ -11,7 +11,7 @@ use super::text::{self, text_of};
 use super::{StorageForm, TypeContext, TypeEntry};
 
 /// The types of this family.
-pub const TYPES: &[TypeEntry] = &[
+pub(super) const TYPES: &[TypeEntry] = &[
     TypeEntry {
         oid: types::BIT,
         array: types::_BIT,

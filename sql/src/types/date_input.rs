@@ -21,7 +21,7 @@ const ZONE_HOURS_MAX: i64 = 15;
 /// The type that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
-pub enum Mode {
+pub(super) enum Mode {
     Date,
     Time,
     TimeTz,
@@ -47,7 +47,7 @@ impl Mode {
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decoded {
+pub(super) enum Decoded {
     /// `infinity`.
     Infinity,
     /// `-infinity`.
@@ -58,7 +58,7 @@ pub enum Decoded {
 
 /// A moment as written.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Moment {
+pub(super) struct Moment {
     /// Days since 2000-01-01; absent when only a time was written.
     pub days: Option<i64>,
     /// µs since midnight.
@@ -68,7 +68,7 @@ pub struct Moment {
 }
 
 /// `22007`.
-pub fn syntax(ty: &str, text: &str) -> SqlError {
+pub(super) fn syntax(ty: &str, text: &str) -> SqlError {
     error!(INVALID_DATETIME_FORMAT, "invalid input syntax for type {ty}: \"{text}\"")
 }
 
@@ -277,7 +277,7 @@ enum Special {
 ///
 /// # Errors
 /// `22007`, `22008`, `22009`, `22023`.
-pub fn decode(text: &str, mode: Mode, settings: &FormatSettings) -> Result<Decoded> {
+pub(super) fn decode(text: &str, mode: Mode, settings: &FormatSettings) -> Result<Decoded> {
     decode_parts(text, mode, settings).map_err(|fault| fault.error(mode.name(), text))
 }
 

@@ -227,7 +227,7 @@ pub const ZONE_ABBREVIATIONS: &[(&str, i32, bool)] = &[
 /// The month (1 to 12) that a lower-case word names: the full name, its first three letters, or `sept`.
 pub fn month(word: &str) -> Option<u32> {
     let named = |name: &&str| matches(word, name) || (*name == "September" && word == "sept");
-    MONTHS.iter().position(|name| named(&name)).map(|position| position as u32 + 1)
+    MONTHS.iter().position(named).map(|position| position as u32 + 1)
 }
 
 /// Whether a lower-case word names a day of the week.
@@ -270,7 +270,10 @@ mod tests {
         assert_eq!(month("sept"), Some(9));
         assert_eq!(month("mayo"), None);
         assert!(
-            zone("europe/paris").is_some() && zone("PST8PDT").is_some() && zone("-03:30").is_some() && zone("Nowhere/Land").is_none()
+            zone("europe/paris").is_some()
+                && zone("PST8PDT").is_some()
+                && zone("-03:30").is_some()
+                && zone("Nowhere/Land").is_none()
         );
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn unit(word: &str) -> Option<Unit> {
 ///
 /// # Errors
 /// `22007`, `22008`, `22015`.
-pub fn decode(text: &str, range: i32, style: IntervalStyle) -> Result<Interval> {
+pub(crate) fn decode(text: &str, range: i32, style: IntervalStyle) -> Result<Interval> {
     let trimmed = text.trim();
     let parts = if trimmed.starts_with('P') { iso_8601(trimmed) } else { fields(text, range, style) };
     parts.map_err(|fault| match fault {
@@ -91,9 +91,9 @@ impl Sum {
             Unit::Week => self.days(value, fraction, 7),
             Unit::Month => {
                 self.months += value;
-                return self.days(0, fraction, DAYS_OF_MONTH);
+                self.days(0, fraction, DAYS_OF_MONTH)
             }
-            Unit::Quarter => return Err(Fault::Format),
+            Unit::Quarter => Err(Fault::Format),
             Unit::Year => self.years(value, fraction, 1),
             Unit::Decade => self.years(value, fraction, 10),
             Unit::Century => self.years(value, fraction, 100),

@@ -280,10 +280,10 @@ fn plain_number(text: &str) -> Result<String> {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
     let point = whole.len() as i64 + exponent;
-    if point > WHOLE_DIGITS_MAX || digits.len() as i64 - point > FRACTION_DIGITS_MAX {
-        if digits.bytes().any(|b| b != b'0') || exponent.abs() > WHOLE_DIGITS_MAX {
-            return Err(overflow());
-        }
+    if (point > WHOLE_DIGITS_MAX || digits.len() as i64 - point > FRACTION_DIGITS_MAX)
+        && (digits.bytes().any(|b| b != b'0') || exponent.abs() > WHOLE_DIGITS_MAX)
+    {
+        return Err(overflow());
     }
     let (mut whole, mut fraction) = (String::new(), String::new());
     for place in 0..point.max(1) {

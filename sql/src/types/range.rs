@@ -303,7 +303,9 @@ pub fn send(subtype: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>, out: &mut B
         (false, true) => inclusive,
         (false, false) => 0,
     };
-    out.put_u8(flags(&lower, LOWER_INFINITE, LOWER_INCLUSIVE) | flags(&upper, UPPER_INFINITE, UPPER_INCLUSIVE));
+    out.put_u8(
+        flags(&lower, LOWER_INFINITE, LOWER_INCLUSIVE) | flags(&upper, UPPER_INFINITE, UPPER_INCLUSIVE),
+    );
     for bound in [lower, upper].iter().filter(|bound| !bound.value.is_null()) {
         send_field(subtype, bound.value.as_ref(), cx, out)?;
     }

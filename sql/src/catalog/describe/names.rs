@@ -4,11 +4,11 @@
 //! that is neither in `pg_catalog` nor in `public`. Shown to a session, types (after `::`), functions (before a
 //! parenthesis) and relations (in `regclass` constants) have a schema where its own path would not find them.
 
-use super::pretty::{Token, tokens};
 use super::Describe;
+use super::pretty::{Token, tokens};
+use crate::Oid;
 use crate::catalog::{KEPT_SEARCH_PATH, Visible};
 use crate::types::names::{quote_identifier, quote_literal};
-use crate::Oid;
 
 /// What a name in an expression stands for, as far as its place tells.
 #[derive(Clone, Copy)]
@@ -84,7 +84,8 @@ impl Describe<'_> {
     fn kept_function(&self, schema: Option<&str>, name: &str) -> Option<Oid> {
         let homes = self.homes(schema);
         let functions = self.catalog.functions_named(name);
-        let first = homes.into_iter().find_map(|home| functions.iter().find(|row| row.pronamespace == home))?;
+        let first =
+            homes.into_iter().find_map(|home| functions.iter().find(|row| row.pronamespace == home))?;
         (first.oid >= crate::oid::FIRST_NORMAL).then_some(first.oid)
     }
 
@@ -100,7 +101,8 @@ impl Describe<'_> {
         let homes = self.homes(schema.as_deref());
         let class = homes.into_iter().find_map(|home| self.catalog.class_named(home, &name))?;
         let visible = self.catalog.is_visible(Visible::Class, class.oid, self.search_path) == Some(true);
-        let name = if visible { quote_identifier(&class.relname) } else { self.qualified_relation_name(&class) };
+        let name =
+            if visible { quote_identifier(&class.relname) } else { self.qualified_relation_name(&class) };
         Some(quote_literal(&name))
     }
 }

@@ -43,8 +43,6 @@ fn relation_named(call: &FunctionCall<'_>, name: &str) -> Result<Oid> {
     oid(value.as_ref())
 }
 
-
-
 fn type_name(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Value> {
     if arguments[0].is_null() {
         return Ok(Value::Null);
@@ -94,14 +92,17 @@ fn serial_sequence(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Resul
             && catalog.class(row.objid).is_some_and(|class| class.relkind == 'S')
     });
     let Some(sequence) = owned.and_then(|row| catalog.class(row.objid)) else { return Ok(Value::Null) };
-    let schema = catalog.namespace(sequence.relnamespace).map_or_else(String::new, |schema| schema.nspname.clone());
+    let schema =
+        catalog.namespace(sequence.relnamespace).map_or_else(String::new, |schema| schema.nspname.clone());
     Ok(format!("{}.{}", quote_identifier(&schema), quote_identifier(&sequence.relname)).into())
 }
 
 fn identify(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Rows> {
     let (class, object, column) = (oid(arguments[0])?, oid(arguments[1])?, int4(arguments[2])?);
     let row = match describe(call).identify(class, object, column) {
-        Some(object) => vec![object.kind.into(), object.schema.into(), object.name.into(), object.identity.into()],
+        Some(object) => {
+            vec![object.kind.into(), object.schema.into(), object.name.into(), object.identity.into()]
+        }
         None => vec![Value::Null; 4],
     };
     Ok(known(vec![row]))
@@ -126,7 +127,8 @@ fn is_partition_member(catalog: &Catalog, relation: Oid) -> bool {
 
 fn partition_ancestors(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Rows> {
     let (catalog, relation) = (&call.context.catalog, oid(arguments[0])?);
-    let found = if is_partition_member(catalog, relation) { ancestors(catalog, relation) } else { Vec::new() };
+    let found =
+        if is_partition_member(catalog, relation) { ancestors(catalog, relation) } else { Vec::new() };
     Ok(known(found.into_iter().map(|relation| vec![from_oid(relation)]).collect()))
 }
 
@@ -139,7 +141,12 @@ fn partition_tree(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Re
     while next < tree.len() {
         let (parent, _, level) = tree[next];
         let children = catalog.relation::<Inheritance>();
-        tree.extend(children.rows().filter(|row| row.inhparent == parent).map(|row| (row.inhrelid, Some(parent), level + 1)));
+        tree.extend(
+            children
+                .rows()
+                .filter(|row| row.inhparent == parent)
+                .map(|row| (row.inhrelid, Some(parent), level + 1)),
+        );
         next += 1;
     }
     let row = |(relation, parent, level): (Oid, Option<Oid>, i64)| {
@@ -162,7 +169,9 @@ fn publishable(catalog: &Catalog, relation: Oid) -> Value {
     let class = catalog.class(relation);
     class
         .map(|class| {
-            matches!(class.relkind, 'r' | 'p') && class.relpersistence == 'p' && class.oid >= crate::oid::FIRST_NORMAL
+            matches!(class.relkind, 'r' | 'p')
+                && class.relpersistence == 'p'
+                && class.oid >= crate::oid::FIRST_NORMAL
         })
         .into()
 }
@@ -186,7 +195,9 @@ fn index_property(call: &FunctionCall<'_>, relation: Oid, column: Option<i32>, p
             _ => Value::Null,
         };
     };
-    let Some(option) = usize::try_from(column - 1).ok().and_then(|at| index.indoption.get(at)) else { return Value::Null };
+    let Some(option) = usize::try_from(column - 1).ok().and_then(|at| index.indoption.get(at)) else {
+        return Value::Null;
+    };
     match property.to_ascii_lowercase().as_str() {
         "asc" => (option & 1 == 0).into(),
         "desc" => (option & 1 == 1).into(),
@@ -228,7 +239,12 @@ fn expression(call: &FunctionCall<'_>, a: &[ValueRef<'_>], pretty: bool) -> Resu
 fn index_definition(call: &FunctionCall<'_>, a: &[ValueRef<'_>]) -> Result<Value> {
     let (index, column, pretty) = (oid(a[0])?, int4(a[1])?, boolean(a[2])?);
     let described = describe(call);
-    Ok(if column == 0 { described.index(index, pretty) } else { described.index_column(index, column, pretty) }.into())
+    Ok(if column == 0 {
+        described.index(index, pretty)
+    } else {
+        described.index_column(index, column, pretty)
+    }
+    .into())
 }
 
 /// Definitions.
@@ -246,7 +262,9 @@ pub const DEFINITIONS: &[Function] = &[
     scalar("pg_get_expr", |call, a| expression(call, a, false)),
     scalar("pg_get_expr_ext", |call, a| expression(call, a, boolean(a[2])?)),
     scalar("pg_get_constraintdef", |call, a| Ok(describe(call).constraint(oid(a[0])?, false).into())),
-    scalar("pg_get_constraintdef_ext", |call, a| Ok(describe(call).constraint(oid(a[0])?, boolean(a[1])?).into())),
+    scalar("pg_get_constraintdef_ext", |call, a| {
+        Ok(describe(call).constraint(oid(a[0])?, boolean(a[1])?).into())
+    }),
     scalar("pg_get_indexdef", |call, a| Ok(describe(call).index(oid(a[0])?, false).into())),
     scalar("pg_get_indexdef_ext", |call, a| index_definition(call, a)),
     scalar("pg_get_viewdef", |call, a| Ok(view(call, oid(a[0])?, false))),
@@ -302,15 +320,23 @@ pub const OBJECTS: &[Function] = &[
     scalar("pg_ts_dict_is_visible", |call, a| visible(call, a, Visible::SearchDictionary)),
     scalar("pg_ts_parser_is_visible", |call, a| visible(call, a, Visible::SearchParser)),
     scalar("pg_ts_template_is_visible", |call, a| visible(call, a, Visible::SearchTemplate)),
-    scalar("pg_describe_object", |call, a| Ok(describe(call).object(oid(a[0])?, oid(a[1])?, int4(a[2])?).into())),
+    scalar("pg_describe_object", |call, a| {
+        Ok(describe(call).object(oid(a[0])?, oid(a[1])?, int4(a[2])?).into())
+    }),
     rows("pg_identify_object", identify),
     scalar("obj_description(oid,name)", |call, a| {
         let catalog = &call.context.catalog;
-        Ok(catalog_named(catalog, text(a[1])?).map_or(Value::Null, |class| comment(catalog, oid(a[0]).unwrap_or_default(), class, 0)))
+        Ok(catalog_named(catalog, text(a[1])?)
+            .map_or(Value::Null, |class| comment(catalog, oid(a[0]).unwrap_or_default(), class, 0)))
     }),
     scalar("obj_description(oid)", |call, a| {
         let object = oid(a[0])?;
-        let found = call.context.catalog.relation::<Description>().rows().find(|row| row.objoid == object && row.objsubid == 0);
+        let found = call
+            .context
+            .catalog
+            .relation::<Description>()
+            .rows()
+            .find(|row| row.objoid == object && row.objsubid == 0);
         Ok(found.map(|row| row.description.clone()).into())
     }),
     scalar("col_description(oid,int4)", |call, a| {
@@ -323,18 +349,24 @@ pub const OBJECTS: &[Function] = &[
     rows("pg_partition_tree", partition_tree),
     scalar("pg_partition_root", |call, a| {
         let (catalog, relation) = (&call.context.catalog, oid(a[0])?);
-        let root = ancestors(catalog, relation).last().copied().filter(|_| is_partition_member(catalog, relation));
+        let root =
+            ancestors(catalog, relation).last().copied().filter(|_| is_partition_member(catalog, relation));
         Ok(root.map_or(Value::Null, from_oid))
     }),
     scalar("pg_relation_is_publishable", |call, a| Ok(publishable(&call.context.catalog, oid(a[0])?))),
-    scalar("pg_relation_is_updatable", |call, a| Ok(updatable_events(&call.context.catalog, oid(a[0])?).into())),
+    scalar("pg_relation_is_updatable", |call, a| {
+        Ok(updatable_events(&call.context.catalog, oid(a[0])?).into())
+    }),
     scalar("pg_column_is_updatable", |call, a| {
         Ok((updatable_events(&call.context.catalog, oid(a[0])?) != 0 && int4(a[1])? > 0).into())
     }),
     scalar("pg_get_replica_identity_index", |call, a| {
         let catalog = &call.context.catalog;
         let indexes = catalog.indexes(oid(a[0])?);
-        let chosen = indexes.iter().find(|index| index.indisreplident).or_else(|| indexes.iter().find(|index| index.indisprimary));
+        let chosen = indexes
+            .iter()
+            .find(|index| index.indisreplident)
+            .or_else(|| indexes.iter().find(|index| index.indisprimary));
         Ok(chosen.map_or(Value::Null, |index| from_oid(index.indexrelid)))
     }),
     scalar("pg_index_column_has_property", |call, a| {
@@ -343,5 +375,7 @@ pub const OBJECTS: &[Function] = &[
     scalar("pg_index_has_property", |call, a| Ok(index_property(call, oid(a[0])?, None, text(a[1])?))),
     scalar("pg_collation_actual_version", |_, _| Ok(Value::Null)),
     scalar("pg_database_collation_actual_version", |_, _| Ok(Value::Null)),
-    scalar("pg_settings_get_flags", |call, _| array_of(types_oid::_TEXT, [] as [Option<&str>; 0], &call.type_context())),
+    scalar("pg_settings_get_flags", |call, _| {
+        array_of(types_oid::_TEXT, [] as [Option<&str>; 0], &call.type_context())
+    }),
 ];

@@ -33,7 +33,7 @@ impl Emitter<'_> {
                 self.push(name);
                 self.arguments(&call.arguments)
             }
-            Resolved::Aggregate(_) | Resolved::Rows(_) => {
+            Resolved::Aggregate(_) | Resolved::Rows => {
                 Err(SqlError::internal("an aggregate or set-returning function called as a scalar one"))
             }
         }
@@ -178,7 +178,11 @@ impl Emitter<'_> {
         if native == Some("count") && call.arguments.is_empty() {
             self.push("*");
         }
-        self.list(&call.arguments, ", ", |e, a| if native.is_some() { e.collated(a) } else { e.expression(a) })?;
+        self.list(
+            &call.arguments,
+            ", ",
+            |e, a| if native.is_some() { e.collated(a) } else { e.expression(a) },
+        )?;
         self.push(")");
         self.filter(call.filter.as_ref())?;
         let window = self.windows.last().and_then(|w| w.get(call.window)).cloned();

@@ -137,7 +137,8 @@ impl Emitter<'_> {
 
     /// In the text of a LATERAL query: a place for a value from outside.
     pub(super) fn outer_value(&mut self, expr: &Expr) -> Result<()> {
-        let outer = self.outer.as_mut().ok_or_else(|| SqlError::internal("column of an unknown FROM item"))?;
+        let outer =
+            self.outer.as_mut().ok_or_else(|| SqlError::internal("column of an unknown FROM item"))?;
         let place = match outer.iter().position(|known| known == expr) {
             Some(place) => place,
             None => {
@@ -280,7 +281,12 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn case(&mut self, operand: Option<&Expr>, arms: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<()> {
+    fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        arms: &[(Expr, Expr)],
+        otherwise: Option<&Expr>,
+    ) -> Result<()> {
         if let Some(operand) = operand {
             let text = self.captured(|e| e.expression(operand))?;
             self.placeholders.push(text);
@@ -325,8 +331,7 @@ impl Emitter<'_> {
         right: &[Expr],
         operators: &[(Oid, Oid)],
     ) -> Result<()> {
-        let when_equal =
-            matches!(comparison, RowComparison::LessOrEqual | RowComparison::GreaterOrEqual);
+        let when_equal = matches!(comparison, RowComparison::LessOrEqual | RowComparison::GreaterOrEqual);
         for ((l, r), (equal, order)) in left.iter().zip(right).zip(operators) {
             let call = |function| Call {
                 function,

@@ -53,7 +53,9 @@ impl Emitter<'_> {
             }
             FromItem::Subquery { range, query, lateral: true } => self.lateral(*range, query),
             FromItem::Cte { range, cte } => self.cte_reference(*range, *cte),
-            FromItem::Functions { range, calls, ordinality, .. } => self.functions(*range, calls, *ordinality),
+            FromItem::Functions { range, calls, ordinality, .. } => {
+                self.functions(*range, calls, *ordinality)
+            }
             FromItem::Join { kind, left, right, on } => self.join(*kind, left, right, on.as_ref()),
         }
     }
@@ -130,7 +132,11 @@ impl Emitter<'_> {
     }
 
     /// One call, its arguments added to those of the item, and a text that tells it from other calls.
-    fn rows_call(&mut self, function: &RangeFunction, arguments: &mut Vec<Expr>) -> Result<(RowsCall, String)> {
+    fn rows_call(
+        &mut self,
+        function: &RangeFunction,
+        arguments: &mut Vec<Expr>,
+    ) -> Result<(RowsCall, String)> {
         let columns = function.columns.len();
         if let ExprKind::SetReturning(call) | ExprKind::Call(call) = &function.call.kind {
             let types = CallTypes {
@@ -144,7 +150,13 @@ impl Emitter<'_> {
             if let Some(Body::Rows(body)) = body {
                 arguments.extend(call.arguments.iter().cloned());
                 let key: Vec<String> = types.arguments.iter().map(ToString::to_string).collect();
-                let label = format!("{}#{}_{}_{}.{columns};", procedure.proname, call.function, key.join("_"), types.result);
+                let label = format!(
+                    "{}#{}_{}_{}.{columns};",
+                    procedure.proname,
+                    call.function,
+                    key.join("_"),
+                    types.result
+                );
                 let count = call.arguments.len();
                 let strict = procedure.proisstrict;
                 return Ok((RowsCall { body: Some(body), types, strict, arguments: count, columns }, label));
@@ -168,7 +180,10 @@ impl Emitter<'_> {
         let types =
             CallTypes { function: Oid::INVALID, arguments: vec![ty], result: ty, collation: Oid::INVALID };
         let columns = function.columns.len();
-        Ok((RowsCall { body: None, types, strict: false, arguments: 1, columns }, format!("value#{ty}.{columns};")))
+        Ok((
+            RowsCall { body: None, types, strict: false, arguments: 1, columns },
+            format!("value#{ty}.{columns};"),
+        ))
     }
 
     /// `FROM t, LATERAL (SELECT … t.a …) AS s` → `FROM t JOIN "lateral#…"(t.a) AS s`
@@ -176,7 +191,8 @@ impl Emitter<'_> {
         let mut inner = Emitter::new(self.catalog, self.stored);
         inner.outer = Some(Vec::new());
         // WITH queries of the outside: the inner text has its own copy of each, which may use the others.
-        let mut outside: Vec<_> = self.ctes.iter().filter_map(|(id, c)| Some((*id, c.definition.clone()?))).collect();
+        let mut outside: Vec<_> =
+            self.ctes.iter().filter_map(|(id, c)| Some((*id, c.definition.clone()?))).collect();
         outside.sort_by_key(|(id, _)| id.0);
         let buffered = self.ctes.iter().filter(|(_, c)| c.definition.is_none());
         inner.ctes = buffered.map(|(id, c)| (*id, c.clone())).collect::<HashMap<_, _>>();

@@ -211,8 +211,7 @@ impl<'a> Emitter<'a> {
 
     /// Whether the host gives this relation's rows: the built-in catalogs and their views' functions, and sequences.
     fn is_host_relation(&self, relation: Oid) -> bool {
-        relation < crate::oid::FIRST_NORMAL
-            || self.catalog.class(relation).is_some_and(|c| c.relkind == 'S')
+        relation < crate::oid::FIRST_NORMAL || self.catalog.class(relation).is_some_and(|c| c.relkind == 'S')
     }
 
     /// The name by which SQL text calls the row number of a target table, qualified.

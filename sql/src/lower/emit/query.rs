@@ -103,7 +103,11 @@ impl Emitter<'_> {
             Some(false) => "NOT MATERIALIZED (",
             None => "(",
         });
-        if cte.recursive { self.recursive(query)? } else { self.visible_query(query)? }
+        if cte.recursive {
+            self.recursive(query)?
+        } else {
+            self.visible_query(query)?
+        }
         self.push(")");
         Ok(())
     }
@@ -295,7 +299,8 @@ impl Emitter<'_> {
         let types = target_types(&query.body);
         self.push(" ORDER BY ");
         self.list(&query.order_by, ", ", |e, key| {
-            let ty = types.get(key.target).ok_or_else(|| SqlError::internal("ORDER BY of an unknown target"))?;
+            let ty =
+                types.get(key.target).ok_or_else(|| SqlError::internal("ORDER BY of an unknown target"))?;
             let collate = e.collate(*ty);
             let order = direction(key.descending, key.nulls_first);
             let _ = write!(e.out, "{}{collate}{order}", key.target + 1);

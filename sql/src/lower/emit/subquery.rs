@@ -110,7 +110,8 @@ impl Emitter<'_> {
         for (index, (test, left)) in tests.iter().zip(left).enumerate() {
             let ExprKind::Call(call) = &test.kind else { return None };
             let [first, second] = call.arguments.as_slice() else { return None };
-            let is_column = matches!(second.kind, ExprKind::Column { range: r, column } if r == range && column == index);
+            let is_column =
+                matches!(second.kind, ExprKind::Column { range: r, column } if r == range && column == index);
             if first != left || !is_column || !plain(call.function) {
                 return None;
             }
@@ -119,11 +120,15 @@ impl Emitter<'_> {
     }
 
     /// `x = ANY (ARRAY[a, b])` → `x IN (a, b)`; other operators and arrays: the test of each element.
-    pub(super) fn array_compare(&mut self, function: Oid, any: bool, scalar: &Expr, array: &Expr) -> Result<()> {
+    pub(super) fn array_compare(
+        &mut self,
+        function: Oid,
+        any: bool,
+        scalar: &Expr,
+        array: &Expr,
+    ) -> Result<()> {
         let plain = if any { self.is_plain_equality(function) } else { self.is_plain_inequality(function) };
-        if plain
-            && let ExprKind::Array { elements, nested: false } = &array.kind
-        {
+        if plain && let ExprKind::Array { elements, nested: false } = &array.kind {
             self.push("(");
             self.collated(scalar)?;
             self.push(if any { " IN (" } else { " NOT IN (" });
@@ -161,7 +166,11 @@ impl Emitter<'_> {
             function,
             arguments: vec![
                 scalar.clone(),
-                Expr { kind: ExprKind::Placeholder, ty: TypeMod::plain(element), collation: scalar.collation },
+                Expr {
+                    kind: ExprKind::Placeholder,
+                    ty: TypeMod::plain(element),
+                    collation: scalar.collation,
+                },
             ],
             collation: scalar.collation,
             position: None,
@@ -305,7 +314,13 @@ impl Emitter<'_> {
     }
 
     /// `SET c.f = value`.
-    pub(super) fn assign_field(&mut self, base: &Expr, field: usize, value: &Expr, expr: &Expr) -> Result<()> {
+    pub(super) fn assign_field(
+        &mut self,
+        base: &Expr,
+        field: usize,
+        value: &Expr,
+        expr: &Expr,
+    ) -> Result<()> {
         let relation = self.catalog.type_(expr.ty.oid).map_or(Oid::INVALID, |t| t.typrelid);
         let types = self.catalog.attributes(relation).iter().map(|a| a.atttypid).collect();
         let function = composite::assign_field(expr.ty.oid, field, types);

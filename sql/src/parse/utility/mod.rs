@@ -385,13 +385,13 @@ impl Parser<'_> {
         let start = self.index();
         let place = self.place();
         let mut statement = self.sql_statement()?;
-        if let ast::Statement::Query(query) = &mut statement {
-            if let Some(into) = view::take_select_into(query) {
-                let text = self.text_since(start).to_owned();
-                let ast::Statement::Query(query) = statement else { return self.fail() };
-                let query = QueryText { query, text, position: place };
-                return Ok(Node::Utility(Box::new(Utility::CreateTableAs(view::select_into(into, query)))));
-            }
+        if let ast::Statement::Query(query) = &mut statement
+            && let Some(into) = view::take_select_into(query)
+        {
+            let text = self.text_since(start).to_owned();
+            let ast::Statement::Query(query) = statement else { return self.fail() };
+            let query = QueryText { query, text, position: place };
+            return Ok(Node::Utility(Box::new(Utility::CreateTableAs(view::select_into(into, query)))));
         }
         Ok(Node::Sql(Box::new(statement)))
     }

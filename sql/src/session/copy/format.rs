@@ -58,9 +58,7 @@ impl CopyFormat {
         let byte = |name: &str, default: u8| match text(name) {
             None => Ok(default),
             Some(value) if value.len() == 1 => Ok(value.as_bytes()[0]),
-            Some(_) => {
-                Err(error!(FEATURE_NOT_SUPPORTED, "COPY {name} must be a single one-byte character"))
-            }
+            Some(_) => Err(error!(FEATURE_NOT_SUPPORTED, "COPY {name} must be a single one-byte character")),
         };
         let quote = byte("quote", b'"')?;
         Ok(Self {
@@ -90,7 +88,8 @@ impl CopyFormat {
     }
 
     fn write_csv(&self, text: &str, alone: bool, out: &mut Vec<u8>) {
-        let special = |byte: u8| byte == self.delimiter || byte == self.quote || matches!(byte, b'\n' | b'\r');
+        let special =
+            |byte: u8| byte == self.delimiter || byte == self.quote || matches!(byte, b'\n' | b'\r');
         if text != self.null && !text.bytes().any(special) && !(alone && text == "\\.") {
             out.extend_from_slice(text.as_bytes());
             return;
@@ -298,13 +297,15 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
             b't' => b'\t',
             b'v' => 11,
             b'0'..=b'7' => {
-                let digits = raw[index - 1..].iter().take(3).take_while(|digit| (b'0'..=b'7').contains(*digit));
+                let digits =
+                    raw[index - 1..].iter().take(3).take_while(|digit| (b'0'..=b'7').contains(*digit));
                 let digits: Vec<u8> = digits.copied().collect();
                 index += digits.len() - 1;
                 digits.iter().fold(0u8, |value, digit| value.wrapping_mul(8).wrapping_add(digit - b'0'))
             }
             b'x' if raw.get(index).is_some_and(u8::is_ascii_hexdigit) => {
-                let digits: Vec<u8> = raw[index..].iter().take(2).take_while(|d| d.is_ascii_hexdigit()).copied().collect();
+                let digits: Vec<u8> =
+                    raw[index..].iter().take(2).take_while(|d| d.is_ascii_hexdigit()).copied().collect();
                 index += digits.len();
                 let text = std::str::from_utf8(&digits).unwrap_or("0");
                 u8::from_str_radix(text, 16).unwrap_or(0)
@@ -323,7 +324,8 @@ mod tests {
     fn format(csv: bool) -> CopyFormat {
         let word = |text: &str| crate::parse::DefinitionValue::Word(text.to_owned());
         let value = Some(word(if csv { "csv" } else { "text" }));
-        CopyFormat::from_options(&[Definition { namespace: None, name: "format".into(), value, position: 1 }]).unwrap()
+        CopyFormat::from_options(&[Definition { namespace: None, name: "format".into(), value, position: 1 }])
+            .unwrap()
     }
 
     fn read(csv: bool, pieces: &[&str]) -> Vec<Vec<Option<String>>> {
@@ -343,7 +345,10 @@ mod tests {
 
     #[test]
     fn text_is_cut_at_tabs_and_newlines() {
-        assert_eq!(read(false, &["1\ta", "b\n2\t\\N\n", "\\.\nrest"]), [[some("1"), some("ab")], [some("2"), None]]);
+        assert_eq!(
+            read(false, &["1\ta", "b\n2\t\\N\n", "\\.\nrest"]),
+            [[some("1"), some("ab")], [some("2"), None]]
+        );
         assert_eq!(read(false, &["a\\tb\\n\\\\\\x41\\101\n"]), [[some("a\tb\n\\AA")]]);
     }
 

@@ -65,7 +65,8 @@ impl CopyWriter {
     }
 
     fn after_header(&self, data: &[u8]) -> Vec<u8> {
-        let mut message = if self.begun.swap(true, Ordering::Relaxed) { Vec::new() } else { binary::header() };
+        let mut message =
+            if self.begun.swap(true, Ordering::Relaxed) { Vec::new() } else { binary::header() };
         message.extend_from_slice(data);
         message
     }
@@ -257,7 +258,8 @@ impl Session {
             if let Some(bytes) = &piece {
                 reader.push(bytes);
             }
-            let at_line = |error: SqlError, line| error.context(format!("COPY {}, line {line}", class.relname));
+            let at_line =
+                |error: SqlError, line| error.context(format!("COPY {}, line {line}", class.relname));
             let rows = reader.rows(piece.is_none()).map_err(|error| at_line(error, reader.line()))?;
             let connection = self.transaction().work.connection().expect("the right to write has been taken");
             connection.set_context(Some(context.clone()));
@@ -328,7 +330,12 @@ fn given_columns(catalog: &Catalog, class: &Class, names: &[String]) -> Result<V
     Ok(given)
 }
 
-fn read_record(record: &Record, given: &[Given], table: &str, context: &StatementContext) -> Result<Vec<Value>> {
+fn read_record(
+    record: &Record,
+    given: &[Given],
+    table: &str,
+    context: &StatementContext,
+) -> Result<Vec<Value>> {
     let whole = |error: SqlError| {
         error.context(format!("COPY {table}, line {}: \"{}\"", record.line, shown(&record.text)))
     };
