@@ -75,7 +75,7 @@ pub enum ExprKind {
     Relabel(Box<Expr>),
     /// A conversion to a domain: checks its constraints.
     ToDomain(Box<Expr>),
-    /// A conversion of each element of an array: `element` is applied to [`ExprKind::ElementPlaceholder`].
+    /// A conversion of each element of an array: `element` is applied to [`ExprKind::Placeholder`].
     ConvertArray {
         /// The array.
         array: Box<Expr>,

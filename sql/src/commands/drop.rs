@@ -236,7 +236,9 @@ impl CommandContext<'_> {
             relations::PG_EXTENSION => drop(self.edit.delete::<Extension>(oid)),
             relations::PG_REWRITE => drop(self.edit.delete::<Rewrite>(oid)),
             other => {
-                return Err(SqlError::internal(format!("do not know how to drop objects of catalog {other}")));
+                return Err(SqlError::internal(format!(
+                    "do not know how to drop objects of catalog {other}"
+                )));
             }
         }
         forget(self.edit, address);
