@@ -7,6 +7,7 @@
 //!
 //! Source: `src/include/nodes/parsenodes.h`, `src/include/nodes/primnodes.h`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use storage::Value;
@@ -769,7 +770,12 @@ pub struct BoundStatement {
     pub views: Vec<ViewUse>,
     /// The functions in language SQL whose queries stand in the statement.
     pub inlined: Vec<Oid>,
+    /// The columns of ranges whose whole rows are anonymous records.
+    pub records: RecordColumns,
 }
+
+/// Names and types of the columns of ranges that are of no declared type.
+pub type RecordColumns = Arc<HashMap<RangeId, Vec<(String, Oid)>>>;
 
 /// Where a view's query stands in a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -107,11 +107,17 @@ pub fn bind(statement: &ast::Statement, context: &BindContext<'_>) -> Result<Bou
     let mut binder = Binder::new(context);
     let statement = binder.statement(statement)?;
     let parameters = binder.parameters.finish(&binder)?;
+    let records = binder
+        .record_shapes
+        .into_iter()
+        .map(|(range, fields)| (range, fields.into_iter().map(|field| (field.name, field.ty.oid)).collect()));
+    let records = Arc::new(records.collect());
     Ok(BoundStatement {
         statement: Arc::new(statement),
         parameters,
         views: binder.views,
         inlined: binder.inlined,
+        records,
     })
 }
 

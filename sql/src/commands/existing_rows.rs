@@ -76,8 +76,13 @@ impl CommandContext<'_> {
     pub(super) fn fill(&mut self, table: Oid, query: Query) -> Result<u64> {
         let context = self.present_statement();
         let statement = Arc::new(Statement::Query(Box::new(query)));
-        let bound =
-            BoundStatement { statement, parameters: Vec::new(), views: Vec::new(), inlined: Vec::new() };
+        let bound = BoundStatement {
+            statement,
+            parameters: Vec::new(),
+            views: Vec::new(),
+            inlined: Vec::new(),
+            records: Arc::default(),
+        };
         let plan = self.binding("", |binding| execute::make_plan(&bound, binding))?;
         if !plan.read_only {
             return Err(SqlError::unsupported("a data-modifying statement in WITH as the source of a table"));

@@ -161,6 +161,7 @@ impl World {
             parameters: Vec::new(),
             views: Vec::new(),
             inlined: Vec::new(),
+            records: Arc::default(),
         };
         let plan = make_plan(
             &bound,

@@ -142,7 +142,10 @@ fn append_record(
     out: &mut String,
 ) -> Result<()> {
     let fields = record::fields(value)?;
-    let names = field_names(relation, fields.len(), cx);
+    let names = match record::names(value)? {
+        Some(names) if !relation.is_valid() => names,
+        _ => field_names(relation, fields.len(), cx),
+    };
     out.push('{');
     for (position, ((ty, value), name)) in fields.iter().zip(names).enumerate() {
         if position > 0 {

@@ -139,6 +139,19 @@ pub(super) fn make_row(row: Oid, types: Vec<Oid>) -> ScalarFunction {
     )
 }
 
+/// A row of a subquery or function: an anonymous record whose fields have names, which JSON shows.
+pub(super) fn make_named_row(types: Vec<Oid>, names: Vec<String>) -> ScalarFunction {
+    let label = super::host::fingerprint(&format!("{types:?}{names:?}"));
+    function(
+        format!("make_named_row#{label:016x}"),
+        Arc::new(move |context, arguments| {
+            let fields: Vec<(Oid, Value)> =
+                types.iter().zip(arguments).map(|(ty, value)| (*ty, (*value).to_owned())).collect();
+            Ok(record::to_named_value(&fields, &names, &context.type_context()))
+        }),
+    )
+}
+
 /// `row IS NULL`: all fields are; `row IS NOT NULL`: no field is.
 pub(super) fn row_is_null(negated: bool) -> ScalarFunction {
     function(

@@ -25,7 +25,8 @@ pub use host::HostFunction;
 pub use modify::{ConflictPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, RowText};
 
 use crate::bound::{
-    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, RangeId, RowLock, SqlValue, Statement,
+    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, RangeId, RecordColumns, RowLock,
+    SqlValue, Statement,
 };
 use crate::catalog::Catalog;
 use crate::{Oid, Result};
@@ -143,7 +144,8 @@ pub fn plan(
 ) -> Result<Plan> {
     let mut tree = (*statement.statement).clone();
     passes::run(&mut tree)?;
-    let mut planner = Planner { catalog, stored, waits: false, buffered: Vec::new(), queries: Vec::new() };
+    let mut planner = Planner::new(catalog, stored);
+    planner.records = statement.records.clone();
     let (parts, main, columns, locks) = match &tree {
         Statement::Query(query) => {
             let parts = planner.parts(&query.ctes)?;
@@ -182,7 +184,7 @@ pub fn row_expressions(
     width: usize,
     expressions: &[Expr],
 ) -> Result<Text> {
-    let mut planner = Planner { catalog, stored, waits: false, buffered: Vec::new(), queries: Vec::new() };
+    let mut planner = Planner::new(catalog, stored);
     planner.text(|emitter| {
         modify::rename_to_row_values(emitter, range, width)?;
         modify::select_list(emitter, expressions.iter())
@@ -200,7 +202,7 @@ pub fn index_expression(
     columns: &[String],
     expression: &Expr,
 ) -> Result<Text> {
-    let mut planner = Planner { catalog, stored, waits: false, buffered: Vec::new(), queries: Vec::new() };
+    let mut planner = Planner::new(catalog, stored);
     planner.text(|emitter| {
         emitter.declare_positional(range, columns.len());
         for (i, column) in columns.iter().enumerate() {
@@ -219,9 +221,15 @@ struct Planner<'a> {
     buffered: Vec<(CteId, String, usize)>,
     /// The WITH queries so far, which every later part may read.
     queries: Vec<Cte>,
+    records: RecordColumns,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(catalog: &'a Catalog, stored: &'a dyn StoredExpressions) -> Self {
+        let records = RecordColumns::default();
+        Self { catalog, stored, waits: false, buffered: Vec::new(), queries: Vec::new(), records }
+    }
+
     /// The data-modifying parts of a WITH list.
     fn parts(&mut self, ctes: &[Cte]) -> Result<Vec<ModifyPart>> {
         let mut parts = Vec::new();
@@ -246,6 +254,7 @@ impl Planner<'_> {
     /// Writes one text.
     fn text(&mut self, write: impl FnOnce(&mut Emitter<'_>) -> Result<()>) -> Result<Text> {
         let mut emitter = Emitter::new(self.catalog, self.stored);
+        emitter.records.clone_from(&self.records);
         for (id, name, width) in &self.buffered {
             emitter.declare_buffered(*id, name.clone(), *width);
         }

@@ -78,6 +78,7 @@ fn text_of(query: Query) -> String {
         parameters: Vec::new(),
         views: Vec::new(),
         inlined: Vec::new(),
+        records: Arc::default(),
     };
     let plan = plan(&statement, &Catalog::built_in(), &NoExpressions).unwrap();
     match plan.main {

@@ -295,5 +295,6 @@ fn values_query(command: &Execute, types: &[Oid], context: &bind::BindContext<'_
         parameters: Vec::new(),
         views: Vec::new(),
         inlined: Vec::new(),
+        records: Arc::default(),
     })
 }

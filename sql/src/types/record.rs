@@ -1,7 +1,7 @@
 //! Composite values and `record`; and how values are packed inside others.
 //!
-//! Storage is keyed TEXT: the fields' nested keys, then `count|` and for each field the OID of its type and its packed
-//! value, since a `record` must be written without knowing its declaration.
+//! Storage is keyed TEXT: the fields' nested keys, then `count|`, for a row of a subquery `=` and the packed names, and for
+//! each field the OID of its type and its packed value, since a `record` must be written without knowing its declaration.
 //!
 //! A packed value names its class by a letter: `n`, `i12;`, `r1.5;`, `t5:bytes`, `b2:0aff`.
 //!
@@ -18,6 +18,9 @@ use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 use super::array::send_field;
 use super::integer::is_space;
 use super::{TypeContext, key, wrong_form};
+
+/// Stands before the names of fields.
+const NAMES: char = '=';
 
 /// A composite value: each field's type and value in storage form.
 pub type Fields = Vec<(Oid, Value)>;
@@ -72,8 +75,13 @@ fn try_unpack(text: &mut &str) -> Option<Value> {
 /// `XX000` when it is none.
 pub fn fields(value: ValueRef<'_>) -> Result<Fields> {
     let (_, display) = key::split(value, "a composite type")?;
-    let (count, mut body) = display.split_once('|').ok_or_else(|| wrong_form("a composite type"))?;
-    let count: usize = count.parse().map_err(|_| wrong_form("a composite type"))?;
+    let (count, mut body) = head(display)?;
+    if body.starts_with(NAMES) {
+        body = &body[NAMES.len_utf8()..];
+        for _ in 0..count {
+            unpack(&mut body)?;
+        }
+    }
     let mut fields = Vec::with_capacity(count);
     for _ in 0..count {
         let (ty, rest) = body.split_once(':').ok_or_else(|| wrong_form("a composite type"))?;
@@ -84,8 +92,33 @@ pub fn fields(value: ValueRef<'_>) -> Result<Fields> {
     Ok(fields)
 }
 
+/// How many fields there are, and what follows.
+fn head(display: &str) -> Result<(usize, &str)> {
+    let (count, body) = display.split_once('|').ok_or_else(|| wrong_form("a composite type"))?;
+    Ok((count.parse().map_err(|_| wrong_form("a composite type"))?, body))
+}
+
+/// The names of the fields, where the value has brought them along.
+///
+/// # Errors
+/// `XX000`.
+pub fn names(value: ValueRef<'_>) -> Result<Option<Vec<String>>> {
+    let (count, body) = head(key::split(value, "a composite type")?.1)?;
+    let Some(mut body) = body.strip_prefix(NAMES) else { return Ok(None) };
+    let name = |_| match unpack(&mut body)? {
+        Value::Text(name) => Ok(name),
+        _ => Err(wrong_form("a composite type")),
+    };
+    (0..count).map(name).collect::<Result<_>>().map(Some)
+}
+
 /// A composite value in storage form.
 pub fn to_value(fields: &[(Oid, Value)], cx: &TypeContext<'_>) -> Value {
+    to_named_value(fields, &[], cx)
+}
+
+/// A composite value of no declared type whose fields have names: none, or one for each field.
+pub fn to_named_value(fields: &[(Oid, Value)], names: &[String], cx: &TypeContext<'_>) -> Value {
     let mut stored = String::new();
     for (ty, value) in fields {
         key::push_value(&mut stored, super::storage_form(cx.catalog, *ty), value.as_ref());
@@ -93,6 +126,12 @@ pub fn to_value(fields: &[(Oid, Value)], cx: &TypeContext<'_>) -> Value {
     stored.push(key::TERMINATOR);
     stored.push(key::KEY_SEPARATOR);
     write!(stored, "{}|", fields.len()).expect("a String takes anything");
+    if !names.is_empty() {
+        stored.push(NAMES);
+        for name in names {
+            pack(&mut stored, ValueRef::Text(name));
+        }
+    }
     for (ty, value) in fields {
         write!(stored, "{ty}:").expect("a String takes anything");
         pack(&mut stored, value.as_ref());

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Emitter, Shape, quoted};
 use crate::bound::*;
 use crate::lower::host;
-use crate::lower::{Binding, host::HostFunction};
+use crate::lower::{Binding, composite, host::HostFunction};
 use crate::oid::types;
 use crate::{Oid, Result, SqlError, Value};
 
@@ -178,8 +178,14 @@ impl Emitter<'_> {
                     .map_or_else(|_| "NULL".to_owned(), |name| format!("\"r{}\".{name}", range.0)),
             })
             .collect();
-        let types = self.row_types(&shape, expr);
-        let name = self.need(HostFunction::Scalar(super::super::composite::make_row(expr.ty.oid, types)));
+        let function = match (&shape, self.records.get(&range)) {
+            (Shape::Positional(_), Some(columns)) => {
+                let (names, types) = columns.iter().cloned().unzip();
+                composite::make_named_row(types, names)
+            }
+            _ => composite::make_row(expr.ty.oid, self.row_types(&shape, expr)),
+        };
+        let name = self.need(HostFunction::Scalar(function));
         if let Shape::Table { rowid, .. } = shape
             && self.renamed.is_empty()
         {

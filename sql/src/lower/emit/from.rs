@@ -189,6 +189,7 @@ impl Emitter<'_> {
     /// `FROM t, LATERAL (SELECT … t.a …) AS s` → `FROM t JOIN "lateral#…"(t.a) AS s`
     fn lateral(&mut self, range: RangeId, query: &Query) -> Result<()> {
         let mut inner = Emitter::new(self.catalog, self.stored);
+        inner.records.clone_from(&self.records);
         inner.outer = Some(Vec::new());
         // WITH queries of the outside: the inner text has its own copy of each, which may use the others.
         let mut outside: Vec<_> =

@@ -71,6 +71,8 @@ pub(super) struct Emitter<'a> {
     row_numbers: Vec<String>,
     /// For the text of a LATERAL query: the outer expressions it uses, which become its parameters.
     outer: Option<Vec<Expr>>,
+    /// The columns of ranges of no declared type.
+    pub(super) records: RecordColumns,
 }
 
 /// A WITH query as others refer to it.
@@ -96,6 +98,7 @@ impl<'a> Emitter<'a> {
             needs: Needs::default(),
             row_numbers: Vec::new(),
             outer: None,
+            records: RecordColumns::default(),
         }
     }
 
