@@ -64,6 +64,7 @@ impl Workers {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("workers")
+            .thread_stack_size(crate::reactor::STACK_BYTES)
             .enable_all()
             .build()
             .map_err(|error| SqlError::internal(format!("could not start threads for workers: {error}")))?;

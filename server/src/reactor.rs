@@ -14,6 +14,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::conversation::{Stream, converse};
 use crate::server::Shared;
 
+/// The stack of threads that run statements: deeply nested queries and documents are refused by their depth limits
+/// before it is used up. Only what is touched costs memory.
+pub(crate) const STACK_BYTES: usize = 32 << 20;
+
 /// How many reactors there are for each processor, unless `reactors` says otherwise.
 const PER_PROCESSOR: usize = 4;
 
@@ -72,12 +76,17 @@ impl Reactor {
     fn start(number: usize, shared: Arc<Shared>) -> Result<Self> {
         let failed =
             |error: std::io::Error| SqlError::internal(format!("could not start a reactor: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()
+            .map_err(failed)?;
         let (arrivals, receiver) = unbounded_channel();
         let load = Arc::new(AtomicUsize::new(0));
         let counted = load.clone();
         let thread = std::thread::Builder::new()
             .name(format!("reactor {number}"))
+            .stack_size(STACK_BYTES)
             .spawn(move || {
                 let local = tokio::task::LocalSet::new();
                 local.block_on(&runtime, serve(shared, receiver, counted));

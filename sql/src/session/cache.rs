@@ -132,7 +132,7 @@ impl PlanCache {
     }
 
     pub(crate) fn put(&mut self, key: PlanKey, plan: &Arc<Planned>) {
-        if !mentions_a_moment(&key.text) {
+        if key.text.len() <= PARSED_TEXT_MAX && !mentions_a_moment(&key.text) {
             self.0.put(key, plan.clone());
         }
     }

@@ -385,6 +385,7 @@ impl Session {
         let ends = error.0.severity > crate::Severity::Error;
         self.backend().set_interrupt(None);
         self.services.take_notifications();
+        let keeps_snapshot = self.transaction.is_some() && self.keeps_snapshot();
         match &mut self.transaction {
             Some(transaction) if transaction.explicit && !ends => {
                 transaction.failed = true;
@@ -392,7 +393,8 @@ impl Session {
                 if let Some(connection) = transaction.work.connection() {
                     transaction.lost |= !connection.in_transaction();
                 }
-                if matches!(transaction.work, Work::Read(_)) {
+                // A snapshot that the transaction keeps must be there after ROLLBACK TO, too.
+                if matches!(transaction.work, Work::Read(_)) && !keeps_snapshot {
                     transaction.work = Work::None;
                 }
                 self.portals.retain(|_, portal| portal.survives(false));

@@ -15,9 +15,6 @@ mod pretty;
 mod trigger;
 mod view;
 
-#[cfg(test)]
-mod tests;
-
 pub use object::Identified;
 pub use pretty::pretty;
 

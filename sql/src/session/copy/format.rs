@@ -39,6 +39,15 @@ impl CopyFormat {
         if let Some(unknown) = options.iter().find(|option| !known.contains(&option.name.as_str())) {
             return Err(SqlError::unsupported(format!("COPY option \"{}\"", unknown.name)));
         }
+        let truth = |value: String| !matches!(value.as_str(), "false" | "off" | "0");
+        if text("freeze").is_some_and(truth) {
+            return Err(SqlError::unsupported("COPY FREEZE"));
+        }
+        if let Some(encoding) = text("encoding")
+            && !matches!(encoding.to_ascii_lowercase().as_str(), "utf8" | "utf-8" | "unicode")
+        {
+            return Err(SqlError::unsupported(format!("COPY ENCODING {encoding}")));
+        }
         let (binary, csv) = match text("format").as_deref() {
             None | Some("text") => (false, false),
             Some("csv") => (false, true),
