@@ -33,6 +33,7 @@ mod comparisons;
 mod composites;
 mod expressions;
 mod from;
+mod function_body;
 mod functions;
 mod grouping;
 mod insert;
@@ -72,6 +73,8 @@ use crate::oid::types;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, error};
 
+pub use coerce::is_polymorphic;
+pub use function_body::{bind_function_body, may_write};
 pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, resolve_type};
 use collations::Strength;
 use position::At;
@@ -104,7 +107,11 @@ impl BindContext<'_> {
 /// # Errors
 /// Those of PostgreSQL's parse analysis, with positions.
 pub fn bind(statement: &ast::Statement, context: &BindContext<'_>) -> Result<BoundStatement> {
-    let mut binder = Binder::new(context);
+    bind_in(Binder::new(context), statement)
+}
+
+/// Binds a statement with what the binder knows already.
+fn bind_in(mut binder: Binder<'_>, statement: &ast::Statement) -> Result<BoundStatement> {
     let statement = binder.statement(statement)?;
     let parameters = binder.parameters.finish(&binder)?;
     let records = binder

@@ -42,6 +42,17 @@ pub(crate) fn run(
     deferred: &mut Vec<Pending>,
 ) -> Result<Modified> {
     connection.set_context(Some(context.clone()));
+    run_inside(connection, plan, parameters, context, deferred)
+}
+
+/// As [`run`], on a connection that has the context already: inside another statement.
+pub(super) fn run_inside(
+    connection: &mut Connection,
+    plan: &Plan,
+    parameters: &[Value],
+    context: &Arc<StatementContext>,
+    deferred: &mut Vec<Pending>,
+) -> Result<Modified> {
     if let MainPlan::Modify(modify) = &plan.main
         && plan.parts.is_empty()
         && let Some(text) = &modify.direct

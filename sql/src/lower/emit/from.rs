@@ -148,6 +148,7 @@ impl Emitter<'_> {
             let procedure = host::procedure(self.catalog, call.function)?;
             let body = host::body(self.catalog, &procedure);
             if let Some(Body::Rows(body)) = body {
+                self.note_writes(&procedure);
                 arguments.extend(call.arguments.iter().cloned());
                 let key: Vec<String> = types.arguments.iter().map(ToString::to_string).collect();
                 let label = format!(
@@ -211,6 +212,7 @@ impl Emitter<'_> {
         }
         self.needs.functions.extend(needs.functions);
         self.needs.waits |= needs.waits;
+        self.needs.may_write |= needs.may_write;
         let table = host::lateral_table(text.into(), arguments.len(), columns);
         let name = self.need(HostFunction::Table(table));
         self.push(&name);
