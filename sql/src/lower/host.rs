@@ -255,6 +255,8 @@ pub(super) struct RowsCall {
     pub(super) arguments: usize,
     /// How many columns it gives.
     pub(super) columns: usize,
+    /// Where the only column is a whole row: the types of the row's fields.
+    pub(super) packed: Option<Vec<Oid>>,
 }
 
 /// A table function that runs calls in step: shorter ones are filled up with NULLs. A last column may count the rows.
@@ -307,7 +309,15 @@ fn start_rows(
     }
     let context = StatementContext::lent(call.context)?;
     let mut function = FunctionCall { context: &context, types: &one.types, connection: call.connection };
-    body(&mut function, arguments).map(Some).map_err(host_error)
+    let rows = body(&mut function, arguments).map_err(host_error)?;
+    let Some(types) = one.packed.clone() else { return Ok(Some(rows)) };
+    let context = context.clone();
+    Ok(Some(Box::new(rows.map(move |row| {
+        let mut row = row?;
+        row.resize(types.len(), Value::Null);
+        let fields: Vec<(Oid, Value)> = types.iter().copied().zip(row).collect();
+        Ok(vec![crate::types::record::to_value(&fields, &context.type_context())])
+    }))))
 }
 
 type RowSource = Box<dyn Iterator<Item = Result<Vec<Value>>> + Send>;
