@@ -71,19 +71,25 @@ fn without_position(mut error: SqlError) -> SqlError {
 }
 
 fn mismatch(result: &str, detail: &str) -> SqlError {
-    error!(INVALID_FUNCTION_DEFINITION, "return type mismatch in function declared to return {result}").detail(detail)
+    error!(INVALID_FUNCTION_DEFINITION, "return type mismatch in function declared to return {result}")
+        .detail(detail)
 }
 
 /// The types of a function's OUT parameters and table columns.
 fn output_types(procedure: &Procedure) -> Vec<Oid> {
-    let (Some(all), Some(modes)) = (&procedure.proallargtypes, &procedure.proargmodes) else { return Vec::new() };
+    let (Some(all), Some(modes)) = (&procedure.proallargtypes, &procedure.proargmodes) else {
+        return Vec::new();
+    };
     all.iter().zip(modes).filter(|(_, mode)| matches!(mode, 'o' | 'b' | 't')).map(|(ty, _)| *ty).collect()
 }
 
 /// What the last statement must give; empty when any columns will do.
 fn wanted_columns(procedure: &Procedure, result: Oid, context: &BindContext<'_>) -> Vec<Oid> {
     if result == types::RECORD {
-        return output_types(procedure).into_iter().filter(|ty| !super::coerce::is_polymorphic(*ty)).collect();
+        return output_types(procedure)
+            .into_iter()
+            .filter(|ty| !super::coerce::is_polymorphic(*ty))
+            .collect();
     }
     match context.catalog.type_(result).filter(|ty| ty.typrelid.is_valid()) {
         Some(row) => {
@@ -115,11 +121,14 @@ fn convert(
     }
     let scalar = wanted == [result];
     if given.len() != wanted.len() {
-        return Err(mismatch(name, match (scalar, given.len() < wanted.len()) {
-            (true, _) => "Final statement must return exactly one column.",
-            (false, true) => "Final statement returns too few columns.",
-            (false, false) => "Final statement returns too many columns.",
-        }));
+        return Err(mismatch(
+            name,
+            match (scalar, given.len() < wanted.len()) {
+                (true, _) => "Final statement must return exactly one column.",
+                (false, true) => "Final statement returns too few columns.",
+                (false, false) => "Final statement returns too many columns.",
+            },
+        ));
     }
     let mut binder = Binder::new(context);
     binder.push_scope();
@@ -129,11 +138,14 @@ fn convert(
         match binder.coerce_to_target(typed, TypeMod::plain(wanted[position]), Context::Assignment)? {
             Some(Typed { expr, .. }) => Ok(expr),
             None if scalar => Err(mismatch(name, &format!("Actual return type is {source}."))),
-            None => Err(mismatch(name, &format!(
-                "Final statement returns {source} instead of {} at column {}.",
-                binder.format_type(wanted[position]),
-                position + 1
-            ))),
+            None => Err(mismatch(
+                name,
+                &format!(
+                    "Final statement returns {source} instead of {} at column {}.",
+                    binder.format_type(wanted[position]),
+                    position + 1
+                ),
+            )),
         }
     };
     let BoundStatement { statement, parameters, views, inlined, records } = bound;

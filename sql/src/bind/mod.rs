@@ -73,10 +73,10 @@ use crate::oid::types;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, error};
 
-pub use coerce::is_polymorphic;
-pub use function_body::{bind_function_body, may_write};
 pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, resolve_type};
+pub use coerce::is_polymorphic;
 use collations::Strength;
+pub use function_body::{bind_function_body, may_write};
 use position::At;
 pub use privileges::check_privileges;
 use scope::{Clause, RecordField, Scope};

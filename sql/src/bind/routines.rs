@@ -40,7 +40,11 @@ impl Binder<'_> {
     /// A call of a function that returns one value, as a subquery; nothing for other functions.
     pub(super) fn scalar_routine(&mut self, call: &Call, result: Oid, at: At) -> Result<Option<Typed>> {
         let Some(row) = self.sql_routine(call.function) else { return Ok(None) };
-        if !self.becomes_query(&row) || row.proretset || matches!(result, types::RECORD | types::VOID) || self.is_composite(result) {
+        if !self.becomes_query(&row)
+            || row.proretset
+            || matches!(result, types::RECORD | types::VOID)
+            || self.is_composite(result)
+        {
             return Ok(None);
         }
         let ty = TypeMod::plain(result);
@@ -65,7 +69,10 @@ impl Binder<'_> {
     pub(super) fn table_routine(&mut self, call: &Expr, columns: &[OutputColumn]) -> Result<Option<Query>> {
         let (ExprKind::Call(call) | ExprKind::SetReturning(call)) = &call.kind else { return Ok(None) };
         let Some(row) = self.sql_routine(call.function) else { return Ok(None) };
-        if !self.becomes_query(&row) || row.prorettype == types::VOID || self.arguments_of(&call.arguments) != Arguments::Plain {
+        if !self.becomes_query(&row)
+            || row.prorettype == types::VOID
+            || self.arguments_of(&call.arguments) != Arguments::Plain
+        {
             return Ok(None);
         }
         let targets: Vec<TypeMod> = columns.iter().map(|column| column.ty).collect();

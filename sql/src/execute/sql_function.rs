@@ -93,7 +93,8 @@ fn run_body(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<(
         functions.depth += 1;
     }
     // SECURITY DEFINER: the body runs with the owner's rights.
-    let caller = procedure.prosecdef.then(|| std::mem::replace(&mut session.users.lock().1, procedure.proowner));
+    let caller =
+        procedure.prosecdef.then(|| std::mem::replace(&mut session.users.lock().1, procedure.proowner));
     // The WITH queries of the body have numbers of their own.
     let buffered = std::mem::take(&mut *context.buffered.lock());
     let done = planned(context, &procedure, call.types)
@@ -121,7 +122,9 @@ fn run_plans(
                 rows
             }
             _ if !connection.is_writing() => {
-                return Err(SqlError::unsupported("changing tables in a function that another function calls"));
+                return Err(SqlError::unsupported(
+                    "changing tables in a function that another function calls",
+                ));
             }
             _ => {
                 let mut deferred = Vec::new();

@@ -127,10 +127,7 @@ impl Pattern {
 
     fn own_sign(&self) -> bool {
         self.brackets
-            || self
-                .parts
-                .iter()
-                .any(|part| matches!(part, Part::Sign | Part::Minus | Part::PlusMinus))
+            || self.parts.iter().any(|part| matches!(part, Part::Sign | Part::Minus | Part::PlusMinus))
     }
 
     /// Writes a number given as decimal text with enough digits.

@@ -44,10 +44,7 @@ enum Element<T> {
     Dangling,
 }
 
-fn elements<T: Copy>(
-    pattern: impl Iterator<Item = T>,
-    is: impl Fn(T, u8) -> bool,
-) -> Vec<Element<T>> {
+fn elements<T: Copy>(pattern: impl Iterator<Item = T>, is: impl Fn(T, u8) -> bool) -> Vec<Element<T>> {
     let mut elements = Vec::new();
     let mut pattern = pattern;
     while let Some(c) = pattern.next() {
@@ -74,7 +71,10 @@ fn matches<T: Copy + PartialEq>(value: &[T], pattern: &[Element<T>]) -> Result<b
             Some(Element::One) => (at, element) = (at + 1, element + 1),
             Some(Element::Exactly(c)) if *c == value[at] => (at, element) = (at + 1, element + 1),
             Some(Element::Dangling) => {
-                return Err(error!(INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character"));
+                return Err(error!(
+                    INVALID_ESCAPE_SEQUENCE,
+                    "LIKE pattern must not end with escape character"
+                ));
             }
             _ => match retry {
                 Some((after, from)) => {

@@ -11,8 +11,8 @@ use storage::{
 
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::{Catalog, Procedure};
-use crate::functions::{self, Body, CallTypes, FunctionCall, RowsBody, ScalarBody};
 use crate::execute::sql_function;
+use crate::functions::{self, Body, CallTypes, FunctionCall, RowsBody, ScalarBody};
 use crate::oid::{languages, types as type_oids};
 use crate::session::StatementContext;
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};

@@ -163,7 +163,16 @@ pub fn plan(
     let read_only = parts.is_empty() && matches!(main, MainPlan::Query(_));
     let parameters = statement.parameters.clone();
     let columns = columns.into_iter().map(|column| sent(column, catalog)).collect();
-    Ok(Plan { columns, parameters, waits: planner.waits, may_write: planner.may_write, read_only, parts, main, locks })
+    Ok(Plan {
+        columns,
+        parameters,
+        waits: planner.waits,
+        may_write: planner.may_write,
+        read_only,
+        parts,
+        main,
+        locks,
+    })
 }
 
 /// A column as clients are told of it: domains are their base types (PostgreSQL's `SendRowDescriptionMessage`).
@@ -230,7 +239,15 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(catalog: &'a Catalog, stored: &'a dyn StoredExpressions) -> Self {
         let records = RecordColumns::default();
-        Self { catalog, stored, waits: false, may_write: false, buffered: Vec::new(), queries: Vec::new(), records }
+        Self {
+            catalog,
+            stored,
+            waits: false,
+            may_write: false,
+            buffered: Vec::new(),
+            queries: Vec::new(),
+            records,
+        }
     }
 
     /// The data-modifying parts of a WITH list.

@@ -88,7 +88,9 @@ fn format_of(options: &[Definition]) -> Result<Format> {
             }
             ("analyze" | "buffers" | "wal" | "settings" | "verbose" | "costs" | "timing" | "summary", _) => {}
             (unknown, _) => {
-                return Err(error!(SYNTAX_ERROR, "unrecognized EXPLAIN option \"{unknown}\"").at(option.position));
+                return Err(
+                    error!(SYNTAX_ERROR, "unrecognized EXPLAIN option \"{unknown}\"").at(option.position)
+                );
             }
         }
     }
@@ -108,7 +110,9 @@ fn plan_json(head: Option<String>, steps: &[Vec<Value>]) -> String {
 
 fn nodes_under(parent: i64, steps: &[Vec<Value>]) -> Vec<serde_json::Value> {
     let under = steps.iter().filter_map(|step| match step.as_slice() {
-        [Value::Integer(number), Value::Integer(above), _, Value::Text(text)] if *above == parent => Some((*number, text)),
+        [Value::Integer(number), Value::Integer(above), _, Value::Text(text)] if *above == parent => {
+            Some((*number, text))
+        }
         _ => None,
     });
     under.map(|(number, text)| node(text, nodes_under(number, steps))).collect()

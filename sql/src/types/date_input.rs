@@ -294,7 +294,10 @@ fn decode_parts(text: &str, mode: Mode, settings: &FormatSettings) -> Result<Dec
     while at < fields.len() {
         let (shape, field) = &fields[at];
         let mut taken = prefix.take();
-        if matches!(mode, Mode::Time | Mode::TimeTz) && *shape == Shape::Number && field.len() == HOUR_MINUTE_DIGITS {
+        if matches!(mode, Mode::Time | Mode::TimeTz)
+            && *shape == Shape::Number
+            && field.len() == HOUR_MINUTE_DIGITS
+        {
             // `1011` is no year where only a time is wanted.
             taken.get_or_insert(Prefix::Time);
         }

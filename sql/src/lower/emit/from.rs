@@ -163,7 +163,10 @@ impl Emitter<'_> {
                 );
                 let count = call.arguments.len();
                 let strict = procedure.proisstrict;
-                return Ok((RowsCall { body: Some(body), types, strict, arguments: count, columns, packed }, label));
+                return Ok((
+                    RowsCall { body: Some(body), types, strict, arguments: count, columns, packed },
+                    label,
+                ));
             }
             if matches!(function.call.kind, ExprKind::SetReturning(_)) {
                 let signature = host::signature(self.catalog, &procedure, ", ");
@@ -184,7 +187,8 @@ impl Emitter<'_> {
             let outputs = all.iter().zip(modes).filter(|(_, mode)| matches!(mode, 'o' | 'b' | 't'));
             return Some(outputs.map(|(ty, _)| *ty).collect());
         }
-        let relation = self.catalog.type_(column.ty.oid).map(|ty| ty.typrelid).filter(|oid| oid.is_valid())?;
+        let relation =
+            self.catalog.type_(column.ty.oid).map(|ty| ty.typrelid).filter(|oid| oid.is_valid())?;
         let attributes = self.catalog.attributes(relation);
         Some(attributes.iter().filter(|a| a.attnum > 0 && !a.attisdropped).map(|a| a.atttypid).collect())
     }

@@ -35,13 +35,16 @@ impl CopyFormat {
             let option = options.iter().find(|option| option.name == name)?;
             Some(option.value.as_ref().map_or_else(String::new, |value| value.text()))
         };
-        const KNOWN: [&str; 8] = ["format", "delimiter", "null", "header", "quote", "escape", "encoding", "freeze"];
+        const KNOWN: [&str; 8] =
+            ["format", "delimiter", "null", "header", "quote", "escape", "encoding", "freeze"];
         const REFUSED: [&str; 3] = ["force_quote", "force_not_null", "force_null"];
         if let Some(unknown) = options.iter().find(|option| !KNOWN.contains(&option.name.as_str())) {
             if REFUSED.contains(&unknown.name.as_str()) {
                 return Err(SqlError::unsupported(format!("COPY option \"{}\"", unknown.name)));
             }
-            return Err(error!(SYNTAX_ERROR, "option \"{}\" not recognized", unknown.name).at(unknown.position));
+            return Err(
+                error!(SYNTAX_ERROR, "option \"{}\" not recognized", unknown.name).at(unknown.position)
+            );
         }
         let (binary, csv) = match text("format").as_deref() {
             None | Some("text") => (false, false),
