@@ -37,8 +37,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         Ok(Value::from(&bits[..most]))
     }),
-    scalar("bitand", |_, v| combine(text(v[0])?, text(v[1])?, "AND", |a, b| a & b)),
-    scalar("bitor", |_, v| combine(text(v[0])?, text(v[1])?, "OR", |a, b| a | b)),
+    scalar("bit_and", |_, v| combine(text(v[0])?, text(v[1])?, "AND", |a, b| a & b)),
+    scalar("bit_or", |_, v| combine(text(v[0])?, text(v[1])?, "OR", |a, b| a | b)),
     scalar("bitxor", |_, v| combine(text(v[0])?, text(v[1])?, "XOR", |a, b| a ^ b)),
     scalar("bitnot", |_, v| {
         Ok(Value::Text(text(v[0])?.chars().map(|bit| if bit == '1' { '0' } else { '1' }).collect()))

@@ -254,7 +254,7 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     }
     if name.starts_with(['+', '-']) {
         // A POSIX offset, which counts west, without a name before it.
-        return TimeZone::posix(&format!("<{name}>{name}")).ok();
+        return TimeZone::posix(&format!("<{}>{name}", name.replace(':', ""))).ok();
     }
     TimeZone::get(name).or_else(|_| TimeZone::posix(name)).ok()
 }
