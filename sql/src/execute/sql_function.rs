@@ -17,6 +17,7 @@ use crate::functions::{CallTypes, FunctionCall};
 use crate::lower::{MainPlan, Plan};
 use crate::oid::types;
 use crate::session::StatementContext;
+use crate::settings::id;
 use crate::types::record;
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
@@ -121,11 +122,7 @@ fn run_plans(
                 rows.iter_mut().for_each(|row| row.truncate(plan.columns.len()));
                 rows
             }
-            _ if !connection.is_writing() => {
-                return Err(SqlError::unsupported(
-                    "changing tables in a function that another function calls",
-                ));
-            }
+            _ if !connection.is_writing() => return Err(refused(plan, context)),
             _ => {
                 let mut deferred = Vec::new();
                 let done = run_inside(connection, plan, parameters, context, &mut deferred)?;
@@ -136,6 +133,15 @@ fn run_plans(
         last = (rows, plan.columns.iter().map(|column| column.ty.oid).collect());
     }
     Ok(last)
+}
+
+/// Why a statement may not change tables here.
+fn refused(plan: &Plan, context: &Arc<StatementContext>) -> SqlError {
+    if context.session.settings.lock().boolean(id::TRANSACTION_READ_ONLY) {
+        let word = plan.tag().trim_end_matches(" 0");
+        return error!(READ_ONLY_SQL_TRANSACTION, "cannot execute {word} in a read-only transaction");
+    }
+    SqlError::unsupported("changing tables in a function that another function calls")
 }
 
 /// The plans of a body for a call with these types.
