@@ -35,7 +35,7 @@ pub(super) enum Pathway {
 }
 
 /// Types that stand for others in declarations of functions.
-pub(super) fn is_polymorphic(oid: Oid) -> bool {
+pub fn is_polymorphic(oid: Oid) -> bool {
     matches!(
         oid,
         types::ANYELEMENT

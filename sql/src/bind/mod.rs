@@ -33,6 +33,7 @@ mod comparisons;
 mod composites;
 mod expressions;
 mod from;
+mod function_body;
 mod functions;
 mod grouping;
 mod insert;
@@ -73,7 +74,9 @@ use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, error};
 
 pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, resolve_type};
+pub use coerce::is_polymorphic;
 use collations::Strength;
+pub use function_body::{bind_function_body, may_write};
 use position::At;
 pub use privileges::check_privileges;
 use scope::{Clause, RecordField, Scope};
@@ -104,7 +107,11 @@ impl BindContext<'_> {
 /// # Errors
 /// Those of PostgreSQL's parse analysis, with positions.
 pub fn bind(statement: &ast::Statement, context: &BindContext<'_>) -> Result<BoundStatement> {
-    let mut binder = Binder::new(context);
+    bind_in(Binder::new(context), statement)
+}
+
+/// Binds a statement with what the binder knows already.
+fn bind_in(mut binder: Binder<'_>, statement: &ast::Statement) -> Result<BoundStatement> {
     let statement = binder.statement(statement)?;
     let parameters = binder.parameters.finish(&binder)?;
     let records = binder

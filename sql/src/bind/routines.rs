@@ -40,7 +40,11 @@ impl Binder<'_> {
     /// A call of a function that returns one value, as a subquery; nothing for other functions.
     pub(super) fn scalar_routine(&mut self, call: &Call, result: Oid, at: At) -> Result<Option<Typed>> {
         let Some(row) = self.sql_routine(call.function) else { return Ok(None) };
-        if row.proretset || matches!(result, types::RECORD | types::VOID) || self.is_composite(result) {
+        if !self.becomes_query(&row)
+            || row.proretset
+            || matches!(result, types::RECORD | types::VOID)
+            || self.is_composite(result)
+        {
             return Ok(None);
         }
         let ty = TypeMod::plain(result);
@@ -53,11 +57,22 @@ impl Binder<'_> {
         Ok(Some(self.with_type_collation(Typed::new(kind, ty, at))))
     }
 
+    /// Whether the body is one query that may run as a part of the caller's: others are run by themselves.
+    fn becomes_query(&self, row: &Procedure) -> bool {
+        let text = body_text(row);
+        !row.prosecdef
+            && !self.routines.contains(&row.oid)
+            && parse::parse_query(text.trim().trim_end_matches(';')).is_ok()
+    }
+
     /// The query that a call in FROM stands for, giving `columns`; nothing for other calls.
     pub(super) fn table_routine(&mut self, call: &Expr, columns: &[OutputColumn]) -> Result<Option<Query>> {
         let (ExprKind::Call(call) | ExprKind::SetReturning(call)) = &call.kind else { return Ok(None) };
         let Some(row) = self.sql_routine(call.function) else { return Ok(None) };
-        if row.prorettype == types::VOID || self.arguments_of(&call.arguments) != Arguments::Plain {
+        if !self.becomes_query(&row)
+            || row.prorettype == types::VOID
+            || self.arguments_of(&call.arguments) != Arguments::Plain
+        {
             return Ok(None);
         }
         let targets: Vec<TypeMod> = columns.iter().map(|column| column.ty).collect();
@@ -116,18 +131,7 @@ impl Binder<'_> {
         single: bool,
     ) -> Result<Query> {
         let name = &row.proname;
-        if row.prosecdef {
-            return Err(SqlError::unsupported(format!("SECURITY DEFINER for the SQL function {name}")));
-        }
-        if self.routines.contains(&row.oid) {
-            return Err(SqlError::unsupported(format!("recursion in the SQL function {name}")));
-        }
-        let text = match &row.prosqlbody {
-            Some(body) => {
-                body.strip_prefix("RETURN ").map_or_else(|| body.clone(), |expr| format!("SELECT {expr}"))
-            }
-            None => row.prosrc.clone(),
-        };
+        let text = body_text(row);
         let tree = parse::parse_query(text.trim().trim_end_matches(';')).map_err(|_| {
             SqlError::unsupported(format!("the SQL function {name}, which is more than one query,"))
         })?;
@@ -165,7 +169,7 @@ impl Binder<'_> {
     }
 
     /// Makes the parameters visible as columns of an outer level.
-    fn enter_routine(&mut self, row: &Procedure, arguments: &[Expr]) {
+    pub(super) fn enter_routine(&mut self, row: &Procedure, arguments: &[Expr]) {
         self.push_scope();
         for argument in arguments {
             let levels = &mut self.range_levels;
@@ -246,6 +250,16 @@ impl Binder<'_> {
         if !matches!(expr.kind, ExprKind::Subquery(_)) {
             each_part(expr, &mut |part| self.look_at(part, found));
         }
+    }
+}
+
+/// The body as a query string.
+pub(super) fn body_text(row: &Procedure) -> String {
+    match &row.prosqlbody {
+        Some(body) => {
+            body.strip_prefix("RETURN ").map_or_else(|| body.clone(), |expr| format!("SELECT {expr}"))
+        }
+        None => row.prosrc.clone(),
     }
 }
 

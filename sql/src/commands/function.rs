@@ -3,6 +3,7 @@
 use super::CommandContext;
 use super::dependency::{DependencyKind, ObjectAddress, record};
 use super::naming::dotted;
+use crate::bind::is_polymorphic;
 use crate::bound::TypeMod;
 use crate::catalog::Procedure;
 use crate::oid::{languages, relations, types};
@@ -87,7 +88,24 @@ impl CommandContext<'_> {
             proconfig: None,
             proacl: None,
         };
-        self.insert_function(statement, row)
+        let checked = language == languages::SQL && !row.proargtypes.iter().any(|ty| is_polymorphic(*ty));
+        let name = row.proname.clone();
+        let (namespace, inputs) = (row.pronamespace, row.proargtypes.clone());
+        self.insert_function(statement, row)?;
+        if checked {
+            self.check_body(&name, namespace, &inputs)?;
+        }
+        Ok(())
+    }
+
+    /// Binds the body of a new function written in SQL, which may call itself, to find its faults early.
+    fn check_body(&self, name: &str, namespace: Oid, inputs: &[Oid]) -> Result<()> {
+        let all = self.edit.functions_named(name);
+        let own = all.iter().find(|f| f.pronamespace == namespace && f.proargtypes == inputs);
+        let Some(row) = own.cloned() else { return Ok(()) };
+        self.binding(&row.prosrc, |context| {
+            crate::bind::bind_function_body(&row, &row.proargtypes, row.prorettype, context).map(drop)
+        })
     }
 
     /// Adds the row, or replaces the function of the same name and types.

@@ -9,6 +9,7 @@
 //! | `modify` | INSERT, UPDATE, DELETE, MERGE over rows that the engine has computed |
 //! | `write` | one row at a time: constraints, then the write |
 //! | `insert` | rows from outside SQL text, as of COPY |
+//! | `sql_function` | bodies of functions written in SQL |
 //! | `foreign_keys` | referential integrity at the end of a statement or transaction |
 
 //!
@@ -20,6 +21,7 @@ mod insert;
 mod modify;
 pub mod physical;
 pub(crate) mod run;
+pub(crate) mod sql_function;
 mod stored;
 pub(crate) mod table;
 mod write;
@@ -41,6 +43,7 @@ pub(crate) use foreign_keys::Pending;
 pub(crate) use insert::RowInserter;
 pub(crate) use modify::{Modified, run as run_modify};
 pub(crate) use run::{engine_error, is_budget_exhausted};
+pub use sql_function::SqlFunctions;
 pub use stored::CatalogExpressions;
 pub(crate) use stored::index_texts;
 

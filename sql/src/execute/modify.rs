@@ -42,10 +42,7 @@ pub(crate) fn run(
     deferred: &mut Vec<Pending>,
 ) -> Result<Modified> {
     connection.set_context(Some(context.clone()));
-    if let MainPlan::Modify(modify) = &plan.main
-        && plan.parts.is_empty()
-        && let Some(text) = &modify.direct
-    {
+    if let Some(text) = direct(plan) {
         return run_direct(connection, text, parameters, context);
     }
     connection.savepoint(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
@@ -61,6 +58,28 @@ pub(crate) fn run(
             }
             Err(error)
         }
+    }
+}
+
+/// As [`run`], inside another statement, whose context the connection has and whose failure undoes this one too.
+pub(super) fn run_inside(
+    connection: &mut Connection,
+    plan: &Plan,
+    parameters: &[Value],
+    context: &Arc<StatementContext>,
+    deferred: &mut Vec<Pending>,
+) -> Result<Modified> {
+    match direct(plan) {
+        Some(text) => run_direct(connection, text, parameters, context),
+        None => run_parts(connection, plan, parameters, context, deferred),
+    }
+}
+
+/// The text of a statement that the engine does by itself.
+fn direct(plan: &Plan) -> Option<&Text> {
+    match &plan.main {
+        MainPlan::Modify(modify) if plan.parts.is_empty() => modify.direct.as_ref(),
+        _ => None,
     }
 }
 

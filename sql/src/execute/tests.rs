@@ -121,6 +121,7 @@ fn context(catalog: Arc<Catalog>) -> Arc<StatementContext> {
         users: parking_lot::Mutex::new((Oid(10), Oid(10))),
         settings: parking_lot::Mutex::new(settings),
         notices: parking_lot::Mutex::default(),
+        functions: parking_lot::Mutex::default(),
         services: Arc::new(NoServices),
     };
     Arc::new(StatementContext {

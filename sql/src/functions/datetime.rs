@@ -127,7 +127,7 @@ fn make_time(hour: i64, minute: i64, second: f64) -> Result<i64> {
     let refuse = || {
         let mut shown = String::new();
         crate::types::float::format_float8(second, 0).clone_into(&mut shown);
-        error!(DATETIME_FIELD_OVERFLOW, "time field value out of range: {hour}:{minute:02}:{shown}")
+        error!(DATETIME_FIELD_OVERFLOW, "time field value out of range: {hour}:{minute:02}:{shown:0>2}")
     };
     if second.is_nan()
         || !(0..=24).contains(&hour)

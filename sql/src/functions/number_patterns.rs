@@ -127,10 +127,7 @@ impl Pattern {
 
     fn own_sign(&self) -> bool {
         self.brackets
-            || self
-                .parts
-                .iter()
-                .any(|part| matches!(part, Part::Sign | Part::Minus | Part::Plus | Part::PlusMinus))
+            || self.parts.iter().any(|part| matches!(part, Part::Sign | Part::Minus | Part::PlusMinus))
     }
 
     /// Writes a number given as decimal text with enough digits.
@@ -322,6 +319,9 @@ fn format(number: &str, pattern: &str) -> Result<Value> {
         let signed = if number.starts_with('-') { -whole } else { whole };
         return Ok(roman(signed, upper, pattern.fill).into());
     }
+    if number == "NaN" && number.len() <= pattern.whole {
+        return Ok(format!(" {number:>0$}", pattern.whole).into());
+    }
     if number.ends_with(|c: char| !c.is_ascii_digit()) {
         // NaN and the infinities fill the pattern.
         let digits = format!(" {}", "#".repeat(pattern.whole));
@@ -422,6 +422,8 @@ mod tests {
             ("12345", "999", " ###"),
             ("0", "999", "   0"),
             ("-12", "S999", " -12"),
+            ("-5", "PL99", "  -5"),
+            ("NaN", "9999D9", "  NaN"),
             ("1234567.891", "9G999G999D99", " 1,234,567.89"),
         ];
         for (number, pattern, text) in cases {

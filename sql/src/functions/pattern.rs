@@ -40,29 +40,26 @@ enum Element<T> {
     One,
     /// `%`.
     Any,
+    /// An escape character with nothing behind it: an error only where a character would have to match it.
+    Dangling,
 }
 
-fn elements<T: Copy>(
-    pattern: impl Iterator<Item = T>,
-    is: impl Fn(T, u8) -> bool,
-) -> Result<Vec<Element<T>>> {
+fn elements<T: Copy>(pattern: impl Iterator<Item = T>, is: impl Fn(T, u8) -> bool) -> Vec<Element<T>> {
     let mut elements = Vec::new();
     let mut pattern = pattern;
     while let Some(c) = pattern.next() {
         elements.push(match c {
-            c if is(c, b'\\') => Element::Exactly(pattern.next().ok_or_else(|| {
-                error!(INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character")
-            })?),
+            c if is(c, b'\\') => pattern.next().map_or(Element::Dangling, Element::Exactly),
             c if is(c, b'_') => Element::One,
             c if is(c, b'%') => Element::Any,
             c => Element::Exactly(c),
         });
     }
-    Ok(elements)
+    elements
 }
 
 /// Whether the whole value matches: greedy with one point to return to, so its time is at most the product of lengths.
-fn matches<T: Copy + PartialEq>(value: &[T], pattern: &[Element<T>]) -> bool {
+fn matches<T: Copy + PartialEq>(value: &[T], pattern: &[Element<T>]) -> Result<bool> {
     let (mut at, mut element) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while at < value.len() {
@@ -73,16 +70,22 @@ fn matches<T: Copy + PartialEq>(value: &[T], pattern: &[Element<T>]) -> bool {
             }
             Some(Element::One) => (at, element) = (at + 1, element + 1),
             Some(Element::Exactly(c)) if *c == value[at] => (at, element) = (at + 1, element + 1),
+            Some(Element::Dangling) => {
+                return Err(error!(
+                    INVALID_ESCAPE_SEQUENCE,
+                    "LIKE pattern must not end with escape character"
+                ));
+            }
             _ => match retry {
                 Some((after, from)) => {
                     (at, element) = (from + 1, after);
                     retry = Some((after, from + 1));
                 }
-                None => return false,
+                None => return Ok(false),
             },
         }
     }
-    pattern[element..].iter().all(|e| *e == Element::Any)
+    Ok(pattern[element..].iter().all(|e| *e == Element::Any))
 }
 
 fn like(value: &str, pattern: &str) -> Result<bool> {
@@ -91,7 +94,7 @@ fn like(value: &str, pattern: &str) -> Result<bool> {
         return like_bytes(value.as_bytes(), pattern.as_bytes());
     }
     let value: Vec<_> = value.chars().collect();
-    Ok(matches(&value, &elements(pattern.chars(), |c, b| c == char::from(b))?))
+    matches(&value, &elements(pattern.chars(), |c, b| c == char::from(b)))
 }
 
 fn like_ignoring_case(value: &str, pattern: &str) -> Result<bool> {
@@ -100,7 +103,7 @@ fn like_ignoring_case(value: &str, pattern: &str) -> Result<bool> {
 }
 
 fn like_bytes(value: &[u8], pattern: &[u8]) -> Result<bool> {
-    Ok(matches(value, &elements(pattern.iter().copied(), |c, b| c == b)?))
+    matches(value, &elements(pattern.iter().copied(), |c, b| c == b))
 }
 
 /// The pattern with a backslash for its escape character.
@@ -156,7 +159,7 @@ mod tests {
         }
         assert!(like_ignoring_case("ÀBC", "àb%").unwrap());
         assert_eq!(
-            like("a", "a\\").unwrap_err().message(),
+            like("ab", "a\\").unwrap_err().message(),
             "LIKE pattern must not end with escape character"
         );
         assert_eq!(like_escape("a#%b\\", "#").unwrap(), "a\\%b\\\\");

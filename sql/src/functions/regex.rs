@@ -286,10 +286,30 @@ fn translate(pattern: &str, flags: Flags) -> Result<String> {
             // `$` is the very end, not also before a last newline.
             '$' if !flags.lines => out.push_str("\\z"),
             '^' if !flags.lines => out.push_str("\\A"),
+            '{' => {
+                let rest: String = characters.clone().take_while(|c| *c != '}').collect();
+                check_bound(&rest)?;
+                out.push('{');
+            }
             c => out.push(c),
         }
     }
     Ok(out)
+}
+
+/// The most repetitions that a bound may ask for (PostgreSQL's `DUPMAX`).
+const REPETITIONS_MAX: u32 = 255;
+
+/// Checks what stands between the braces of a bound: `3`, `3,`, `3,5`.
+fn check_bound(bound: &str) -> Result<()> {
+    let (least, most) = bound.split_once(',').unwrap_or((bound, bound));
+    let number = |text: &str| text.parse::<u32>().ok();
+    let wrong = match (number(least), number(most)) {
+        (Some(least), Some(most)) => most < least || most > REPETITIONS_MAX,
+        (Some(least), None) => !most.is_empty() || least > REPETITIONS_MAX,
+        (None, _) => true,
+    };
+    if wrong { Err(invalid("invalid repetition count(s)")) } else { Ok(()) }
 }
 
 /// Takes the directives `***=`, `***:` and embedded options `(?i)` from the front.

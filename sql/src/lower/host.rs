@@ -11,8 +11,9 @@ use storage::{
 
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::{Catalog, Procedure};
+use crate::execute::sql_function;
 use crate::functions::{self, Body, CallTypes, FunctionCall, RowsBody, ScalarBody};
-use crate::oid::types as type_oids;
+use crate::oid::{languages, types as type_oids};
 use crate::session::StatementContext;
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
@@ -118,7 +119,22 @@ const LANGUAGE_C: Oid = Oid(13);
 
 /// The body of a function in the function table.
 pub(super) fn body(catalog: &Catalog, procedure: &Procedure) -> Option<Body> {
-    functions::of(procedure, catalog).map(|f| f.body)
+    if let Some(function) = functions::of(procedure, catalog) {
+        return Some(function.body);
+    }
+    // Built-in ones in SQL have their bodies in the function table, if anywhere.
+    let in_sql = procedure.prolang == languages::SQL && procedure.oid >= crate::oid::FIRST_NORMAL;
+    in_sql.then_some(match procedure.proretset {
+        true => Body::Rows(sql_function::rows),
+        false => Body::Waiting(sql_function::scalar),
+    })
+}
+
+/// Whether a call of this function may change tables.
+pub(super) fn may_write(procedure: &Procedure) -> bool {
+    procedure.prolang == languages::SQL
+        && procedure.oid >= crate::oid::FIRST_NORMAL
+        && crate::bind::may_write(procedure)
 }
 
 /// Finds the body of a function and wraps it for the engine.
@@ -153,13 +169,17 @@ pub(super) fn resolve(catalog: &Catalog, types: CallTypes) -> Result<Resolved> {
 
 /// `int4pl#177`; with the actual types when the declared ones leave them open: `array_append#378_1007_23`.
 fn engine_name(catalog: &Catalog, procedure: &Procedure, types: &CallTypes) -> Arc<str> {
-    let label = if procedure.prosrc == "aggregate_dummy" || procedure.prosrc.len() > 63 {
+    let label = if procedure.prosrc == "aggregate_dummy" || procedure.prolang == languages::SQL {
         &procedure.proname
     } else {
         &procedure.prosrc
     };
     let open = |oid: &Oid| catalog.type_(*oid).is_none_or(|t| t.typtype == 'p');
     let mut name = format!("{label}#{}", procedure.oid);
+    if procedure.oid >= crate::oid::FIRST_NORMAL {
+        // The wrapper knows these, and CREATE OR REPLACE may change them.
+        name.push_str(&format!("_{}{}", procedure.provolatile, if procedure.proisstrict { "s" } else { "" }));
+    }
     if procedure.proargtypes.iter().any(open)
         || open(&procedure.prorettype)
         || procedure.provariadic.is_valid()
@@ -235,6 +255,8 @@ pub(super) struct RowsCall {
     pub(super) arguments: usize,
     /// How many columns it gives.
     pub(super) columns: usize,
+    /// Where the only column is a whole row: the types of the row's fields.
+    pub(super) packed: Option<Vec<Oid>>,
 }
 
 /// A table function that runs calls in step: shorter ones are filled up with NULLs. A last column may count the rows.
@@ -287,7 +309,15 @@ fn start_rows(
     }
     let context = StatementContext::lent(call.context)?;
     let mut function = FunctionCall { context: &context, types: &one.types, connection: call.connection };
-    body(&mut function, arguments).map(Some).map_err(host_error)
+    let rows = body(&mut function, arguments).map_err(host_error)?;
+    let Some(types) = one.packed.clone() else { return Ok(Some(rows)) };
+    let context = context.clone();
+    Ok(Some(Box::new(rows.map(move |row| {
+        let mut row = row?;
+        row.resize(types.len(), Value::Null);
+        let fields: Vec<(Oid, Value)> = types.iter().copied().zip(row).collect();
+        Ok(vec![crate::types::record::to_value(&fields, &context.type_context())])
+    }))))
 }
 
 type RowSource = Box<dyn Iterator<Item = Result<Vec<Value>>> + Send>;

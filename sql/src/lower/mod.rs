@@ -42,6 +42,8 @@ pub struct Plan {
     pub parameters: Vec<Oid>,
     /// Whether a function in it may wait, so that it must leave the reactor thread.
     pub waits: bool,
+    /// Whether a function in it may change tables: it needs the right to write, even as a query.
+    pub may_write: bool,
     /// Whether it changes no table.
     pub read_only: bool,
     /// What is run, in order: the data-modifying parts of WITH first, then the statement itself.
@@ -161,7 +163,16 @@ pub fn plan(
     let read_only = parts.is_empty() && matches!(main, MainPlan::Query(_));
     let parameters = statement.parameters.clone();
     let columns = columns.into_iter().map(|column| sent(column, catalog)).collect();
-    Ok(Plan { columns, parameters, waits: planner.waits, read_only, parts, main, locks })
+    Ok(Plan {
+        columns,
+        parameters,
+        waits: planner.waits,
+        may_write: planner.may_write,
+        read_only,
+        parts,
+        main,
+        locks,
+    })
 }
 
 /// A column as clients are told of it: domains are their base types (PostgreSQL's `SendRowDescriptionMessage`).
@@ -217,6 +228,7 @@ struct Planner<'a> {
     catalog: &'a Catalog,
     stored: &'a dyn StoredExpressions,
     waits: bool,
+    may_write: bool,
     /// The modifying parts so far: number, name, columns.
     buffered: Vec<(CteId, String, usize)>,
     /// The WITH queries so far, which every later part may read.
@@ -227,7 +239,15 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(catalog: &'a Catalog, stored: &'a dyn StoredExpressions) -> Self {
         let records = RecordColumns::default();
-        Self { catalog, stored, waits: false, buffered: Vec::new(), queries: Vec::new(), records }
+        Self {
+            catalog,
+            stored,
+            waits: false,
+            may_write: false,
+            buffered: Vec::new(),
+            queries: Vec::new(),
+            records,
+        }
     }
 
     /// The data-modifying parts of a WITH list.
@@ -261,6 +281,7 @@ impl<'a> Planner<'a> {
         write(&mut emitter)?;
         let sql = emitter.take().into();
         self.waits |= emitter.needs.waits;
+        self.may_write |= emitter.needs.may_write;
         let functions = emitter.needs.functions.into_values().collect();
         Ok(Text { sql, bindings: emitter.needs.bindings, functions })
     }

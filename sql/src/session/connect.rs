@@ -57,6 +57,7 @@ impl Session {
             users: Mutex::new((role.oid, role.oid)),
             settings: Mutex::new(settings),
             notices: Mutex::default(),
+            functions: Mutex::default(),
             services: services.clone(),
         });
         let mut session = Self {

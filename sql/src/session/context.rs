@@ -59,6 +59,8 @@ pub struct SessionShared {
     pub settings: parking_lot::Mutex<crate::settings::SessionSettings>,
     /// Notices raised by functions, taken by the executor after each step.
     pub notices: parking_lot::Mutex<Vec<crate::Report>>,
+    /// The planned bodies of functions written in SQL.
+    pub functions: parking_lot::Mutex<crate::execute::SqlFunctions>,
     /// What functions may ask the session to do.
     pub services: Arc<dyn SessionServices>,
 }

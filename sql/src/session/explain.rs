@@ -3,9 +3,11 @@
 use super::setting::text_column;
 use super::statement::Run;
 use super::{Destination, Session};
+use crate::bound::TypeMod;
 use crate::lower::MainPlan;
-use crate::parse::{Explain, Node, ParsedStatement};
-use crate::{Result, SqlError, Value};
+use crate::oid::types;
+use crate::parse::{Definition, Explain, Node, ParsedStatement};
+use crate::{Result, SqlError, Value, error};
 
 impl Session {
     /// EXPLAIN.
@@ -16,17 +18,7 @@ impl Session {
         run: &Run<'_>,
         destination: &mut dyn Destination,
     ) -> Result<()> {
-        for option in &command.options {
-            let on = option
-                .value
-                .as_ref()
-                .is_none_or(|value| !matches!(value.text().as_str(), "off" | "false" | "0"));
-            let format =
-                option.name == "format" && option.value.as_ref().is_some_and(|value| value.text() != "text");
-            if format || (on && matches!(option.name.as_str(), "analyze" | "buffers" | "wal" | "settings")) {
-                return Err(SqlError::unsupported(format!("EXPLAIN option \"{}\"", option.name)));
-            }
-        }
+        let format = format_of(&command.options)?;
         let Node::Sql(tree) = &*command.statement.node else {
             return Err(SqlError::unsupported("EXPLAIN of a command"));
         };
@@ -50,9 +42,86 @@ impl Session {
         }
         let steps = connection.query(&format!("EXPLAIN QUERY PLAN {}", text.sql), &[]);
         let steps = steps.map_err(crate::execute::engine_error)?;
-        let lines = plan_lines(head, &steps);
-        let rows: Vec<Vec<String>> = lines.into_iter().map(|line| vec![line]).collect();
-        self.send_texts(&[text_column("QUERY PLAN")], &rows, run, destination)
+        let mut column = text_column("QUERY PLAN");
+        let rows = match format {
+            Format::Text => plan_lines(head, &steps).into_iter().map(|line| vec![line]).collect(),
+            Format::Json => {
+                column.ty = TypeMod::plain(types::JSON);
+                vec![vec![plan_json(head, &steps)]]
+            }
+        };
+        self.send_texts(&[column], &rows, run, destination)
+    }
+}
+
+/// How a plan is spelled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// The format that the options ask for; the others ask for what the engine does not tell.
+///
+/// # Errors
+/// `42601` for an option that does not exist; `22023` for an unknown format; `0A000`.
+fn format_of(options: &[Definition]) -> Result<Format> {
+    let mut format = Format::Text;
+    for option in options {
+        let value = option.value.as_ref().map(|value| value.text().to_ascii_lowercase());
+        let on = !matches!(value.as_deref(), Some("off" | "false" | "0"));
+        match (option.name.as_str(), value.as_deref().unwrap_or_default()) {
+            ("format", "text") => format = Format::Text,
+            ("format", "json") => format = Format::Json,
+            ("format", other @ ("xml" | "yaml")) => {
+                return Err(SqlError::unsupported(format!("EXPLAIN in format {other}")));
+            }
+            ("format", other) => {
+                return Err(error!(
+                    INVALID_PARAMETER_VALUE,
+                    "unrecognized value for EXPLAIN option \"format\": \"{other}\""
+                )
+                .at(option.position));
+            }
+            ("analyze" | "buffers" | "wal" | "settings", _) if on => {
+                return Err(SqlError::unsupported(format!("EXPLAIN option \"{}\"", option.name)));
+            }
+            ("analyze" | "buffers" | "wal" | "settings" | "verbose" | "costs" | "timing" | "summary", _) => {}
+            (unknown, _) => {
+                return Err(
+                    error!(SYNTAX_ERROR, "unrecognized EXPLAIN option \"{unknown}\"").at(option.position)
+                );
+            }
+        }
+    }
+    Ok(format)
+}
+
+/// The steps as PostgreSQL nests them: `[{"Plan": {"Node Type": …, "Plans": […]}}]`.
+fn plan_json(head: Option<String>, steps: &[Vec<Value>]) -> String {
+    let children = nodes_under(0, steps);
+    let root = match (head, <[serde_json::Value; 1]>::try_from(children)) {
+        (None, Ok([only])) => only,
+        (head, Ok([only])) => node(&head.unwrap_or_default(), vec![only]),
+        (head, Err(children)) => node(head.as_deref().unwrap_or("Result"), children),
+    };
+    format!("{:#}", serde_json::json!([{ "Plan": root }]))
+}
+
+fn nodes_under(parent: i64, steps: &[Vec<Value>]) -> Vec<serde_json::Value> {
+    let under = steps.iter().filter_map(|step| match step.as_slice() {
+        [Value::Integer(number), Value::Integer(above), _, Value::Text(text)] if *above == parent => {
+            Some((*number, text))
+        }
+        _ => None,
+    });
+    under.map(|(number, text)| node(text, nodes_under(number, steps))).collect()
+}
+
+fn node(kind: &str, plans: Vec<serde_json::Value>) -> serde_json::Value {
+    match plans.is_empty() {
+        true => serde_json::json!({ "Node Type": kind }),
+        false => serde_json::json!({ "Node Type": kind, "Plans": plans }),
     }
 }
 

@@ -172,10 +172,14 @@ impl Session {
         loop {
             let planned = self.plan(tree, text, parameters, &catalog)?;
             planned.check_allowed()?;
-            let now = if planned.plan.read_only && planned.plan.locks.is_empty() {
+            // A function that changes tables is allowed to be called where nothing may be changed: its statement fails.
+            let may_write = planned.plan.may_write && self.check_may_write("").is_ok();
+            let now = if planned.plan.read_only && planned.plan.locks.is_empty() && !may_write {
                 self.begin_reading()?
-            } else if planned.plan.read_only {
+            } else if planned.plan.read_only && !planned.plan.locks.is_empty() {
                 self.begin_locking(&planned).await?
+            } else if planned.plan.read_only {
+                self.begin_writing().await?
             } else {
                 self.check_may_write(command_word(tree).trim_end_matches(" 0"))?;
                 self.begin_writing().await?

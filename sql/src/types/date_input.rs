@@ -273,6 +273,9 @@ enum Special {
     NegativeInfinity,
 }
 
+/// The digits of `1011`.
+const HOUR_MINUTE_DIGITS: usize = 4;
+
 /// Reads a text.
 ///
 /// # Errors
@@ -290,7 +293,14 @@ fn decode_parts(text: &str, mode: Mode, settings: &FormatSettings) -> Result<Dec
     let (mut at, mut prefix) = (0, None);
     while at < fields.len() {
         let (shape, field) = &fields[at];
-        let taken = prefix.take();
+        let mut taken = prefix.take();
+        if matches!(mode, Mode::Time | Mode::TimeTz)
+            && *shape == Shape::Number
+            && field.len() == HOUR_MINUTE_DIGITS
+        {
+            // `1011` is no year where only a time is wanted.
+            taken.get_or_insert(Prefix::Time);
+        }
         prefix = reader.field(*shape, field, taken, fields.get(at + 1), settings)?;
         at += 1;
     }

@@ -249,6 +249,21 @@ fn number(sum: &mut Sum, digits: &str, unit: Unit, negative: bool) -> Result<Uni
     Ok(unit)
 }
 
+/// The units of the "alternative format", where dashes and colons stand in their place.
+const DATE_UNITS: [Unit; 3] = [Unit::Year, Unit::Month, Unit::Day];
+const TIME_UNITS: [Unit; 3] = [Unit::Hour, Unit::Minute, Unit::Second];
+
+/// `0001-02-03` or, after the `T`, `04:05:06`; `None` when units stand behind the numbers.
+fn alternative(text: &str, in_time: bool) -> Option<Vec<(f64, Unit)>> {
+    let part = &text[..text.find('T').unwrap_or(text.len())];
+    let (separator, units) = if in_time { (':', TIME_UNITS) } else { ('-', DATE_UNITS) };
+    let numbers: Vec<&str> = part.split(separator).collect();
+    if numbers.len() < 2 || numbers.len() > units.len() {
+        return None;
+    }
+    numbers.iter().zip(units).map(|(number, unit)| Some((number.parse().ok()?, unit))).collect()
+}
+
 fn iso_8601(text: &str) -> Result<Interval, Fault> {
     let (mut rest, mut in_time, mut sum) = (&text[1..], false, Sum::default());
     if rest.is_empty() {
@@ -257,6 +272,15 @@ fn iso_8601(text: &str) -> Result<Interval, Fault> {
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('T') {
             (rest, in_time) = (after, true);
+            if rest.is_empty() {
+                break;
+            }
+        }
+        if let Some(parts) = alternative(rest, in_time) {
+            for (value, unit) in parts {
+                sum.add(value.trunc() as i64, value.fract(), unit)?;
+            }
+            rest = rest.split_at(rest.find('T').unwrap_or(rest.len())).1;
             continue;
         }
         let end =

@@ -59,7 +59,10 @@ pub const TYPES: &[TypeEntry] = &[
         oid: types::ACLITEM,
         array: types::_ACLITEM,
         form: StorageForm::Text,
-        input: |_, _, _| Err(crate::SqlError::unsupported("input of type aclitem")),
+        input: |text, _, cx| {
+            let item = crate::catalog::privileges::parse_item(text, cx.catalog)?;
+            Ok(Value::Text(crate::catalog::privileges::display_item(&item, cx.catalog)))
+        },
         output,
         receive: None,
         send: None,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Emitter;
 use crate::bound::*;
+use crate::catalog::Procedure;
 use crate::functions::{Body, CallTypes};
 use crate::lower::host::{self, HostFunction, Resolved};
 use crate::{Oid, Result, SqlError, Value};
@@ -25,6 +26,7 @@ impl Emitter<'_> {
             Resolved::Native(text) => self.native(text, &call.arguments),
             Resolved::Scalar { function, waits } => {
                 self.needs.waits |= waits;
+                self.note_writes(&*host::procedure(self.catalog, call.function)?);
                 let name = self.need(HostFunction::Scalar(function));
                 self.push(&name);
                 self.arguments(&call.arguments)
@@ -36,6 +38,14 @@ impl Emitter<'_> {
             Resolved::Aggregate(_) | Resolved::Rows => {
                 Err(SqlError::internal("an aggregate or set-returning function called as a scalar one"))
             }
+        }
+    }
+
+    /// A function that may change tables needs the right to write, and must not be started twice.
+    pub(super) fn note_writes(&mut self, procedure: &Procedure) {
+        if host::may_write(procedure) {
+            self.needs.may_write = true;
+            self.needs.waits = true;
         }
     }
 

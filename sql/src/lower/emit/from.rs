@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use super::{Emitter, quoted};
 use crate::bound::*;
+use crate::catalog::Procedure;
 use crate::functions::{Body, CallTypes};
 use crate::lower::host::{self, HostFunction, RowsCall};
 use crate::lower::relations;
@@ -148,18 +149,24 @@ impl Emitter<'_> {
             let procedure = host::procedure(self.catalog, call.function)?;
             let body = host::body(self.catalog, &procedure);
             if let Some(Body::Rows(body)) = body {
+                self.note_writes(&procedure);
                 arguments.extend(call.arguments.iter().cloned());
                 let key: Vec<String> = types.arguments.iter().map(ToString::to_string).collect();
+                let packed = self.packed_row(function, &procedure);
                 let label = format!(
-                    "{}#{}_{}_{}.{columns};",
+                    "{}#{}_{}_{}.{columns}{};",
                     procedure.proname,
                     call.function,
                     key.join("_"),
-                    types.result
+                    types.result,
+                    if packed.is_some() { "p" } else { "" }
                 );
                 let count = call.arguments.len();
                 let strict = procedure.proisstrict;
-                return Ok((RowsCall { body: Some(body), types, strict, arguments: count, columns }, label));
+                return Ok((
+                    RowsCall { body: Some(body), types, strict, arguments: count, columns, packed },
+                    label,
+                ));
             }
             if matches!(function.call.kind, ExprKind::SetReturning(_)) {
                 let signature = host::signature(self.catalog, &procedure, ", ");
@@ -167,6 +174,23 @@ impl Emitter<'_> {
             }
         }
         self.single_value_call(function, arguments)
+    }
+
+    /// The fields of the rows of a function whose only column is the whole row, as in a select list.
+    fn packed_row(&self, function: &RangeFunction, procedure: &Procedure) -> Option<Vec<Oid>> {
+        let [column] = function.columns.as_slice() else { return None };
+        if column.ty.oid != function.call.ty.oid {
+            return None;
+        }
+        if column.ty.oid == crate::oid::types::RECORD {
+            let (all, modes) = (procedure.proallargtypes.as_ref()?, procedure.proargmodes.as_ref()?);
+            let outputs = all.iter().zip(modes).filter(|(_, mode)| matches!(mode, 'o' | 'b' | 't'));
+            return Some(outputs.map(|(ty, _)| *ty).collect());
+        }
+        let relation =
+            self.catalog.type_(column.ty.oid).map(|ty| ty.typrelid).filter(|oid| oid.is_valid())?;
+        let attributes = self.catalog.attributes(relation);
+        Some(attributes.iter().filter(|a| a.attnum > 0 && !a.attisdropped).map(|a| a.atttypid).collect())
     }
 
     /// A function of one row, or any other expression: its value is the argument; of a composite, each field.
@@ -181,7 +205,7 @@ impl Emitter<'_> {
             CallTypes { function: Oid::INVALID, arguments: vec![ty], result: ty, collation: Oid::INVALID };
         let columns = function.columns.len();
         Ok((
-            RowsCall { body: None, types, strict: false, arguments: 1, columns },
+            RowsCall { body: None, types, strict: false, arguments: 1, columns, packed: None },
             format!("value#{ty}.{columns};"),
         ))
     }
@@ -211,6 +235,7 @@ impl Emitter<'_> {
         }
         self.needs.functions.extend(needs.functions);
         self.needs.waits |= needs.waits;
+        self.needs.may_write |= needs.may_write;
         let table = host::lateral_table(text.into(), arguments.len(), columns);
         let name = self.need(HostFunction::Table(table));
         self.push(&name);

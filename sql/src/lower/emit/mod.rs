@@ -50,6 +50,8 @@ enum Renamed {
 pub(super) struct Needs {
     pub(super) functions: BTreeMap<Arc<str>, HostFunction>,
     pub(super) waits: bool,
+    /// Whether a function in it may change tables.
+    pub(super) may_write: bool,
     pub(super) bindings: Vec<Binding>,
 }
 

@@ -197,7 +197,7 @@ impl Emitter<'_> {
         };
         let types =
             CallTypes { function: UNNEST, arguments: vec![array], result: element, collation: Oid::INVALID };
-        let call = RowsCall { body: Some(body), types, strict: true, arguments: 1, columns: 1 };
+        let call = RowsCall { body: Some(body), types, strict: true, arguments: 1, columns: 1, packed: None };
         let name = format!("array_elements#{array}").into();
         Ok(self.need(HostFunction::Table(host::rows_table(name, vec![call], false))))
     }

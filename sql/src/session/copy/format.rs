@@ -35,9 +35,16 @@ impl CopyFormat {
             let option = options.iter().find(|option| option.name == name)?;
             Some(option.value.as_ref().map_or_else(String::new, |value| value.text()))
         };
-        let known = ["format", "delimiter", "null", "header", "quote", "escape", "encoding", "freeze"];
-        if let Some(unknown) = options.iter().find(|option| !known.contains(&option.name.as_str())) {
-            return Err(SqlError::unsupported(format!("COPY option \"{}\"", unknown.name)));
+        const KNOWN: [&str; 8] =
+            ["format", "delimiter", "null", "header", "quote", "escape", "encoding", "freeze"];
+        const REFUSED: [&str; 3] = ["force_quote", "force_not_null", "force_null"];
+        if let Some(unknown) = options.iter().find(|option| !KNOWN.contains(&option.name.as_str())) {
+            if REFUSED.contains(&unknown.name.as_str()) {
+                return Err(SqlError::unsupported(format!("COPY option \"{}\"", unknown.name)));
+            }
+            return Err(
+                error!(SYNTAX_ERROR, "option \"{}\" not recognized", unknown.name).at(unknown.position)
+            );
         }
         let truth = |value: String| !matches!(value.as_str(), "false" | "off" | "0");
         if text("freeze").is_some_and(truth) {
