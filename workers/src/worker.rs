@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use workers::{Access, Result, SpiAccess, Worker, WorkerContext, async_trait};
+//! use workers::{Result, Spi, SpiAccess, Worker, WorkerContext, async_trait};
 //!
 //! struct CountRelations;
 //!
@@ -22,7 +22,7 @@
 //!         Ok(())
 //!     }
 //! }
-//! # let _ = (CountRelations, Access::Database);
+//! # let _ = CountRelations;
 //! ```
 //!
 //! Source: `src/test/modules/worker_spi/worker_spi.c`; PostgreSQL manual, "Background Worker Processes".

@@ -22,7 +22,7 @@ use crate::{Oid, Result, SqlError, error};
 ///
 /// # Errors
 /// `42601`; `0A000` for commands that are no queries.
-pub fn statements(procedure: &Procedure) -> Result<Vec<ParsedStatement>> {
+pub(super) fn statements(procedure: &Procedure) -> Result<Vec<ParsedStatement>> {
     parse::parse(&body_text(procedure))
 }
 
