@@ -1,13 +1,7 @@
-//! Text to syntax trees. Queries and data-modifying statements are sqlparser's trees, all other statements our own
-//! [`Utility`] trees. The grammar is our own, lexer included: sqlparser's serves many dialects, so it takes what
-//! PostgreSQL refuses, groups operators otherwise and cannot say where an error is. Only its trees are used here.
-//!
-//! The life of a query string: `tokens` cuts it by the rules of PostgreSQL's lexer, `parser` is the cursor over them,
-//! and the grammar files extend that cursor with productions named after `gram.y`'s: `expression`, `type_name`, `query`,
-//! `manipulation` and `utility`. Each says at its top where PostgreSQL knows more than the tree has room for.
-//!
-//! Words are folded and cut already in the trees. A `Location` in them has line 1 and the character, from 1, in the
-//! statement's own text for column: see [`position`]. Errors count in the whole query string.
+//! Text to syntax trees. Queries and data-modifying statements become trees of sqlparser's types, all other statements
+//! our own [`Utility`] trees. Lexer and grammar are ours, a recursive descent after PostgreSQL's `gram.y`: sqlparser's own
+//! parser tries alternatives one after another and so loses the place of an error, groups some operators differently,
+//! and accepts what PostgreSQL refuses. Errors have PostgreSQL's wording and position.
 
 mod errors;
 mod expression;
