@@ -11,8 +11,8 @@ use super::scope::{Clause, ident_name};
 use super::views::TargetTable;
 use super::{Binder, Typed};
 use crate::bound::{
-    Cte, Expr, ExprKind, FromItem, JoinKind, Modify, ModifyAction, OutputColumn, Query, QueryBody,
-    SubqueryExpr, SubqueryKind, Subscript, Target, TypeMod,
+    Cte, Expr, ExprKind, FromItem, Modify, ModifyAction, OutputColumn, Query, QueryBody, SubqueryExpr,
+    SubqueryKind, Subscript, Target, TypeMod,
 };
 use crate::catalog::Attribute;
 use crate::oid::types;
@@ -87,25 +87,7 @@ impl Binder<'_> {
         tables: &[ast::TableWithJoins],
     ) -> Result<Option<FromItem>> {
         self.add_items(vec![target.names.clone()], true, false)?;
-        let mut whole: Option<FromItem> = None;
-        for table in tables {
-            let (item, names) = self.table_with_joins(table)?;
-            self.add_items(names, true, true)?;
-            whole = Some(match whole {
-                None => item,
-                Some(left) => FromItem::Join {
-                    kind: JoinKind::Cross,
-                    left: Box::new(left),
-                    right: Box::new(item),
-                    on: None,
-                },
-            });
-        }
-        for item in &mut self.scope().items {
-            item.lateral_only = false;
-            item.lateral_ok = true;
-        }
-        Ok(whole)
+        self.from_clause(tables)
     }
 
     /// WHERE, with the condition of the view that is the target.

@@ -109,18 +109,6 @@ impl Sequences {
         self.state.lock().remove(&self.path, sequence)
     }
 
-    /// A sequence has a new definition. It goes on from its last value; RESTART is [`Self::set`].
-    ///
-    /// # Errors
-    /// None today.
-    pub fn reset(&self, sequence: Oid) -> Result<()> {
-        // What the file says ahead was reckoned with the old increment.
-        if let Some(progress) = self.state.lock().progress.get_mut(&sequence) {
-            progress.ahead = 0;
-        }
-        Ok(())
-    }
-
     /// Lets a sequence go on at a value, as ALTER SEQUENCE … RESTART does when its transaction commits.
     ///
     /// # Errors

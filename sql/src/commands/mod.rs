@@ -210,3 +210,16 @@ pub fn run(context: &mut CommandContext<'_>, utility: &Utility) -> Result<Comman
     }
     Ok(CommandTag { command: utility.tag().to_owned(), rows: None })
 }
+
+/// No option may be given twice, nor together with its opposite.
+fn refuse_repeated<T>(options: &[T]) -> Result<()> {
+    let mut seen = Vec::new();
+    for option in options {
+        let kind = std::mem::discriminant(option);
+        if seen.contains(&kind) {
+            return Err(crate::error!(SYNTAX_ERROR, "conflicting or redundant options"));
+        }
+        seen.push(kind);
+    }
+    Ok(())
+}

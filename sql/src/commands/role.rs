@@ -22,7 +22,7 @@ const MD5_LENGTH: usize = 35;
 
 impl CommandContext<'_> {
     pub(super) fn create_role(&mut self, statement: &CreateRole) -> Result<()> {
-        refuse_repeated(&statement.options)?;
+        super::refuse_repeated(&statement.options)?;
         for option in &statement.options {
             self.check_right_to_give(option)?;
         }
@@ -151,7 +151,7 @@ impl CommandContext<'_> {
     }
 
     pub(super) fn alter_role(&mut self, statement: &AlterRole) -> Result<()> {
-        refuse_repeated(&statement.options)?;
+        super::refuse_repeated(&statement.options)?;
         let oid = self.role(&statement.role)?;
         let mut row = (*self.role_row(oid)?).clone();
         check_not_reserved(&row.rolname, "Cannot alter reserved roles.")?;
@@ -580,19 +580,6 @@ fn check_not_reserved(name: &str, detail: &str) -> Result<()> {
     Ok(())
 }
 
-/// No option may be given twice, nor together with its opposite.
-fn refuse_repeated(options: &[RoleOption]) -> Result<()> {
-    let mut seen = Vec::new();
-    for option in options {
-        let kind = std::mem::discriminant(option);
-        if seen.contains(&kind) {
-            return Err(error!(SYNTAX_ERROR, "conflicting or redundant options"));
-        }
-        seen.push(kind);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails says where")]
 mod tests {
@@ -610,7 +597,10 @@ mod tests {
     #[test]
     fn an_option_and_its_opposite_are_the_same_option() {
         let twice = [RoleOption::Login(true), RoleOption::Inherit(true), RoleOption::Login(false)];
-        assert_eq!(refuse_repeated(&twice).unwrap_err().message(), "conflicting or redundant options");
-        assert!(refuse_repeated(&twice[..2]).is_ok());
+        assert_eq!(
+            crate::commands::refuse_repeated(&twice).unwrap_err().message(),
+            "conflicting or redundant options"
+        );
+        assert!(crate::commands::refuse_repeated(&twice[..2]).is_ok());
     }
 }

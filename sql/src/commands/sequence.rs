@@ -109,7 +109,7 @@ impl CommandContext<'_> {
 
     /// The definition of a new sequence. Columns fix its type.
     fn new_definition(&self, options: &[SequenceOption], column_type: Option<Oid>) -> Result<Definition> {
-        refuse_repeated(options)?;
+        super::refuse_repeated(options)?;
         let ty = match named_type(options) {
             Some(name) => self.sequence_type(name)?,
             None => column_type.unwrap_or(types::INT8),
@@ -236,7 +236,7 @@ impl CommandContext<'_> {
     /// # Errors
     /// `22023`; `0A000` to give an identity column's sequence to another column.
     pub(super) fn change_sequence(&mut self, class: &Class, options: &[SequenceOption]) -> Result<()> {
-        refuse_repeated(options)?;
+        super::refuse_repeated(options)?;
         let row = self.edit.sequence(class.oid);
         let row = row.ok_or_else(|| SqlError::internal("a sequence without a definition"))?;
         let (last_value, _) = self.cluster.database(self.database)?.sequences.read(&row)?;
@@ -416,18 +416,6 @@ fn check_position(row: &Sequence, position: i64) -> Result<()> {
                 "{word} value ({value}) cannot be greater than MAXVALUE ({})", row.seqmax
             ));
         }
-    }
-    Ok(())
-}
-
-fn refuse_repeated(options: &[SequenceOption]) -> Result<()> {
-    let mut seen = Vec::new();
-    for option in options {
-        let kind = std::mem::discriminant(option);
-        if seen.contains(&kind) {
-            return Err(error!(SYNTAX_ERROR, "conflicting or redundant options"));
-        }
-        seen.push(kind);
     }
     Ok(())
 }
