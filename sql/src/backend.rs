@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
@@ -15,6 +15,7 @@ use storage::Interrupt;
 use tokio::sync::Notify;
 
 use crate::Oid;
+use crate::locks::LockOwner;
 
 /// The first pid given to a backend that is no process of its own: above what Linux gives to processes
 /// (`/proc/sys/kernel/pid_max` is at most 2^22), so that no number means two things.
@@ -140,9 +141,34 @@ pub struct Backend {
     interrupt: Mutex<Option<Interrupt>>,
     process: Option<SignalProcess>,
     deadline: Mutex<Option<Instant>>,
+    /// Its own part of the lock manager.
+    pub locks: LockOwner,
+    /// The number of its transaction, 0 when it has none.
+    transaction_id: AtomicI64,
+    database: AtomicU32,
 }
 
 impl Backend {
+    /// The database that it is in; zero for none.
+    pub fn database(&self) -> Oid {
+        Oid(self.database.load(Ordering::Relaxed))
+    }
+
+    /// Says which database it is in.
+    pub fn enter_database(&self, database: Oid) {
+        self.database.store(database.0, Ordering::Relaxed);
+    }
+
+    /// The number of its transaction; 0 when it has none.
+    pub fn transaction_id(&self) -> i64 {
+        self.transaction_id.load(Ordering::Relaxed)
+    }
+
+    /// Says which number its transaction has; 0 for none.
+    pub fn set_transaction_id(&self, number: i64) {
+        self.transaction_id.store(number, Ordering::Relaxed);
+    }
+
     /// When the running statement is out of time (`statement_timeout`), for functions that wait.
     pub fn deadline(&self) -> Option<Instant> {
         *self.deadline.lock()
@@ -331,6 +357,9 @@ impl BackendTable {
             interrupt: Mutex::new(None),
             process,
             deadline: Mutex::new(None),
+            locks: LockOwner::default(),
+            transaction_id: AtomicI64::new(0),
+            database: AtomicU32::new(0),
         });
         self.rows.write().insert(pid, backend.clone());
         Registration { table: self.clone(), backend }

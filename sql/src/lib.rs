@@ -4,9 +4,9 @@
 //! expressions typed → [`lower`] → SQLite text and a list of host functions → [`execute`] → rows. Utility statements
 //! go from `parse` to [`commands`]. A [`session`] holds what lasts longer than a statement.
 
-pub mod advisory_locks;
 pub mod backend;
 pub mod bind;
+mod blocking;
 pub mod bound;
 pub mod catalog;
 pub mod clock;
@@ -16,6 +16,7 @@ pub mod deparse;
 mod error;
 pub mod execute;
 pub mod functions;
+pub mod locks;
 pub mod lower;
 pub mod oid;
 pub mod parse;

@@ -12,6 +12,7 @@ use super::{Binder, Typed};
 use crate::bound::{Distinct, Expr, LockStrength, LockWait, RowLock, SortKey};
 use crate::catalog::BtreeOperators;
 use crate::oid::types;
+use crate::parse::{lock_strength, locked_table};
 use crate::{Oid, Result, SqlError, error};
 
 /// LIMIT, OFFSET and FETCH, bound.
@@ -342,17 +343,14 @@ impl Binder<'_> {
     pub(super) fn locks(&mut self, locks: &[ast::LockClause]) -> Result<Vec<RowLock>> {
         let mut bound = Vec::with_capacity(locks.len());
         for lock in locks {
-            let strength = match lock.lock_type {
-                ast::LockType::Share => LockStrength::Share,
-                ast::LockType::Update => LockStrength::Update,
-            };
+            let strength = lock_strength(lock);
             let wait = match lock.nonblock {
                 None => LockWait::Block,
                 Some(ast::NonBlock::Nowait) => LockWait::NoWait,
                 Some(ast::NonBlock::SkipLocked) => LockWait::SkipLocked,
             };
             let items = &self.scope_ref().items;
-            let ranges = match &lock.of {
+            let ranges = match &locked_table(lock) {
                 None => {
                     items.iter().filter(|item| item.system.is_some()).filter_map(|item| item.range).collect()
                 }

@@ -78,7 +78,7 @@ pub use coerce::is_polymorphic;
 use collations::Strength;
 pub use function_body::{bind_function_body, may_write};
 use position::At;
-pub use privileges::check_privileges;
+pub use privileges::{check_privileges, locked_relations};
 use scope::{Clause, RecordField, Scope};
 
 /// What binding depends on besides the statement.

@@ -14,6 +14,8 @@ use crate::bound::{
 };
 use crate::catalog::Catalog;
 use crate::catalog::privileges::Privileges;
+use crate::locks::LockMode;
+use crate::oid::FIRST_NORMAL;
 use crate::{Oid, Result, SqlError, error};
 
 /// Checks that a user may run a statement. Superusers may run all.
@@ -24,25 +26,31 @@ pub fn check_privileges(bound: &BoundStatement, catalog: &Catalog, user: Oid) ->
     if catalog.is_superuser(user) {
         return Ok(());
     }
-    let mut needs = Needs {
-        catalog,
-        views: &bound.views,
-        ranges: BTreeMap::new(),
-        functions: bound.inlined.iter().copied().collect(),
-    };
-    needs.add_views();
-    match &*bound.statement {
-        Statement::Query(query) => {
-            needs.relations_of_query(query);
-            each_in_query(query, &mut |expr| needs.expression(expr));
-        }
-        Statement::Modify(modify) => {
-            needs.modify(modify);
-            each_in_modify(modify, &mut |expr| needs.expression(expr));
-        }
-    }
+    let needs = Needs::of(bound, catalog);
     needs.check_relations(user)?;
     needs.check_functions(user)
+}
+
+/// The relations of users that a statement reads or changes, each with the mode in which it is locked, in the order in
+/// which all statements lock them.
+pub fn locked_relations(bound: &BoundStatement, catalog: &Catalog) -> Vec<(Oid, LockMode)> {
+    let needs = Needs::of(bound, catalog);
+    let mut locked: BTreeMap<Oid, LockMode> = BTreeMap::new();
+    for ((range, _), need) in &needs.ranges {
+        if need.relation < FIRST_NORMAL {
+            continue;
+        }
+        let mode = if needs.changed.contains(range) {
+            LockMode::RowExclusive
+        } else if needs.locked.contains(range) {
+            LockMode::RowShare
+        } else {
+            LockMode::AccessShare
+        };
+        let known = locked.entry(need.relation).or_insert(mode);
+        *known = mode.max(*known);
+    }
+    locked.into_iter().collect()
 }
 
 /// What must be allowed on one relation where it stands in the statement.
@@ -67,9 +75,36 @@ struct Needs<'a> {
     /// By range; a view that is changed stands beside its table's range.
     ranges: BTreeMap<(RangeId, bool), Need>,
     functions: BTreeSet<Oid>,
+    /// Whose rows are locked.
+    locked: HashSet<RangeId>,
+    /// Whose rows are changed.
+    changed: HashSet<RangeId>,
 }
 
-impl Needs<'_> {
+impl<'a> Needs<'a> {
+    fn of(bound: &'a BoundStatement, catalog: &'a Catalog) -> Self {
+        let mut needs = Self {
+            catalog,
+            views: &bound.views,
+            ranges: BTreeMap::new(),
+            functions: bound.inlined.iter().copied().collect(),
+            locked: HashSet::new(),
+            changed: HashSet::new(),
+        };
+        needs.add_views();
+        match &*bound.statement {
+            Statement::Query(query) => {
+                needs.relations_of_query(query);
+                each_in_query(query, &mut |expr| needs.expression(expr));
+            }
+            Statement::Modify(modify) => {
+                needs.modify(modify);
+                each_in_modify(modify, &mut |expr| needs.expression(expr));
+            }
+        }
+        needs
+    }
+
     fn need(&mut self, range: RangeId, relation: Oid) -> &mut Need {
         self.ranges.entry((range, false)).or_insert_with(|| Need { relation, wanted: Vec::new() })
     }
@@ -97,6 +132,7 @@ impl Needs<'_> {
             QueryBody::Values(_) => {}
         }
         for range in query.locks.iter().flat_map(|lock| &lock.ranges) {
+            self.locked.insert(*range);
             if let Some(need) = self.ranges.get_mut(&(*range, false)) {
                 need.add(Privileges::UPDATE, []);
             }
@@ -124,6 +160,7 @@ impl Needs<'_> {
                 CteBody::Modify(modify) => self.modify(modify),
             }
         }
+        self.changed.insert(modify.range);
         let wanted = self.wanted_on_target(modify);
         match &modify.action {
             ModifyAction::Insert { source, .. } => self.relations_of_query(source),

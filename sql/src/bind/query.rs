@@ -221,7 +221,7 @@ impl Binder<'_> {
         distinct: &Distinct,
     ) -> Result<Vec<crate::bound::RowLock>> {
         let Some(first) = tree.locks.first() else { return Ok(Vec::new()) };
-        let words = if first.lock_type == ast::LockType::Update { "FOR UPDATE" } else { "FOR SHARE" };
+        let words = super::clauses::lock_words(crate::parse::lock_strength(first));
         let scope = self.scope_ref();
         let with = if *distinct != Distinct::No {
             Some("DISTINCT clause")

@@ -24,10 +24,10 @@ pub use notifications::{Notification, Notifications};
 pub use requests::{Request, Requests};
 pub use sequences::Sequences;
 
-use crate::advisory_locks::AdvisoryLocks;
 use crate::backend::{Backend, BackendTable, Signal};
 use crate::catalog::{self, Catalog, RowChange, Scope};
 use crate::functions::FunctionCall;
+use crate::locks::LockManager;
 use crate::session::ParseCache;
 use crate::settings::ServerSettings;
 use crate::{Oid, Result, SqlError, Value, clock, error};
@@ -57,6 +57,8 @@ pub struct Cluster {
     pub extensions: RwLock<BTreeMap<String, String>>,
     /// LISTEN and NOTIFY.
     pub notifications: Notifications,
+    /// Who holds and awaits what.
+    pub locks: LockManager,
     /// When the cluster was opened, µs since 2000-01-01 UTC.
     pub started: i64,
     /// Parsed query strings.
@@ -87,10 +89,12 @@ impl Cluster {
                 OpenDatabase::open(&directory, oid, true)?.close()?;
             }
         }
+        let backends: Arc<BackendTable> = Arc::default();
         let cluster = Arc::new(Self {
             directory,
             settings,
-            backends: Arc::default(),
+            locks: LockManager::new(backends.clone()),
+            backends,
             libraries: RwLock::default(),
             facilities: Facilities::default(),
             requests: Requests::default(),
@@ -388,20 +392,8 @@ pub struct Facilities {
     pub started: AtomicI64,
     /// When the settings were read last, µs since 2000-01-01 UTC.
     pub settings_loaded: AtomicI64,
-    /// Locks that clients take by number.
-    pub advisory_locks: AdvisoryLocks,
-    /// Who holds and awaits locks on tables and rows; none registered: no such locks exist.
-    pub locks: RwLock<Option<Arc<dyn LockView>>>,
     /// The extensions that could be installed; none registered: there are none.
     pub extensions: RwLock<Option<Arc<dyn ExtensionView>>>,
-}
-
-/// A look at the lock manager.
-pub trait LockView: Send + Sync {
-    /// All locks held or awaited.
-    fn locks(&self) -> Vec<LockRow>;
-    /// The pids that keep this backend waiting.
-    fn blockers(&self, pid: i32) -> Vec<i32>;
 }
 
 /// A row of `pg_locks`; fields that do not apply are absent.
@@ -421,6 +413,7 @@ pub struct LockRow {
     pub pid: i32,
     pub mode: &'static str,
     pub granted: bool,
+    pub fastpath: bool,
     pub waitstart: Option<i64>,
 }
 

@@ -14,6 +14,7 @@ use storage::Connection;
 use super::run::engine_error;
 use super::table::Table;
 use super::write::{Writer, key_text};
+use crate::bound::{LockStrength, LockWait};
 use crate::catalog::Constraint;
 use crate::lower::quoted;
 use crate::session::StatementContext;
@@ -158,9 +159,24 @@ fn exists(
     columns: &[usize],
     values: &[Value],
 ) -> Result<bool> {
-    let sql =
-        format!("SELECT 1 FROM {} WHERE {} LIMIT 1", table.physical, condition(context, table, columns));
-    Ok(!connection.query(&sql, values).map_err(engine_error)?.is_empty())
+    Ok(find(connection, context, table, columns, values)?.is_some())
+}
+
+/// The number of a row with these values.
+fn find(
+    connection: &mut Connection,
+    context: &StatementContext,
+    table: &Table,
+    columns: &[usize],
+    values: &[Value],
+) -> Result<Option<i64>> {
+    let condition = condition(context, table, columns);
+    let sql = format!("SELECT {} FROM {} WHERE {condition} LIMIT 1", table.rowid, table.physical);
+    let rows = connection.query(&sql, values).map_err(engine_error)?;
+    Ok(rows.first().and_then(|row| row.first()).and_then(|value| match value {
+        Value::Integer(rowid) => Some(*rowid),
+        _ => None,
+    }))
 }
 
 fn check_reference(
@@ -190,8 +206,13 @@ fn check_reference(
     if !exists(connection, context, &table, &own, &values)? {
         return Ok(());
     }
-    if exists(connection, context, &referenced, &columns(constraint.confkey.as_ref()), &values)? {
-        return Ok(());
+    // The referenced row stays while this transaction runs: nobody may even intend to take it away.
+    let keys = columns(constraint.confkey.as_ref());
+    if let Some(rowid) = find(connection, context, &referenced, &keys, &values)? {
+        let services = &context.session.services;
+        return services
+            .lock_row(&context.session, referenced.oid, rowid, LockStrength::KeyShare, LockWait::Block)
+            .map(drop);
     }
     let attnums = constraint.conkey.as_deref().unwrap_or_default();
     Err(violation(format!(

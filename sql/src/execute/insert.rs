@@ -124,17 +124,19 @@ impl RowInserter {
         Ok(())
     }
 
-    /// Does what foreign keys ask at the statement's end.
+    /// Does what foreign keys ask at the statement's end. It may be asked again after a failure.
     ///
     /// # Errors
     /// `23503`.
     pub(crate) fn finish(
-        self,
+        &self,
         connection: &mut Connection,
         context: &Arc<StatementContext>,
         deferred: &mut Vec<Pending>,
     ) -> Result<()> {
-        foreign_keys::settle(connection, context, self.pending, Some(deferred))
+        let known = deferred.len();
+        let settled = foreign_keys::settle(connection, context, self.pending.clone(), Some(deferred));
+        settled.inspect_err(|_| deferred.truncate(known))
     }
 }
 

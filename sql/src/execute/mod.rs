@@ -8,6 +8,7 @@
 //! | `physical` | tables and indexes of the catalog as tables and indexes of SQLite |
 //! | `modify` | INSERT, UPDATE, DELETE, MERGE over rows that the engine has computed |
 //! | `write` | one row at a time: constraints, then the write |
+//! | `row_reader` | rows by their numbers |
 //! | `insert` | rows from outside SQL text, as of COPY |
 //! | `sql_function` | bodies of functions written in SQL |
 //! | `foreign_keys` | referential integrity at the end of a statement or transaction |
@@ -20,6 +21,7 @@ mod foreign_keys;
 mod insert;
 mod modify;
 pub mod physical;
+mod row_reader;
 pub(crate) mod run;
 pub(crate) mod sql_function;
 mod stored;
@@ -42,6 +44,7 @@ use crate::{Result, SqlError, Value};
 pub(crate) use foreign_keys::Pending;
 pub(crate) use insert::RowInserter;
 pub(crate) use modify::{Modified, run as run_modify};
+pub(crate) use row_reader::RowReader;
 pub(crate) use run::{engine_error, is_budget_exhausted};
 pub use sql_function::SqlFunctions;
 pub use stored::CatalogExpressions;

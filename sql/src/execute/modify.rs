@@ -13,11 +13,12 @@ use super::foreign_keys::{self, Pending};
 use super::run::{self, Places};
 use super::table::Table;
 use super::write::Writer;
+use crate::bound::{LockStrength, LockWait};
 use crate::lower::{
     ConflictPlan, MainPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, Plan, RowText, Text,
 };
 use crate::session::StatementContext;
-use crate::{Result, SqlError, Value, error};
+use crate::{Result, SqlError, Value, ValueRef, error};
 
 /// The savepoint around a data-modifying statement.
 const STATEMENT_SAVEPOINT: &str = "statement";
@@ -42,11 +43,8 @@ pub(crate) fn run(
     deferred: &mut Vec<Pending>,
 ) -> Result<Modified> {
     connection.set_context(Some(context.clone()));
-    if let Some(text) = direct(plan) {
-        return run_direct(connection, text, parameters, context);
-    }
     connection.savepoint(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
-    match run_parts(connection, plan, parameters, context, deferred) {
+    match run_inside(connection, plan, parameters, context, deferred) {
         Ok(modified) => {
             connection.release(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
             Ok(modified)
@@ -70,31 +68,46 @@ pub(super) fn run_inside(
     deferred: &mut Vec<Pending>,
 ) -> Result<Modified> {
     match direct(plan) {
-        Some(text) => run_direct(connection, text, parameters, context),
+        Some((modify, text)) => run_direct(connection, modify, text, parameters, context),
         None => run_parts(connection, plan, parameters, context, deferred),
     }
 }
 
-/// The text of a statement that the engine does by itself.
-fn direct(plan: &Plan) -> Option<&Text> {
+/// A statement that the engine does by itself, and its text.
+fn direct(plan: &Plan) -> Option<(&ModifyPlan, &Text)> {
     match &plan.main {
-        MainPlan::Modify(modify) if plan.parts.is_empty() => modify.direct.as_ref(),
+        MainPlan::Modify(modify) if plan.parts.is_empty() => {
+            modify.direct.as_ref().map(|text| (&**modify, text))
+        }
         _ => None,
     }
 }
 
-/// Runs a statement that the engine does by itself, undoing it by itself when it fails.
+/// Runs a statement that the engine does by itself. The rows it has changed are locked afterwards: if one of them is
+/// another transaction's, the statement is undone like any that fails.
 fn run_direct(
     connection: &mut Connection,
+    modify: &ModifyPlan,
     text: &Text,
     parameters: &[Value],
     context: &Arc<StatementContext>,
 ) -> Result<Modified> {
+    let strength = match modify.kind {
+        ModifyKind::Delete => LockStrength::Update,
+        // Columns of keys are never written directly.
+        _ => LockStrength::NoKeyUpdate,
+    };
+    let services = &context.session.services;
     let mut statement = run::prepare(connection, text)?;
     run::bind(connection, &mut statement, &text.bindings, &Places::new(context, parameters))?;
-    connection.step(&mut statement).map_err(run::engine_error)?;
-    drop(statement);
-    Ok(Modified { count: connection.changes() as u64, rows: Vec::new() })
+    let mut count = 0;
+    while let Some(row) = connection.step(&mut statement).map_err(run::engine_error)? {
+        if let ValueRef::Integer(rowid) = row.get(0) {
+            services.lock_row(&context.session, modify.target, rowid, strength, LockWait::Block)?;
+        }
+        count += 1;
+    }
+    Ok(Modified { count, rows: Vec::new() })
 }
 
 fn run_parts(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::bound::LockStrength;
 use crate::catalog::{Attribute, Catalog, Class, Constraint, Index};
 use crate::lower::{quoted, rowid_name};
 use crate::{ObjectNames, Oid, Result, SqlError, error};
@@ -92,8 +93,27 @@ impl Table {
         format!("UPDATE {} SET {} WHERE {} = ?{row}", self.physical, assignments.join(", "), self.rowid)
     }
 
+    /// How a row is locked whose columns at these positions are changed: others may refer to its keys meanwhile if none of
+    /// them is part of one.
+    pub(crate) fn strength_of_update(&self, columns: &[usize]) -> LockStrength {
+        let in_key = |index: &Index| {
+            let keys = index.indpred.is_none() && index.indexprs.is_none();
+            keys && columns.iter().any(|column| index.indkey.contains(&self.attributes[*column].attnum))
+        };
+        if self.unique.iter().any(|index| in_key(index)) {
+            LockStrength::Update
+        } else {
+            LockStrength::NoKeyUpdate
+        }
+    }
+
     pub(crate) fn delete_sql(&self) -> String {
         format!("DELETE FROM {} WHERE {} = ?1", self.physical, self.rowid)
+    }
+
+    /// `SELECT …, … FROM t WHERE rowid = ?1`.
+    pub(crate) fn row_sql(&self) -> String {
+        format!("SELECT {} FROM {} WHERE {} = ?1", self.all_columns(), self.physical, self.rowid)
     }
 
     /// The select list of all columns: NULL for dropped ones.

@@ -8,6 +8,7 @@ use storage::{Connection, ErrorKind};
 use super::foreign_keys::Pending;
 use super::run::engine_error;
 use super::table::Table;
+use crate::bound::{LockStrength, LockWait};
 use crate::catalog::Index;
 use crate::lower::quoted;
 use crate::session::StatementContext;
@@ -111,6 +112,7 @@ impl Writer<'_> {
         old: &[Value],
         new: &[Value],
     ) -> Result<bool> {
+        self.lock(rowid, self.table.strength_of_update(columns))?;
         let mut statement = self.connection.prepare(sql).map_err(engine_error)?;
         for (place, value) in values.iter().enumerate() {
             self.connection.bind(&mut statement, place + 1, value.as_ref()).map_err(engine_error)?;
@@ -134,6 +136,7 @@ impl Writer<'_> {
 
     /// Deletes a row; whether it was there.
     pub(crate) fn delete(&mut self, rowid: i64, old: &[Value]) -> Result<bool> {
+        self.lock(rowid, LockStrength::Update)?;
         let mut statement = self.connection.prepare(&self.table.delete_sql()).map_err(engine_error)?;
         self.connection.bind(&mut statement, 1, crate::ValueRef::Integer(rowid)).map_err(engine_error)?;
         self.connection.step(&mut statement).map_err(engine_error)?;
@@ -145,12 +148,17 @@ impl Writer<'_> {
         Ok(deleted)
     }
 
+    /// Locks a row before it is changed: others may have locked it without the right to write, and those who are about to
+    /// must see that it changes.
+    fn lock(&self, rowid: i64, strength: LockStrength) -> Result<()> {
+        let services = &self.context.session.services;
+        services.lock_row(&self.context.session, self.table.oid, rowid, strength, LockWait::Block).map(drop)
+    }
+
     /// A row of the table by its number, all columns.
     pub(crate) fn row(&mut self, rowid: i64) -> Result<Option<Vec<Value>>> {
-        let table = self.table;
-        let sql =
-            format!("SELECT {} FROM {} WHERE {} = ?1", table.all_columns(), table.physical, table.rowid);
-        let rows = self.connection.query(&sql, &[Value::Integer(rowid)]).map_err(engine_error)?;
+        let rows =
+            self.connection.query(&self.table.row_sql(), &[Value::Integer(rowid)]).map_err(engine_error)?;
         Ok(rows.into_iter().next())
     }
 

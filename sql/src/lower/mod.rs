@@ -25,7 +25,7 @@ pub use host::HostFunction;
 pub use modify::{ConflictPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, RowText};
 
 use crate::bound::{
-    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, OutputColumn, RangeId, RecordColumns, RowLock,
+    BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, LockStrength, OutputColumn, RangeId, RecordColumns,
     SqlValue, Statement,
 };
 use crate::catalog::Catalog;
@@ -50,8 +50,8 @@ pub struct Plan {
     pub parts: Vec<ModifyPart>,
     /// The statement itself.
     pub main: MainPlan,
-    /// The relations whose rows FOR UPDATE and its kin lock.
-    pub locks: Vec<RowLock>,
+    /// How it locks rows (FOR UPDATE and its kin), if it does: the strongest way.
+    pub row_lock: Option<LockStrength>,
 }
 
 impl Plan {
@@ -148,16 +148,16 @@ pub fn plan(
     passes::run(&mut tree)?;
     let mut planner = Planner::new(catalog, stored);
     planner.records = statement.records.clone();
-    let (parts, main, columns, locks) = match &tree {
+    let (parts, main, columns) = match &tree {
         Statement::Query(query) => {
             let parts = planner.parts(&query.ctes)?;
             let text = planner.text(|emitter| emitter.query(query))?;
-            (parts, MainPlan::Query(text), query.columns.clone(), query.locks.clone())
+            (parts, MainPlan::Query(text), query.columns.clone())
         }
         Statement::Modify(modify) => {
             let parts = planner.parts(&modify.ctes)?;
             let plan = planner.modify(modify)?;
-            (parts, MainPlan::Modify(Box::new(plan)), modify.columns.clone(), Vec::new())
+            (parts, MainPlan::Modify(Box::new(plan)), modify.columns.clone())
         }
     };
     let read_only = parts.is_empty() && matches!(main, MainPlan::Query(_));
@@ -171,7 +171,7 @@ pub fn plan(
         read_only,
         parts,
         main,
-        locks,
+        row_lock: planner.row_lock,
     })
 }
 
@@ -229,6 +229,7 @@ struct Planner<'a> {
     stored: &'a dyn StoredExpressions,
     waits: bool,
     may_write: bool,
+    row_lock: Option<LockStrength>,
     /// The modifying parts so far: number, name, columns.
     buffered: Vec<(CteId, String, usize)>,
     /// The WITH queries so far, which every later part may read.
@@ -244,6 +245,7 @@ impl<'a> Planner<'a> {
             stored,
             waits: false,
             may_write: false,
+            row_lock: None,
             buffered: Vec::new(),
             queries: Vec::new(),
             records,
@@ -282,6 +284,7 @@ impl<'a> Planner<'a> {
         let sql = emitter.take().into();
         self.waits |= emitter.needs.waits;
         self.may_write |= emitter.needs.may_write;
+        self.row_lock = self.row_lock.max(emitter.needs.row_lock);
         let functions = emitter.needs.functions.into_values().collect();
         Ok(Text { sql, bindings: emitter.needs.bindings, functions })
     }

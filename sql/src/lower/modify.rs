@@ -121,7 +121,7 @@ impl Planner<'_> {
 
     /// UPDATE and DELETE that the engine can do by itself: nothing is returned, no constraint is touched.
     ///
-    /// `DELETE FROM t WHERE a = 1` → `DELETE FROM "t" AS "r1" WHERE "r1"."a" = 1`
+    /// `DELETE FROM t WHERE a = 1` → `DELETE FROM "t" AS "r1" WHERE "r1"."a" = 1 RETURNING rowid`
     fn direct(&mut self, modify: &Modify, table: &Table, ctes: &[Cte]) -> Result<Option<Text>> {
         let (assignments, filter) = match &modify.action {
             ModifyAction::Update { from: None, filter, assignments } => (Some(assignments), filter),
@@ -158,6 +158,8 @@ impl Planner<'_> {
                 e.out.push_str(" WHERE ");
                 e.expression(filter)?;
             }
+            // The rows are locked by their numbers.
+            let _ = write!(e.out, " RETURNING {}", table.rowid);
             Ok(())
         })?;
         Ok(Some(text))

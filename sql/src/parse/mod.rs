@@ -6,6 +6,7 @@
 mod errors;
 mod expression;
 mod keywords;
+mod locking;
 mod manipulation;
 mod parser;
 mod query;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 /// The types of syntax trees: what the rest of the crate passes on without looking inside.
 pub use sqlparser::ast;
 
+pub use locking::{lock_strength, locked_table};
 pub use manipulation::{conflict_expressions, conflict_predicate, overriding_system};
 pub use utility::*;
 

@@ -7,12 +7,12 @@
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     Cte, CteAsMaterialized, Distinct, Expr, Fetch, FunctionArguments, GroupByExpr, Ident, Join,
-    JoinConstraint, JoinOperator, LimitClause, LockClause, LockType, NamedWindowDefinition, NamedWindowExpr,
-    NonBlock, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByExpr, OrderByKind,
-    OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor, SelectInto, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef,
-    TableFactor, TableFunctionArgs, TableWithJoins, Values, WildcardAdditionalOptions, WindowFrame,
-    WindowFrameBound, WindowFrameUnits, WindowSpec, With,
+    JoinConstraint, JoinOperator, LimitClause, NamedWindowDefinition, NamedWindowExpr, ObjectName,
+    ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort,
+    Parens, Query, Select, SelectFlavor, SelectInto, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs,
+    TableWithJoins, Values, WildcardAdditionalOptions, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowSpec, With,
 };
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
@@ -492,38 +492,6 @@ impl Parser<'_> {
             self.expect("only")?;
         }
         Ok(Fetch { with_ties, percent: false, quantity })
-    }
-
-    fn locking(&mut self, query: &mut Query) -> Result<()> {
-        self.expect("for")?;
-        if self.accept_words(&["read", "only"]) {
-            return Ok(());
-        }
-        let lock_type = if self.accept("update") || self.accept_words(&["no", "key", "update"]) {
-            LockType::Update
-        } else if self.accept("share") || self.accept_words(&["key", "share"]) {
-            LockType::Share
-        } else {
-            return self.fail();
-        };
-        let tables = if self.accept("of") { self.list(Self::object_name)? } else { Vec::new() };
-        let nonblock = if self.accept("nowait") {
-            Some(NonBlock::Nowait)
-        } else if self.accept_words(&["skip", "locked"]) {
-            Some(NonBlock::SkipLocked)
-        } else {
-            None
-        };
-        if tables.is_empty() {
-            query.locks.push(LockClause { lock_type, of: None, nonblock });
-        } else {
-            query.locks.extend(tables.into_iter().map(|table| LockClause {
-                lock_type,
-                of: Some(table),
-                nonblock,
-            }));
-        }
-        Ok(())
     }
 
     // FROM.

@@ -6,6 +6,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::bound::OutputColumn;
+use crate::locks::LockMode;
 use crate::lower::Plan;
 use crate::parse::ParsedStatement;
 use crate::{Oid, Result, SqlError};
@@ -97,6 +98,8 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     /// The version it was made for.
     pub(crate) catalog: u64,
+    /// The tables that it locks while it runs, and how.
+    pub(crate) relations: Vec<(Oid, LockMode)>,
     /// Why the user that it was made for may not run it.
     pub(crate) denied: Option<SqlError>,
 }

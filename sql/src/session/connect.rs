@@ -37,6 +37,7 @@ impl Session {
         let registration =
             cluster.backends.register(request.kind.clone(), secret, clock::now(), request.process);
         {
+            registration.backend.enter_database(oid);
             let mut activity = registration.backend.activity.lock();
             activity.database = row.as_ref().map(|row| (row.oid, row.datname.clone()));
             activity.user = Some((role.oid, role.rolname.clone()));

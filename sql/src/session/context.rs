@@ -110,8 +110,16 @@ pub trait SessionServices: Send + Sync {
     fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
         Err(SqlError::unsupported("pg_current_xact_id"))
     }
-    /// Locks a row of a table for the transaction (FOR UPDATE and its kin); false for one that SKIP LOCKED leaves out.
-    fn lock_row(&self, relation: Oid, row: i64, strength: LockStrength, wait: LockWait) -> Result<bool> {
+    /// Locks a row of a table for the transaction (FOR UPDATE and its kin, and before it is changed); false for one that
+    /// SKIP LOCKED leaves out. Where it would have to wait it fails, and the session knows what to wait for.
+    fn lock_row(
+        &self,
+        session: &SessionShared,
+        relation: Oid,
+        row: i64,
+        strength: LockStrength,
+        wait: LockWait,
+    ) -> Result<bool> {
         Err(SqlError::unsupported("locking rows"))
     }
     /// The rows of `pg_prepared_statements`.

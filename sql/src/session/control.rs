@@ -158,6 +158,7 @@ impl Session {
     fn savepoint(&mut self, name: &str) -> Result<()> {
         self.require_block("SAVEPOINT")?;
         self.transaction().set_savepoint(name).map_err(storage_error)?;
+        self.set_lock_level();
         self.shared.settings.lock().begin_level();
         Ok(())
     }
@@ -167,6 +168,7 @@ impl Session {
         let transaction = self.transaction();
         let index = transaction.find_savepoint(name).ok_or_else(|| no_savepoint(name))?;
         let levels = transaction.release(index).map_err(storage_error)?;
+        self.set_lock_level();
         let mut settings = self.shared.settings.lock();
         (0..levels).for_each(|_| settings.commit_level());
         Ok(())
@@ -192,6 +194,8 @@ impl Session {
         let levels = transaction.savepoints.len() - index;
         let undone = transaction.rollback_to(index).map_err(storage_error)?;
         transaction.failed = false;
+        let level = transaction.savepoints.len() as u32;
+        self.shared.cluster.locks.roll_back_to(self.backend(), level);
         self.run_at_end_elsewhere(undone);
         {
             let mut settings = self.shared.settings.lock();
@@ -248,31 +252,6 @@ impl Session {
             settings.set(&format!("default_transaction_{name}"), Some(value), SetScope::Session)?;
         }
         Ok(())
-    }
-
-    /// LOCK TABLE: the strong modes take the right to write, which is one for all tables of a database.
-    pub(super) async fn lock_tables(&mut self, command: &crate::parse::LockTable) -> Result<()> {
-        self.require_block("LOCK TABLE")?;
-        let catalog = self.begin_reading()?;
-        let search_path = self.search_path(&catalog);
-        for table in &command.tables {
-            find_table(&catalog, &search_path, table)?;
-        }
-        if matches!(command.mode, "access share" | "row share") {
-            return Ok(());
-        }
-        self.check_may_write("LOCK TABLE")?;
-        let free = self.transaction().work.writes() || self.lock_is_free();
-        if command.nowait && !free {
-            let name = command.tables.first().map_or("", |table| table.name.as_str());
-            return Err(error!(LOCK_NOT_AVAILABLE, "could not obtain lock on relation \"{name}\""));
-        }
-        self.begin_writing().await.map(drop)
-    }
-
-    /// Whether nobody has the right to write or waits for it.
-    pub(super) fn lock_is_free(&self) -> bool {
-        self.database.store.try_write_lock().is_some()
     }
 }
 

@@ -104,9 +104,8 @@ impl Session {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
         }
         let tree = crate::parse::ast::Statement::Query(command.query.query.clone());
-        let (planned, catalog) = self.prepare_to_run(&tree, &outer.text, run.types).await?;
-        let context = self.statement_context(&catalog);
-        let rows = self.collect(&planned, run.parameters, &context).await?;
+        let (planned, context, rows) =
+            self.collect_statement(&tree, &outer.text, run.types, run.parameters).await?;
         let statement = Prepared {
             text: outer.text.clone(),
             statement: Some(ParsedStatement { node: Node::Sql(Box::new(tree)), ..outer.clone() }),
@@ -189,12 +188,10 @@ impl Session {
                         "FETCH from the portal of a command that changes rows",
                     ));
                 }
-                let context = self.statement_context(&catalog);
-                let rows = match state {
-                    PortalState::Done(_) => VecDeque::new(),
-                    _ => self.collect(&planned, &parameters, &context).await?,
-                };
-                (planned, context, rows)
+                match state {
+                    PortalState::Done(_) => (planned, self.statement_context(&catalog), VecDeque::new()),
+                    _ => self.collect_statement(tree, text, &statement.parameters, &parameters).await?,
+                }
             }
         };
         let declared = Declared {

@@ -8,6 +8,7 @@
 //! | `transaction`, `control` | the transaction, and the commands that steer it |
 //! | `work` | taking snapshots and the write lock, committing, rolling back |
 //! | `statement` | one statement: parsed, planned, run |
+//! | `locking`, `command_locks` | the locks that statements and commands need, and what happens when they are taken |
 //! | `pump` | rows from the engine to the destination, on this thread or another |
 //! | `simple`, `extended` | the two protocols |
 //! | `utility` | which command goes where |
@@ -17,6 +18,7 @@
 
 mod cache;
 mod channel;
+mod command_locks;
 mod connect;
 mod context;
 mod control;
@@ -25,6 +27,7 @@ mod cursor;
 mod database;
 mod explain;
 mod extended;
+mod locking;
 mod prepared;
 mod pump;
 mod services;
@@ -276,7 +279,7 @@ impl Drop for Session {
         let pid = self.backend().pid;
         let cluster = &self.shared.cluster;
         cluster.notifications.forget(pid);
-        cluster.facilities.advisory_locks.release_transaction(pid);
-        cluster.facilities.advisory_locks.release_session(pid);
+        cluster.locks.release_transaction(self.backend());
+        cluster.locks.release_session(self.backend());
     }
 }

@@ -231,6 +231,7 @@ impl Session {
             Arc::new(Planned {
                 plan: crate::execute::make_plan(&bound, &context)?,
                 catalog: catalog.version(),
+                relations: Vec::new(),
                 denied: None,
             })
         };

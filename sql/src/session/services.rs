@@ -7,14 +7,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::Mutex;
 use storage::Connection;
 
-use super::{CursorRow, PreparedStatementRow, SessionServices};
+use super::locking::Awaited;
+use super::work::check_interrupts;
+use super::{CursorRow, PreparedStatementRow, SessionServices, SessionShared};
 use crate::backend::Backend;
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Sequence};
 use crate::cluster::{Cluster, Notification, OpenDatabase};
+use crate::locks::{Lifetime, LockMode, RowAnswer};
 use crate::oid::relations;
-use crate::{Oid, Result, error};
+use crate::{Oid, Result, SqlError, error};
 
 /// PostgreSQL's limits on messages (`NAMEDATALEN`, `NOTIFY_PAYLOAD_MAX_LENGTH`).
 const CHANNEL_BYTES_MAX: usize = 63;
@@ -48,6 +51,12 @@ struct State {
     /// Messages of the running statement.
     notifications: Vec<Notification>,
     transaction_id: Option<i64>,
+    /// The rows that the running statement has locked, when they are to be looked at again.
+    locked: Option<Vec<(Oid, i64)>>,
+    /// Whether waiting is done on the spot, on the thread of the statement.
+    blocks: bool,
+    /// What the statement that has just failed must wait for.
+    awaited: Option<Awaited>,
     prepared: Vec<PreparedStatementRow>,
     cursors: Vec<CursorRow>,
 }
@@ -71,9 +80,26 @@ impl Services {
 
     /// The transaction has ended; the commit of the sequences' file to wait for.
     pub(super) fn end_transaction(&self) -> u64 {
+        self.backend.set_transaction_id(0);
         let mut state = self.state.lock();
         state.transaction_id = None;
         std::mem::take(&mut state.sequence_commit)
+    }
+
+    /// Says whether what runs may wait on its own thread, because it cannot be run again.
+    pub(super) fn set_blocking(&self, blocks: bool) {
+        self.state.lock().blocks = blocks;
+    }
+
+    /// Begins or ends to note which rows are locked; those noted so far.
+    pub(super) fn record_locked_rows(&self, record: bool) -> Vec<(Oid, i64)> {
+        let next = record.then(Vec::new);
+        std::mem::replace(&mut self.state.lock().locked, next).unwrap_or_default()
+    }
+
+    /// What the statement that has just failed must wait for before it is run again.
+    pub(super) fn take_awaited(&self) -> Option<Awaited> {
+        self.state.lock().awaited.take()
     }
 
     /// DISCARD SEQUENCES.
@@ -197,14 +223,50 @@ impl SessionServices for Services {
     fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
         let mut state = self.state.lock();
         if state.transaction_id.is_none() && assign {
-            state.transaction_id = Some(NEXT_TRANSACTION.fetch_add(1, Ordering::Relaxed));
+            let number = NEXT_TRANSACTION.fetch_add(1, Ordering::Relaxed);
+            state.transaction_id = Some(number);
+            self.backend.set_transaction_id(number);
         }
         Ok(state.transaction_id)
     }
 
-    fn lock_row(&self, _: Oid, _: i64, _: LockStrength, _: LockWait) -> Result<bool> {
-        // Statements that lock rows run with the right to write, so nobody else can have locked or changed them.
-        Ok(true)
+    fn lock_row(
+        &self,
+        session: &SessionShared,
+        relation: Oid,
+        row: i64,
+        strength: LockStrength,
+        wait: LockWait,
+    ) -> Result<bool> {
+        self.transaction_id(true)?;
+        let (database, mode) = (self.database.oid, LockMode::of_row(strength));
+        let answer = self.cluster.locks.lock_row(&self.backend, database, relation, row, mode);
+        let mut state = self.state.lock();
+        match (answer, wait) {
+            (RowAnswer::Locked, _) => {
+                if let Some(locked) = &mut state.locked {
+                    locked.push((relation, row));
+                }
+                Ok(true)
+            }
+            (RowAnswer::Busy(..), LockWait::SkipLocked) => Ok(false),
+            (RowAnswer::Busy(..), LockWait::NoWait) => {
+                let catalog = state.catalog.clone().unwrap_or_else(|| self.database.catalog());
+                let name = catalog.class(relation).map(|class| class.relname.clone()).unwrap_or_default();
+                Err(error!(LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"{name}\""))
+            }
+            (RowAnswer::Busy(tag, mode), LockWait::Block) if state.blocks => {
+                drop(state);
+                let interrupted = || check_interrupts(&self.backend, self.backend.deadline());
+                let (locks, patience) = (&self.cluster.locks, session.patience(&interrupted));
+                locks.acquire_blocking(&self.backend, tag, mode, Lifetime::Transaction, &patience)?;
+                Ok(true)
+            }
+            (RowAnswer::Busy(tag, mode), LockWait::Block) => {
+                state.awaited = Some((tag, mode));
+                Err(SqlError::internal("a row is locked by another transaction"))
+            }
+        }
     }
 
     fn prepared_statements(&self) -> Vec<PreparedStatementRow> {

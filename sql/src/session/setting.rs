@@ -195,8 +195,8 @@ impl Session {
                 self.reset(None)?;
                 self.deallocate(None)?;
                 self.unlisten(None);
-                let locks = &self.shared.cluster.facilities.advisory_locks;
-                locks.release_session(self.backend().pid);
+                let locks = &self.shared.cluster.locks;
+                locks.release_session(self.backend());
                 self.services.forget_sequences();
             }
         }

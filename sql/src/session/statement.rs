@@ -8,9 +8,9 @@ use super::cache::{PlanKey, Planned};
 use super::extended::Formats;
 use super::pump::Emitted;
 use super::work::check_interrupts;
-use super::{Destination, RowShape, Session};
+use super::{Destination, RowShape, Session, StatementContext};
 use crate::bind::{self, BindContext};
-use crate::bound::{LockStrength, LockWait, TypeMod};
+use crate::bound::{LockStrength, TypeMod};
 use crate::catalog::Catalog;
 use crate::catalog::privileges::Privileges;
 use crate::execute;
@@ -142,7 +142,8 @@ impl Session {
             column.ty = base_type(catalog, column.ty);
         }
         let denied = bind::check_privileges(&bound, catalog, user).err();
-        let planned = Arc::new(Planned { plan, catalog: catalog.version(), denied });
+        let relations = bind::locked_relations(&bound, catalog);
+        let planned = Arc::new(Planned { plan, catalog: catalog.version(), relations, denied });
         self.database.plans.lock().put(key, &planned);
         Ok(planned)
     }
@@ -174,10 +175,12 @@ impl Session {
             planned.check_allowed()?;
             // A function that changes tables is allowed to be called where nothing may be changed: its statement fails.
             let may_write = planned.plan.may_write && self.check_may_write("").is_ok();
-            let now = if planned.plan.read_only && planned.plan.locks.is_empty() && !may_write {
+            self.lock_relations(&planned.relations).await?;
+            if let Some(strength) = planned.plan.row_lock {
+                self.check_may_lock(strength)?;
+            }
+            let now = if planned.plan.read_only && !may_write {
                 self.begin_reading()?
-            } else if planned.plan.read_only && !planned.plan.locks.is_empty() {
-                self.begin_locking(&planned).await?
             } else if planned.plan.read_only {
                 self.begin_writing().await?
             } else {
@@ -191,22 +194,14 @@ impl Session {
         }
     }
 
-    /// FOR UPDATE and its kin: a transaction that locks rows takes the right to write, of which there is one. So what it
-    /// has locked stays as it is, and nobody waits for a row who would not wait for the table.
-    async fn begin_locking(&mut self, planned: &Planned) -> Result<Arc<Catalog>> {
-        let lock = planned.plan.locks.first();
-        let word = match lock.map(|lock| lock.strength) {
-            Some(LockStrength::KeyShare) => "SELECT FOR KEY SHARE",
-            Some(LockStrength::Share) => "SELECT FOR SHARE",
-            Some(LockStrength::NoKeyUpdate) => "SELECT FOR NO KEY UPDATE",
-            _ => "SELECT FOR UPDATE",
-        };
-        self.check_may_write(word)?;
-        let writes = self.transaction().work.writes();
-        if lock.is_some_and(|lock| lock.wait == LockWait::NoWait) && !writes && !self.lock_is_free() {
-            return Err(error!(LOCK_NOT_AVAILABLE, "could not obtain lock on row"));
-        }
-        self.begin_writing().await
+    /// Whether the transaction may run a statement that locks rows.
+    fn check_may_lock(&self, strength: LockStrength) -> Result<()> {
+        self.check_may_write(match strength {
+            LockStrength::KeyShare => "SELECT FOR KEY SHARE",
+            LockStrength::Share => "SELECT FOR SHARE",
+            LockStrength::NoKeyUpdate => "SELECT FOR NO KEY UPDATE",
+            LockStrength::Update => "SELECT FOR UPDATE",
+        })
     }
 
     /// Runs a query or data-modifying statement.
@@ -223,21 +218,50 @@ impl Session {
         let Node::Sql(tree) = &statement.node else {
             return Err(SqlError::internal("a utility statement among queries"));
         };
-        check_interrupts(self.backend(), self.deadline)?;
-        let (planned, catalog) = self.prepare_to_run(tree, &statement.text, parameter_types).await?;
-        let context = self.statement_context(&catalog);
-        let emitted = if planned.plan.read_only {
-            self.run_query(&planned, run, &context, destination).await?
-        } else {
-            let done = self.run_modify(&planned, run.parameters, &context).await?;
-            if run.announce && !planned.plan.columns.is_empty() {
-                let formats = run.formats.for_columns(planned.plan.columns.len());
-                destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
+        loop {
+            check_interrupts(self.backend(), self.deadline)?;
+            let held_before = self.transaction().work.writes();
+            let (planned, catalog) = self.prepare_to_run(tree, &statement.text, parameter_types).await?;
+            let context = self.statement_context(&catalog);
+            match self.run_planned(&planned, run, &context, destination).await {
+                Ok(Some(emitted)) => {
+                    self.report_notices(destination);
+                    return Ok((emitted, planned));
+                }
+                // A row has changed before it was locked.
+                Ok(None) => {}
+                Err(error) => match self.services.take_awaited() {
+                    Some(awaited) => self.await_row(awaited, held_before).await?,
+                    None => return Err(error),
+                },
             }
-            self.send_rows(done.rows.into(), Some(done.count), &planned, run, &context, destination).await?
+        }
+    }
+
+    /// Runs a plan; nothing when it is to be run again.
+    async fn run_planned(
+        &mut self,
+        planned: &Arc<Planned>,
+        run: &Run<'_>,
+        context: &Arc<StatementContext>,
+        destination: &mut dyn Destination,
+    ) -> Result<Option<Emitted>> {
+        let (rows, changed) = if planned.plan.read_only && planned.plan.row_lock.is_none() {
+            return self.run_query(planned, run, context, destination).await.map(Some);
+        } else if planned.plan.read_only {
+            let Some(rows) = self.collect_locked(planned, run.parameters, context).await? else {
+                return Ok(None);
+            };
+            (rows, None)
+        } else {
+            let done = self.run_modify(planned, run.parameters, context).await?;
+            (done.rows.into(), Some(done.count))
         };
-        self.report_notices(destination);
-        Ok((emitted, planned))
+        if run.announce && planned.columns().is_some() {
+            let formats = run.formats.for_columns(planned.plan.columns.len());
+            destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
+        }
+        self.send_rows(rows, changed, planned, run, context, destination).await.map(Some)
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) struct Transaction {
     /// Its start, µs since 2000-01-01 UTC.
     pub(super) started: i64,
     pub(super) work: Work,
+    /// The newest commit that the snapshot is sure to show.
+    pub(super) seen_commit: u64,
     /// The catalog that goes with the snapshot, or the transaction's own.
     pub(super) catalog: Option<Arc<Catalog>>,
     /// Whether the catalog is the transaction's own.
@@ -106,6 +108,7 @@ impl Transaction {
             had_snapshot: false,
             started,
             work: Work::None,
+            seen_commit: 0,
             catalog: None,
             catalog_changed: false,
             shared_changes: Vec::new(),

@@ -86,6 +86,7 @@ impl Session {
     /// Runs a command that changes what exists, on a thread where it may take its time.
     async fn run_command(&mut self, utility: &Utility, statement: &ParsedStatement) -> Result<CommandTag> {
         self.check_may_write(utility.tag())?;
+        self.lock_for_command(utility).await?;
         self.begin_writing().await?;
         if changes_shared_rows(utility) {
             self.begin_shared_edit().await?;
@@ -98,6 +99,7 @@ impl Session {
         let deadline = self.deadline;
         let mut work = std::mem::replace(&mut self.transaction().work, Work::None);
         let (utility, text) = (utility.clone(), statement.text.clone());
+        self.services.set_blocking(true);
         let task = tokio::task::spawn_blocking(move || {
             let connection = work.connection().expect("the right to write has been taken");
             connection.clear_interrupt();
@@ -122,7 +124,9 @@ impl Session {
             let CommandContext { notices, at_commit, .. } = command;
             (work, edit, result, notices, at_commit)
         });
-        let parts = task.await.map_err(|_| SqlError::internal("a command has panicked"))?;
+        let parts = task.await;
+        self.services.set_blocking(false);
+        let parts = parts.map_err(|_| SqlError::internal("a command has panicked"))?;
         let (work, edit, result, notices, at_commit) = parts;
         self.transaction().work = work;
         self.shared.notices.lock().extend(notices);

@@ -11,16 +11,15 @@ use std::time::{Duration, Instant};
 use storage::WriteLock;
 
 use super::transaction::{AtEnd, Listening, Transaction, Work};
-use super::{Session, StatementContext};
+use super::{Session, SessionServices, StatementContext};
 use crate::backend::{Backend, State, WaitEvent};
 use crate::catalog::{self, Catalog, CatalogEdit, Scope};
 use crate::cluster::{fatal, storage_error};
 use crate::execute;
+use crate::locks::{LockMode, LockTag};
 use crate::settings::id;
 use crate::{Result, SqlError, clock, error};
 
-/// What a backend shows while it waits for the write lock.
-const WRITE_LOCK_WAIT: WaitEvent = WaitEvent { kind: "Lock", name: "relation" };
 /// What a backend shows while it waits for its commit to be on disk.
 const FLUSH_WAIT: WaitEvent = WaitEvent { kind: "IO", name: "WALSync" };
 
@@ -89,6 +88,7 @@ impl Session {
         let transaction = self.transaction();
         transaction.had_snapshot = true;
         if matches!(transaction.work, Work::None) {
+            transaction.seen_commit = database.store.committed();
             let (connection, catalog) = database.begin_read()?;
             transaction.work = Work::Read(connection);
             transaction.catalog = Some(catalog);
@@ -136,37 +136,10 @@ impl Session {
 
     /// Waits for the right to write: visible, cancelable, bounded by `lock_timeout`.
     async fn await_write_lock(&mut self) -> Result<WriteLock> {
-        if let Some(lock) = self.database.store.try_write_lock() {
-            return Ok(lock);
-        }
-        let backend = self.backend().clone();
-        let lock_timeout = self.shared.settings.lock().integer(id::LOCK_TIMEOUT);
-        let lock_timeout = u64::try_from(lock_timeout).ok().filter(|milliseconds| *milliseconds > 0);
-        let give_up = lock_timeout.map(|milliseconds| Instant::now() + Duration::from_millis(milliseconds));
-        let _waiting = backend.waiting(WRITE_LOCK_WAIT);
-        let mut awaited = std::pin::pin!(self.database.store.write_lock());
-        // Requests set the latch; what else it was set for is not lost: it is set again afterwards.
-        let mut was_set = false;
-        let result = loop {
-            was_set |= backend.latch.wait(Some(Duration::ZERO)).await;
-            backend.latch.reset();
-            if let Err(error) = check_interrupts(&backend, self.deadline) {
-                break Err(error);
-            }
-            if give_up.is_some_and(|moment| Instant::now() >= moment) {
-                break Err(error!(LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"));
-            }
-            let until = [give_up, self.deadline].into_iter().flatten().min();
-            let timeout = until.map(|moment| moment.saturating_duration_since(Instant::now()));
-            tokio::select! {
-                lock = &mut awaited => break Ok(lock),
-                _ = backend.latch.wait(timeout) => {}
-            }
-        };
-        if was_set {
-            backend.latch.set();
-        }
-        result
+        self.acquire(LockTag::Writer(self.database.oid), LockMode::Exclusive).await?;
+        self.services.transaction_id(true)?;
+        // Only a checkpoint that cuts the log has it now and then, for a moment.
+        Ok(self.database.store.write_lock().await)
     }
 
     /// A statement has ended: under READ COMMITTED its snapshot ends too.
@@ -217,7 +190,9 @@ impl Session {
         if self.transaction.is_none() {
             return Ok(());
         }
-        self.settle_deferred()?;
+        while let Err(error) = self.settle_deferred() {
+            self.await_in_place(error).await?;
+        }
         self.lock_shared_rows().await?;
         let database = self.database.clone();
         let cluster = self.shared.cluster.clone();
@@ -239,6 +214,7 @@ impl Session {
         let Transaction { work, shared_lock, notifications, listening, on_commit, .. } = transaction;
         drop(work);
         drop(shared_lock);
+        self.shared.cluster.locks.release_transaction(self.backend());
         self.flush(commit, shared_commit).await?;
         self.apply_listening(listening);
         self.shared.cluster.notifications.send(self.database.oid, &notifications);
@@ -274,9 +250,10 @@ impl Session {
         }
         let context = self.statement_context(&self.present_catalog());
         let transaction = self.transaction();
-        let deferred = std::mem::take(&mut transaction.deferred);
         let Some(connection) = transaction.work.connection() else { return Ok(()) };
-        execute::settle_deferred(connection, &context, deferred)
+        execute::settle_deferred(connection, &context, transaction.deferred.clone())?;
+        transaction.deferred.clear();
+        Ok(())
     }
 
     /// Takes the right to change shared rows, if the transaction has changed any and does not have it.
@@ -325,6 +302,7 @@ impl Session {
         let Transaction { work, shared_lock, on_abort, .. } = transaction;
         drop(work);
         drop(shared_lock);
+        self.shared.cluster.locks.release_transaction(self.backend());
         self.services.end_transaction();
         self.run_at_end_elsewhere(on_abort);
     }
@@ -343,7 +321,6 @@ impl Session {
         }
         let backend = self.backend();
         backend.activity.lock().transaction_start = None;
-        self.shared.cluster.facilities.advisory_locks.release_transaction(backend.pid);
         Some(transaction)
     }
 
@@ -396,6 +373,12 @@ impl Session {
                 // A snapshot that the transaction keeps must be there after ROLLBACK TO, too.
                 if matches!(transaction.work, Work::Read(_)) && !keeps_snapshot {
                     transaction.work = Work::None;
+                }
+                // Without a savepoint nothing can come back: others need not wait for the block's end.
+                if transaction.savepoints.is_empty() {
+                    transaction.work = Work::None;
+                    transaction.shared_lock = None;
+                    self.shared.cluster.locks.release_transaction(self.backend());
                 }
                 self.portals.retain(|_, portal| portal.survives(false));
                 self.show_cursors();

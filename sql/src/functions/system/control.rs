@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::advisory_locks::{AdvisoryKey, AdvisoryMode};
 use crate::backend::{Backend, BackendKind, Signal, WaitEvent};
 use crate::functions::arguments::{
     boolean, from_oid, int4, integer, known, oid, real, rows, scalar, text, waiting,
 };
 use crate::functions::{Function, FunctionCall};
+use crate::locks::{AdvisoryKey, Lifetime, LockMode, LockTag};
 use crate::oid::roles;
 use crate::session::StatementContext;
 use crate::types::timestamp;
@@ -69,14 +69,7 @@ fn sleep_forever(backend: &Arc<Backend>) -> Result<()> {
 fn wait_latch(backend: &Arc<Backend>, duration: Duration) -> Result<()> {
     let deadline = backend.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let wait = backend.latch.wait(Some(deadline.map_or(duration, |left| left.min(duration))));
-    match tokio::runtime::Handle::try_current() {
-        Ok(handle) => handle.block_on(wait),
-        Err(_) => tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .map_err(|error| SqlError::internal(format!("could not wait: {error}")))?
-            .block_on(wait),
-    };
+    crate::blocking::block_on(wait)?;
     backend.latch.reset();
     Ok(())
 }
@@ -203,48 +196,41 @@ fn pair(arguments: &[ValueRef<'_>]) -> Result<AdvisoryKey> {
     Ok(AdvisoryKey::Pair(int4(arguments[0])?, int4(arguments[1])?))
 }
 
-const SESSION: AdvisoryMode = AdvisoryMode { shared: false, transaction: false };
-const SESSION_SHARED: AdvisoryMode = AdvisoryMode { shared: true, transaction: false };
-const TRANSACTION: AdvisoryMode = AdvisoryMode { shared: false, transaction: true };
-const TRANSACTION_SHARED: AdvisoryMode = AdvisoryMode { shared: true, transaction: true };
+/// How an advisory lock is taken: whether others may share it, and how long it is kept.
+type Advisory = (LockMode, Lifetime);
 
-fn lock(call: &FunctionCall<'_>, key: AdvisoryKey, mode: AdvisoryMode) -> Result<Value> {
+const SESSION: Advisory = (LockMode::Exclusive, Lifetime::Session);
+const SESSION_SHARED: Advisory = (LockMode::Share, Lifetime::Session);
+const TRANSACTION: Advisory = (LockMode::Exclusive, Lifetime::Transaction);
+const TRANSACTION_SHARED: Advisory = (LockMode::Share, Lifetime::Transaction);
+
+fn lock(call: &FunctionCall<'_>, key: AdvisoryKey, (mode, lifetime): Advisory) -> Result<Value> {
     let session = &call.context.session;
-    let _reported = session.backend.waiting(WaitEvent { kind: "Lock", name: "advisory" });
-    let locks = &session.cluster.facilities.advisory_locks;
     let interrupted = || check_interrupts(&session.backend);
-    locks.lock(session.database, key, session.backend.pid, mode, timestamp::now()?, interrupted)?;
+    let patience = session.patience(&interrupted);
+    let tag = LockTag::Advisory(session.database, key);
+    session.cluster.locks.acquire_blocking(&session.backend, tag, mode, lifetime, &patience)?;
     Ok(Value::Text(String::new()))
 }
 
-fn try_lock(call: &FunctionCall<'_>, key: AdvisoryKey, mode: AdvisoryMode) -> Result<Value> {
+fn try_lock(call: &FunctionCall<'_>, key: AdvisoryKey, (mode, lifetime): Advisory) -> Result<Value> {
     let session = &call.context.session;
-    Ok(session
-        .cluster
-        .facilities
-        .advisory_locks
-        .try_lock(session.database, key, session.backend.pid, mode)
-        .into())
+    let tag = LockTag::Advisory(session.database, key);
+    Ok(session.cluster.locks.try_acquire(&session.backend, tag, mode, lifetime).into())
 }
 
-fn unlock(call: &FunctionCall<'_>, key: AdvisoryKey, shared: bool) -> Result<Value> {
+fn unlock(call: &FunctionCall<'_>, key: AdvisoryKey, mode: LockMode) -> Result<Value> {
     let session = &call.context.session;
-    let locks = &session.cluster.facilities.advisory_locks;
-    let held = locks.unlock(session.database, key, session.backend.pid, shared);
+    let tag = LockTag::Advisory(session.database, key);
+    let held = session.cluster.locks.unlock(&session.backend, tag, mode);
     if !held {
-        let mode = if shared { "ShareLock" } else { "ExclusiveLock" };
-        warn(call, format!("you don't own a lock of type {mode}"));
+        warn(call, format!("you don't own a lock of type {}", mode.name()));
     }
     Ok(held.into())
 }
 
 fn blocking_pids(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Value> {
-    let facilities = &call.context.session.cluster.facilities;
-    let pid = int4(arguments[0])?;
-    let mut pids = facilities.advisory_locks.blockers(pid);
-    if let Some(locks) = &*facilities.locks.read() {
-        pids.extend(locks.blockers(pid));
-    }
+    let pids = call.context.session.cluster.locks.blockers(int4(arguments[0])?);
     let pids = pids.into_iter().map(|pid| Some(pid.to_string()));
     crate::functions::arguments::array_of(crate::oid::types::_INT4, pids, &call.type_context())
 }
@@ -327,13 +313,13 @@ pub const FUNCTIONS: &[Function] = &[
     scalar("pg_try_advisory_xact_lock_int4", |call, a| try_lock(call, pair(a)?, TRANSACTION)),
     scalar("pg_try_advisory_xact_lock_shared_int8", |call, a| try_lock(call, wide(a)?, TRANSACTION_SHARED)),
     scalar("pg_try_advisory_xact_lock_shared_int4", |call, a| try_lock(call, pair(a)?, TRANSACTION_SHARED)),
-    scalar("pg_advisory_unlock_int8", |call, a| unlock(call, wide(a)?, false)),
-    scalar("pg_advisory_unlock_int4", |call, a| unlock(call, pair(a)?, false)),
-    scalar("pg_advisory_unlock_shared_int8", |call, a| unlock(call, wide(a)?, true)),
-    scalar("pg_advisory_unlock_shared_int4", |call, a| unlock(call, pair(a)?, true)),
+    scalar("pg_advisory_unlock_int8", |call, a| unlock(call, wide(a)?, LockMode::Exclusive)),
+    scalar("pg_advisory_unlock_int4", |call, a| unlock(call, pair(a)?, LockMode::Exclusive)),
+    scalar("pg_advisory_unlock_shared_int8", |call, a| unlock(call, wide(a)?, LockMode::Share)),
+    scalar("pg_advisory_unlock_shared_int4", |call, a| unlock(call, pair(a)?, LockMode::Share)),
     scalar("pg_advisory_unlock_all", |call, _| {
         let session = &call.context.session;
-        session.cluster.facilities.advisory_locks.release_session(session.backend.pid);
+        session.cluster.locks.release_session(&session.backend);
         Ok(Value::Text(String::new()))
     }),
     scalar("pg_notify", pg_notify),

@@ -82,11 +82,7 @@ fn of_backend(
 }
 
 fn lock_status(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> {
-    let facilities = &call.context.session.cluster.facilities;
-    let mut locks = facilities.advisory_locks.rows();
-    if let Some(view) = &*facilities.locks.read() {
-        locks.extend(view.locks());
-    }
+    let locks = call.context.session.cluster.locks.rows();
     let row = |lock: crate::cluster::LockRow| {
         vec![
             lock.locktype.into(),
@@ -103,7 +99,7 @@ fn lock_status(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> 
             i64::from(lock.pid).into(),
             lock.mode.into(),
             lock.granted.into(),
-            false.into(),
+            lock.fastpath.into(),
             lock.waitstart.into(),
         ]
     };

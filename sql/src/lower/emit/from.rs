@@ -236,6 +236,7 @@ impl Emitter<'_> {
         self.needs.functions.extend(needs.functions);
         self.needs.waits |= needs.waits;
         self.needs.may_write |= needs.may_write;
+        self.needs.row_lock = self.needs.row_lock.max(needs.row_lock);
         let table = host::lateral_table(text.into(), arguments.len(), columns);
         let name = self.need(HostFunction::Table(table));
         self.push(&name);

@@ -52,6 +52,8 @@ pub(super) struct Needs {
     pub(super) waits: bool,
     /// Whether a function in it may change tables.
     pub(super) may_write: bool,
+    /// How it locks rows, if it does.
+    pub(super) row_lock: Option<LockStrength>,
     pub(super) bindings: Vec<Binding>,
 }
 

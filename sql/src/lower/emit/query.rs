@@ -24,15 +24,17 @@ impl Emitter<'_> {
     /// Rows are locked in their order, after WHERE and before LIMIT, so that a limit of one locks one row.
     ///
     /// `SELECT a FROM t ORDER BY a FOR UPDATE LIMIT 1`
-    /// → `SELECT * FROM (WITH "rows" AS MATERIALIZED (SELECT a AS c0, rowid AS c1 FROM t ORDER BY 1)
-    ///    SELECT * FROM "rows" WHERE lock_row(c1) LIMIT 1)`
+    /// → `SELECT * FROM (SELECT a AS c0, rowid AS c1 FROM t ORDER BY 1 LIMIT -1) WHERE lock_row(c1) LIMIT 1`
+    ///
+    /// The inner LIMIT keeps the engine from merging the two and from moving the condition inwards; it computes the inner
+    /// rows one by one, as they are asked for.
     fn locking_query(&mut self, query: &Query) -> Result<()> {
         let QueryBody::Select(select) = &query.body else {
             return Err(SqlError::unsupported("locking the rows of a set operation"));
         };
         let from = select.from.as_ref().ok_or_else(|| SqlError::internal("a lock without FROM"))?;
         self.with(&query.ctes)?;
-        self.push("SELECT * FROM (WITH \"rows\" AS MATERIALIZED (");
+        self.push("SELECT * FROM (");
         self.declare(from)?;
         let mut locked = Vec::new();
         for lock in &query.locks {
@@ -40,7 +42,7 @@ impl Emitter<'_> {
                 // Only tables of users have rows that change.
                 let Ok(rowid) = self.rowid(*range) else { continue };
                 let function = host::lock_row(self.relation_of(*range), lock.strength, lock.wait);
-                self.needs.waits |= lock.wait == LockWait::Block;
+                self.needs.row_lock = self.needs.row_lock.max(Some(lock.strength));
                 let name = self.need(HostFunction::Scalar(function));
                 locked.push((rowid, name));
             }
@@ -49,14 +51,12 @@ impl Emitter<'_> {
         self.select(select, false)?;
         self.order_by(query)?;
         let first = select.targets.len().max(1);
-        self.push(") SELECT * FROM \"rows\"");
+        self.push(" LIMIT -1) AS \"rows\"");
         for (i, (_, name)) in locked.iter().enumerate() {
             let word = if i == 0 { "WHERE" } else { "AND" };
             let _ = write!(self.out, " {word} {name}(\"c{}\")", first + i);
         }
-        self.limit(query)?;
-        self.push(")");
-        Ok(())
+        self.limit(query)
     }
 
     /// Writes a query with its visible columns only.

@@ -5,6 +5,7 @@
 mod binary;
 mod format;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,6 +21,7 @@ use crate::bind::BindContext;
 use crate::bound::{OutputColumn, TypeMod};
 use crate::catalog::{Catalog, Class};
 use crate::execute::RowInserter;
+use crate::locks::LockMode;
 use crate::parse::{self, Copy, CopySource, CopyTarget, Name, Node, ParsedStatement};
 use crate::{Oid, Result, SqlError, Value, error, types};
 use binary::{BinaryReader, Fields};
@@ -195,7 +197,7 @@ impl Session {
         destination: &mut dyn Destination,
     ) -> Result<u64> {
         let (planned, catalog) = self.prepare_to_run(tree, text, &[]).await?;
-        let context = self.statement_context(&catalog);
+        let mut context = self.statement_context(&catalog);
         let columns = planned.plan.columns.clone();
         if planned.columns().is_none() {
             return Err(error!(FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
@@ -210,11 +212,13 @@ impl Session {
         }
         let ends = format.binary;
         let writer = CopyWriter { format, columns, begun: AtomicBool::new(false) };
-        let rows = if planned.plan.read_only {
+        let rows = if planned.plan.read_only && planned.plan.row_lock.is_none() {
             let mut sink = Sink::Copy { destination: &mut *destination, writer: &writer };
             self.pump(&planned, &[], &context, None, &mut sink).await?.0
         } else {
-            let rows = self.run_modify(&planned, &[], &context).await?.rows;
+            let rows: VecDeque<Row>;
+            (_, context, rows) = self.collect_statement(tree, text, &[], &[]).await?;
+            let rows: Vec<Row> = rows.into();
             writer.write(&rows, &context, destination)?;
             rows.len() as u64
         };
@@ -234,6 +238,11 @@ impl Session {
         destination: &mut dyn Destination,
     ) -> Result<u64> {
         self.check_may_write("COPY FROM")?;
+        let present = self.present_catalog();
+        let search_path = self.search_path(&present);
+        if let Ok(class) = find_table(&present, &search_path, table) {
+            self.lock_relations(&[(class.oid, LockMode::RowExclusive)]).await?;
+        }
         let catalog = self.begin_writing().await?;
         let context = self.statement_context(&catalog);
         let class = find_table(&catalog, &context.search_path, table)?;
@@ -273,10 +282,14 @@ impl Session {
                 break;
             }
         }
-        let transaction = self.transaction();
-        let connection = transaction.work.connection().expect("the right to write has been taken");
-        inserter.finish(connection, &context, &mut transaction.deferred)?;
-        Ok(count)
+        loop {
+            let transaction = self.transaction();
+            let connection = transaction.work.connection().expect("the right to write has been taken");
+            match inserter.finish(connection, &context, &mut transaction.deferred) {
+                Ok(()) => return Ok(count),
+                Err(error) => self.await_in_place(error).await?,
+            }
+        }
     }
 }
 

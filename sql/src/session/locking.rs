@@ -1,0 +1,301 @@
+//! Locks as statements need them: tables before anything runs, rows on the way, and what is done when another transaction
+//! is in the way of a row.
+//!
+//! A statement never waits for a row in its middle, where it would keep a snapshot and perhaps the right to write. It ends
+//! with nothing done; the wait comes then, and it runs again. Under READ COMMITTED it then sees what the other transaction
+//! has committed, which is what PostgreSQL's re-check of a locked row amounts to; under the stricter levels that is 40001.
+//!
+//! Rows are locked without the right to write, so their contents may be older than their locks: another transaction may
+//! have changed a row and ended between the statement's snapshot and its lock. So locked rows are compared with the newest
+//! state once they can change no more, and the statement runs again when one differs.
+//!
+//! Source: `src/backend/executor/nodeLockRows.c`, `src/backend/commands/lockcmds.c`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::parse::ast;
+
+use super::cache::Planned;
+use super::pump::Row;
+use super::transaction::Work;
+use super::work::check_interrupts;
+use super::{Session, SessionShared, StatementContext};
+use crate::catalog::privileges::Privileges;
+use crate::catalog::{Catalog, Class};
+use crate::execute::RowReader;
+use crate::locks::{Lifetime, LockMode, LockTag, Patience};
+use crate::parse::{LockTable, Name};
+use crate::settings::id;
+use crate::{Oid, Result, SqlError, Value, error};
+
+/// Something that a statement has met and must wait for.
+pub(super) type Awaited = (LockTag, LockMode);
+
+/// How a row that has been locked differs from the snapshot.
+enum Difference {
+    Updated,
+    Deleted,
+}
+
+impl SessionShared {
+    /// How long this session waits for a lock, by its settings.
+    pub fn patience<'a>(&self, interrupted: &'a (dyn Fn() -> Result<()> + Send + Sync)) -> Patience<'a> {
+        let settings = self.settings.lock();
+        let milliseconds = |setting| u64::try_from(settings.integer(setting)).unwrap_or(0);
+        let timeout = milliseconds(id::LOCK_TIMEOUT);
+        Patience {
+            deadlock: Duration::from_millis(milliseconds(id::DEADLOCK_TIMEOUT)),
+            timeout: (timeout > 0).then(|| Duration::from_millis(timeout)),
+            deadline: self.backend.deadline(),
+            interrupted,
+        }
+    }
+}
+
+impl Session {
+    /// Takes a lock for the transaction, waiting for it.
+    ///
+    /// # Errors
+    /// `40P01`, `55P03`, `57014`, `57P01`.
+    pub(super) async fn acquire(&mut self, tag: LockTag, mode: LockMode) -> Result<()> {
+        let locks = &self.shared.cluster.locks;
+        if locks.try_acquire(self.backend(), tag, mode, Lifetime::Transaction) {
+            return Ok(());
+        }
+        let (backend, deadline) = (self.backend().clone(), self.deadline);
+        let interrupted = move || check_interrupts(&backend, deadline);
+        let patience = self.shared.patience(&interrupted);
+        locks.acquire(self.backend(), tag, mode, Lifetime::Transaction, &patience).await
+    }
+
+    /// Tells the lock manager how many savepoints are set.
+    pub(super) fn set_lock_level(&mut self) {
+        let level = self.transaction().savepoints.len() as u32;
+        self.shared.cluster.locks.set_level(self.backend(), level);
+    }
+
+    /// Takes the locks on tables that a statement needs.
+    ///
+    /// # Errors
+    /// Those of [`Self::acquire`].
+    pub(super) async fn lock_relations(&mut self, relations: &[(Oid, LockMode)]) -> Result<()> {
+        if relations.is_empty() {
+            return Ok(());
+        }
+        self.transaction();
+        for (relation, mode) in relations {
+            self.acquire(LockTag::Relation(self.database.oid, *relation), *mode).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a row that a statement has met locked; the statement is to be run again. `held_before` tells whether the
+    /// transaction already had the right to write when the statement began.
+    ///
+    /// # Errors
+    /// Those of [`Self::acquire`]; `40001` when the transaction's snapshot is not the newest any more.
+    pub(super) async fn await_row(&mut self, (tag, mode): Awaited, held_before: bool) -> Result<()> {
+        let keeps_snapshot = self.keeps_snapshot();
+        let committed = self.database.store.committed();
+        if !held_before {
+            self.give_up_writing(keeps_snapshot);
+        }
+        self.acquire(tag, mode).await?;
+        let stale = keeps_snapshot && !held_before && self.database.store.committed() != committed;
+        if stale {
+            return Err(error!(
+                T_R_SERIALIZATION_FAILURE,
+                "could not serialize access due to concurrent update"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Gives the right to write back before the transaction has written anything, and with it a snapshot that need not
+    /// be kept.
+    fn give_up_writing(&mut self, keeps_snapshot: bool) {
+        let backend = self.backend().clone();
+        let writer = LockTag::Writer(self.database.oid);
+        let transaction = self.transaction();
+        if transaction.work.writes() || !keeps_snapshot {
+            transaction.work = Work::None;
+            transaction.catalog = None;
+            transaction.savepoints.iter_mut().for_each(|savepoint| savepoint.engine_name = None);
+        }
+        self.shared.cluster.locks.release(&backend, writer, LockMode::Exclusive);
+    }
+
+    /// What to do about an error of a check at the end of a statement that cannot be run again, or of a transaction: if it
+    /// has only met a locked row it waits for it here, and the check is to be made again.
+    ///
+    /// # Errors
+    /// The error itself; those of [`Self::acquire`].
+    pub(super) async fn await_in_place(&mut self, error: SqlError) -> Result<()> {
+        match self.services.take_awaited() {
+            Some((tag, mode)) => self.acquire(tag, mode).await,
+            None => Err(error),
+        }
+    }
+
+    /// Prepares a statement and computes all its rows, locking them if it says so.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn collect_statement(
+        &mut self,
+        tree: &ast::Statement,
+        text: &Arc<str>,
+        types: &[Oid],
+        parameters: &[Value],
+    ) -> Result<(Arc<Planned>, Arc<StatementContext>, VecDeque<Row>)> {
+        loop {
+            let held_before = self.transaction().work.writes();
+            let (planned, catalog) = self.prepare_to_run(tree, text, types).await?;
+            let context = self.statement_context(&catalog);
+            let collected = match planned.plan.row_lock {
+                _ if !planned.plan.read_only => {
+                    self.run_modify(&planned, parameters, &context).await.map(|done| Some(done.rows.into()))
+                }
+                None => self.collect(&planned, parameters, &context).await.map(Some),
+                Some(_) => self.collect_locked(&planned, parameters, &context).await,
+            };
+            match collected {
+                Ok(Some(rows)) => return Ok((planned, context, rows)),
+                Ok(None) => {}
+                Err(error) => match self.services.take_awaited() {
+                    Some(awaited) => self.await_row(awaited, held_before).await?,
+                    None => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Computes and locks the rows of a statement; nothing when it has to run again, because a row has changed under it.
+    ///
+    /// # Errors
+    /// Those of the statement; `40001`.
+    pub(super) async fn collect_locked(
+        &mut self,
+        planned: &Arc<Planned>,
+        parameters: &[Value],
+        context: &Arc<StatementContext>,
+    ) -> Result<Option<VecDeque<Row>>> {
+        if self.transaction().work.writes() {
+            // Nobody else can have changed anything since.
+            return self.collect(planned, parameters, context).await.map(Some);
+        }
+        self.services.record_locked_rows(true);
+        let rows = self.collect(planned, parameters, context).await;
+        let locked = self.services.record_locked_rows(false);
+        let rows = rows?;
+        let difference = self.difference(&locked, context)?;
+        match difference {
+            None => Ok(Some(rows)),
+            Some(difference) if self.keeps_snapshot() => {
+                let word = match difference {
+                    Difference::Updated => "update",
+                    Difference::Deleted => "delete",
+                };
+                Err(error!(T_R_SERIALIZATION_FAILURE, "could not serialize access due to concurrent {word}"))
+            }
+            Some(_) => {
+                let transaction = self.transaction();
+                transaction.work = Work::None;
+                transaction.catalog = None;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether one of these rows, which nobody else can change now, is not as the transaction's snapshot shows it.
+    fn difference(
+        &mut self,
+        locked: &[(Oid, i64)],
+        context: &StatementContext,
+    ) -> Result<Option<Difference>> {
+        let database = self.database.clone();
+        let transaction = self.transaction();
+        if locked.is_empty() || database.store.committed() == transaction.seen_commit {
+            return Ok(None);
+        }
+        let (mut newest, _) = database.begin_read()?;
+        let Some(own) = transaction.work.connection() else { return Ok(None) };
+        let mut reader = RowReader::new(&context.catalog);
+        for (relation, row) in locked {
+            let seen = reader.read(own, *relation, *row)?;
+            let now = reader.read(&mut newest, *relation, *row)?;
+            if seen != now {
+                return Ok(Some(if now.is_none() { Difference::Deleted } else { Difference::Updated }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// LOCK TABLE.
+    ///
+    /// # Errors
+    /// `25P01`, `42P01`, `42809`, `42501`, `55P03`, those of waiting.
+    pub(super) async fn lock_tables(&mut self, command: &LockTable) -> Result<()> {
+        self.require_block("LOCK TABLE")?;
+        let mode = LockMode::from_words(command.mode);
+        let mode = mode.ok_or_else(|| SqlError::internal("an unknown lock mode"))?;
+        for table in &command.tables {
+            // Found anew after each wait: the table may have gone meanwhile.
+            let catalog = self.present_catalog();
+            let class = self.lockable(&catalog, table, mode)?;
+            let tag = LockTag::Relation(self.database.oid, class.oid);
+            self.transaction();
+            let taken =
+                self.shared.cluster.locks.try_acquire(self.backend(), tag, mode, Lifetime::Transaction);
+            if !taken && command.nowait {
+                return Err(error!(
+                    LOCK_NOT_AVAILABLE,
+                    "could not obtain lock on relation \"{}\"", table.name
+                ));
+            }
+            if !taken {
+                self.acquire(tag, mode).await?;
+                let catalog = self.present_catalog();
+                self.lockable(&catalog, table, mode)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The table that LOCK TABLE names, if the user may lock it so.
+    fn lockable(&mut self, catalog: &Catalog, name: &Name, mode: LockMode) -> Result<Arc<Class>> {
+        let search_path = self.search_path(catalog);
+        let class = super::control::find_table(catalog, &search_path, name)?;
+        if !matches!(class.relkind, 'r' | 'p' | 'v') {
+            return Err(error!(WRONG_OBJECT_TYPE, "cannot lock relation \"{}\"", class.relname)
+                .detail(unsupported_kind(class.relkind)));
+        }
+        let user = self.shared.users.lock().1;
+        let strong = Privileges::UPDATE.with(Privileges::DELETE).with(Privileges::TRUNCATE);
+        let wanted = match mode {
+            LockMode::AccessShare => strong.with(Privileges::SELECT),
+            LockMode::RowShare | LockMode::RowExclusive => strong.with(Privileges::INSERT),
+            _ => strong,
+        };
+        if catalog.has_class_privilege(user, class.oid, wanted)? == Some(true) {
+            return Ok(class);
+        }
+        let kind = if class.relkind == 'v' { "view" } else { "table" };
+        Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied for {kind} {}", class.relname))
+    }
+}
+
+/// Why a relation of another kind cannot be locked (`errdetail_relkind_not_supported`).
+fn unsupported_kind(relkind: char) -> &'static str {
+    match relkind {
+        'S' => "This operation is not supported for sequences.",
+        'i' => "This operation is not supported for indexes.",
+        'm' => "This operation is not supported for materialized views.",
+        'c' => "This operation is not supported for composite types.",
+        't' => "This operation is not supported for TOAST tables.",
+        'f' => "This operation is not supported for foreign tables.",
+        _ => "This operation is not supported for partitioned indexes.",
+    }
+}
