@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
@@ -134,6 +134,9 @@ pub struct Backend {
     pub activity: Mutex<Activity>,
     /// Where it waits; set by every request.
     pub latch: Latch,
+    transaction_id: AtomicU64,
+    xmin: AtomicU64,
+    local_transaction: AtomicU32,
     terminate: AtomicBool,
     cancel: AtomicBool,
     reload: AtomicBool,
@@ -143,6 +146,37 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// The number of the running transaction (`pg_stat_activity.backend_xid`); none before it has one.
+    pub fn transaction_id(&self) -> Option<u64> {
+        Some(self.transaction_id.load(Ordering::SeqCst)).filter(|number| *number != 0)
+    }
+
+    /// The oldest transaction whose effects the running one may not see (`backend_xmin`); none without a snapshot.
+    pub fn xmin(&self) -> Option<u64> {
+        Some(self.xmin.load(Ordering::SeqCst)).filter(|number| *number != 0)
+    }
+
+    /// The name of the running or last transaction for locks, whether it writes or not (`pg_locks.virtualtransaction`):
+    /// the backend's number and that of the transaction in it. The second is zero before the first transaction.
+    pub fn virtual_transaction(&self) -> String {
+        format!("{}/{}", self.pid, self.local_transaction.load(Ordering::SeqCst))
+    }
+
+    /// A transaction begins: it gets a name for locks, and no number yet.
+    pub(crate) fn begin_transaction(&self) {
+        self.local_transaction.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Says the running transaction's number; `None` when it has ended.
+    pub(crate) fn set_transaction_id(&self, number: Option<u64>) {
+        self.transaction_id.store(number.unwrap_or(0), Ordering::SeqCst);
+    }
+
+    /// Says what the snapshot begins with; `None` when there is none.
+    pub(crate) fn set_xmin(&self, xmin: Option<u64>) {
+        self.xmin.store(xmin.unwrap_or(0), Ordering::SeqCst);
+    }
+
     /// When the running statement is out of time (`statement_timeout`), for functions that wait.
     pub fn deadline(&self) -> Option<Instant> {
         *self.deadline.lock()
@@ -325,6 +359,9 @@ impl BackendTable {
             visible: AtomicBool::new(true),
             activity: Mutex::default(),
             latch: Latch::default(),
+            transaction_id: AtomicU64::new(0),
+            xmin: AtomicU64::new(0),
+            local_transaction: AtomicU32::new(0),
             terminate: AtomicBool::new(false),
             cancel: AtomicBool::new(false),
             reload: AtomicBool::new(false),

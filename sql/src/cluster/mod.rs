@@ -1,13 +1,15 @@
 //! A cluster: a data directory with its databases, and what all sessions of a server share.
 //!
 //! `global.sqlite` holds the rows that the databases share (roles, databases); `base/OID.sqlite` is a database,
-//! `base/OID.sequences.sqlite` the progress of its sequences. Databases are opened when first entered and stay open.
+//! `base/OID.sequences.sqlite` the progress of its sequences,
+//! `transactions.sqlite` the numbers of transactions. Databases are opened when first entered and stay open.
 
 mod checkpointer;
 mod database;
 mod notifications;
 mod requests;
 mod sequences;
+mod transaction_ids;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -23,6 +25,7 @@ pub use database::OpenDatabase;
 pub use notifications::{Notification, Notifications};
 pub use requests::{Request, Requests};
 pub use sequences::Sequences;
+pub use transaction_ids::{TransactionIds, TransactionSnapshot, TransactionStatus};
 
 use crate::advisory_locks::AdvisoryLocks;
 use crate::backend::{Backend, BackendTable, Signal};
@@ -55,6 +58,8 @@ pub struct Cluster {
     /// Extension files that come with the server, by file name (`worker_spi.control`, …). Those in the directory
     /// `extension` are read when asked for: [`Cluster::extension_file`].
     pub extensions: RwLock<BTreeMap<String, String>>,
+    /// The numbers of transactions.
+    pub transaction_ids: Arc<TransactionIds>,
     /// LISTEN and NOTIFY.
     pub notifications: Notifications,
     /// When the cluster was opened, µs since 2000-01-01 UTC.
@@ -87,6 +92,7 @@ impl Cluster {
                 OpenDatabase::open(&directory, oid, true)?.close()?;
             }
         }
+        let transaction_ids = Arc::new(TransactionIds::open(&directory)?);
         let cluster = Arc::new(Self {
             directory,
             settings,
@@ -95,6 +101,7 @@ impl Cluster {
             facilities: Facilities::default(),
             requests: Requests::default(),
             extensions: RwLock::default(),
+            transaction_ids,
             notifications: Notifications::default(),
             started: clock::now(),
             statements: Mutex::default(),
@@ -143,7 +150,7 @@ impl Cluster {
         for database in databases.iter().chain([&self.shared]) {
             result = result.and(database.close());
         }
-        result
+        result.and(self.transaction_ids.close())
     }
 
     /// The databases that are open, the cluster's own file among them.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use storage::Connection;
@@ -12,7 +11,7 @@ use crate::backend::Backend;
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Sequence};
-use crate::cluster::{Cluster, Notification, OpenDatabase};
+use crate::cluster::{Cluster, Notification, OpenDatabase, TransactionSnapshot};
 use crate::oid::relations;
 use crate::{Oid, Result, error};
 
@@ -22,9 +21,6 @@ const PAYLOAD_BYTES_MAX: usize = 7999;
 
 /// `pg_depend.deptype` of what is a part of something else.
 const INTERNAL: char = 'i';
-
-/// The first number of a transaction (`FirstNormalTransactionId`).
-static NEXT_TRANSACTION: AtomicI64 = AtomicI64::new(3);
 
 /// The services of a session.
 pub(super) struct Services {
@@ -47,7 +43,8 @@ struct State {
     sequence_commit: u64,
     /// Messages of the running statement.
     notifications: Vec<Notification>,
-    transaction_id: Option<i64>,
+    /// Which transactions had ended when the statement, or the transaction, took its snapshot.
+    snapshot: Option<Arc<TransactionSnapshot>>,
     prepared: Vec<PreparedStatementRow>,
     cursors: Vec<CursorRow>,
 }
@@ -72,8 +69,32 @@ impl Services {
     /// The transaction has ended; the commit of the sequences' file to wait for.
     pub(super) fn end_transaction(&self) -> u64 {
         let mut state = self.state.lock();
-        state.transaction_id = None;
         std::mem::take(&mut state.sequence_commit)
+    }
+
+    /// Notes which transactions have ended, before the engine's snapshot is taken: what has ended by then is seen.
+    pub(super) fn begin_snapshot(&self) {
+        let mut state = self.state.lock();
+        if state.snapshot.is_none() {
+            let snapshot = self.cluster.transaction_ids.snapshot();
+            self.backend.set_xmin(Some(snapshot.xmin));
+            state.snapshot = Some(snapshot);
+        }
+    }
+
+    /// The snapshot has been given up.
+    pub(super) fn end_snapshot(&self) {
+        self.backend.set_xmin(None);
+        self.state.lock().snapshot = None;
+    }
+
+    /// The transaction's effects are there, or gone: its number is given back.
+    pub(super) fn end_transaction_id(&self, committed: bool) {
+        self.end_snapshot();
+        if let Some(number) = self.backend.transaction_id() {
+            self.cluster.transaction_ids.finish(number, committed);
+            self.backend.set_transaction_id(None);
+        }
     }
 
     /// DISCARD SEQUENCES.
@@ -194,12 +215,20 @@ impl SessionServices for Services {
         self.cluster.notifications.channels(self.backend.pid)
     }
 
-    fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
-        let mut state = self.state.lock();
-        if state.transaction_id.is_none() && assign {
-            state.transaction_id = Some(NEXT_TRANSACTION.fetch_add(1, Ordering::Relaxed));
+    fn transaction_id(&self, assign: bool) -> Result<Option<u64>> {
+        let present = self.backend.transaction_id();
+        if present.is_some() || !assign {
+            return Ok(present);
         }
-        Ok(state.transaction_id)
+        let number = self.cluster.transaction_ids.assign()?;
+        self.backend.set_transaction_id(Some(number));
+        Ok(Some(number))
+    }
+
+    fn snapshot(&self) -> Arc<TransactionSnapshot> {
+        let taken = self.state.lock().snapshot.clone();
+        let snapshot = taken.unwrap_or_else(|| self.cluster.transaction_ids.snapshot());
+        Arc::new(snapshot.seen_by(self.backend.transaction_id()))
     }
 
     fn lock_row(&self, _: Oid, _: i64, _: LockStrength, _: LockWait) -> Result<bool> {

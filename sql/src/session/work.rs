@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use storage::WriteLock;
 
 use super::transaction::{AtEnd, Listening, Transaction, Work};
-use super::{Session, StatementContext};
+use super::{Session, SessionServices, StatementContext};
 use crate::backend::{Backend, State, WaitEvent};
 use crate::catalog::{self, Catalog, CatalogEdit, Scope};
 use crate::cluster::{fatal, storage_error};
@@ -57,6 +57,7 @@ impl Session {
     pub(super) fn begin_transaction(&mut self, explicit: bool) {
         self.transaction = Some(Transaction::new(explicit, self.statement_time));
         self.shared.settings.lock().begin_level();
+        self.backend().begin_transaction();
         self.backend().activity.lock().transaction_start = Some(self.statement_time);
     }
 
@@ -85,6 +86,7 @@ impl Session {
 
     /// Makes sure that the transaction has a snapshot; the catalog that goes with it.
     pub(super) fn begin_reading(&mut self) -> Result<Arc<Catalog>> {
+        self.services.begin_snapshot();
         let database = self.database.clone();
         let transaction = self.transaction();
         transaction.had_snapshot = true;
@@ -107,7 +109,9 @@ impl Session {
         if !self.transaction().work.writes() {
             let lock = self.await_write_lock().await?;
             self.take_write_work(lock)?;
+            self.services.transaction_id(true)?;
         }
+        self.services.begin_snapshot();
         let database = self.database.clone();
         let transaction = self.transaction();
         transaction.had_snapshot = true;
@@ -180,6 +184,9 @@ impl Session {
             transaction.work = Work::None;
             transaction.catalog = None;
         }
+        if !keeps_snapshot {
+            self.services.end_snapshot();
+        }
         self.backend().set_interrupt(None);
     }
 
@@ -235,6 +242,7 @@ impl Session {
             // A pooled connection remembers the commits of its earlier users.
             commit = if connection.last_commit() == before { 0 } else { connection.last_commit() };
         }
+        self.services.end_transaction_id(true);
         let transaction = self.end_transaction(true).expect("checked above");
         let Transaction { work, shared_lock, notifications, listening, on_commit, .. } = transaction;
         drop(work);
@@ -324,6 +332,7 @@ impl Session {
         let Some(transaction) = self.end_transaction(false) else { return };
         let Transaction { work, shared_lock, on_abort, .. } = transaction;
         drop(work);
+        self.services.end_transaction_id(false);
         drop(shared_lock);
         self.services.end_transaction();
         self.run_at_end_elsewhere(on_abort);

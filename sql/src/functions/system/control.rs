@@ -258,14 +258,6 @@ fn pg_notify(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<
     Ok(Value::Text(String::new()))
 }
 
-fn transaction_status(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Value> {
-    let current = call.context.session.services.transaction_id(false)?;
-    if current == Some(integer(arguments[0])?) {
-        return Ok("in progress".into());
-    }
-    Err(SqlError::unsupported("the status of other transactions"))
-}
-
 fn set_value(call: &mut FunctionCall<'_>, sequence: Oid, value: i64, is_called: bool) -> Result<Value> {
     call.context.session.services.set_value(sequence, value, is_called, call.connection)?;
     Ok(value.into())
@@ -338,11 +330,6 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     scalar("pg_notify", pg_notify),
     scalar("pg_notification_queue_usage", |_, _| Ok(0.0.into())),
-    scalar("pg_current_xact_id", |call, _| Ok(call.context.session.services.transaction_id(true)?.into())),
-    scalar("pg_current_xact_id_if_assigned", |call, _| {
-        Ok(call.context.session.services.transaction_id(false)?.into())
-    }),
-    scalar("pg_xact_status", transaction_status),
     scalar("nextval_oid", |call, arguments| {
         let session = call.context.session.clone();
         Ok(session.services.next_value(oid(arguments[0])?, call.connection)?.into())
