@@ -38,6 +38,9 @@ pub struct AdvisoryMode {
 
 type LockName = (Oid, AdvisoryKey);
 
+/// The locks of a transaction, by name and whether they are shared, with how often each has been taken.
+pub type TransactionLocks = HashMap<(LockName, bool), u32>;
+
 #[derive(Default)]
 struct Table {
     /// For each lock who holds it, how, and how often.
@@ -109,6 +112,37 @@ impl AdvisoryLocks {
         }
         self.released.notify_all();
         true
+    }
+
+    /// What a backend's transaction holds at this moment.
+    pub fn of_transaction(&self, pid: i32) -> TransactionLocks {
+        let table = self.table.lock();
+        let mut locks = TransactionLocks::new();
+        for (name, holders) in &table.held {
+            for ((_, mode), count) in
+                holders.iter().filter(|((holder, mode), _)| *holder == pid && mode.transaction)
+            {
+                locks.insert((*name, mode.shared), *count);
+            }
+        }
+        locks
+    }
+
+    /// Gives back what a backend's transaction has taken since it held these.
+    pub fn release_since(&self, pid: i32, kept: &TransactionLocks) {
+        let mut table = self.table.lock();
+        for (name, holders) in &mut table.held {
+            holders.retain(|(holder, mode), count| {
+                if *holder != pid || !mode.transaction {
+                    return true;
+                }
+                let before = kept.get(&(*name, mode.shared)).copied().unwrap_or(0);
+                *count = (*count).min(before);
+                *count > 0
+            });
+        }
+        table.held.retain(|_, holders| !holders.is_empty());
+        self.released.notify_all();
     }
 
     /// Gives back what a backend's transaction has taken.

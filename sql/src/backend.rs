@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use storage::Interrupt;
 use tokio::sync::Notify;
 
-use crate::Oid;
+use crate::{Oid, Result, Severity, error};
 
 /// The first pid given to a backend that is no process of its own: above what Linux gives to processes
 /// (`/proc/sys/kernel/pid_max` is at most 2^22), so that no number means two things.
@@ -142,7 +142,40 @@ pub struct Backend {
     reload: AtomicBool,
     interrupt: Mutex<Option<Interrupt>>,
     process: Option<SignalProcess>,
-    deadline: Mutex<Option<Instant>>,
+    deadlines: Mutex<Deadlines>,
+}
+
+/// When what a backend does must end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deadlines {
+    /// The running statement (`statement_timeout`).
+    pub statement: Option<Instant>,
+    /// The running transaction, and with it the session (`transaction_timeout`).
+    pub transaction: Option<Instant>,
+}
+
+impl Deadlines {
+    /// The nearest.
+    pub fn next(&self) -> Option<Instant> {
+        [self.statement, self.transaction].into_iter().flatten().min()
+    }
+
+    /// Asks whether one has passed.
+    ///
+    /// # Errors
+    /// FATAL `25P04`; `57014`.
+    pub fn check(&self) -> Result<()> {
+        let Some(next) = self.next() else { return Ok(()) };
+        let now = Instant::now();
+        if now < next {
+            return Ok(());
+        }
+        if self.transaction.is_some_and(|deadline| now >= deadline) {
+            return Err(error!(TRANSACTION_TIMEOUT, "terminating connection due to transaction timeout")
+                .severity(Severity::Fatal));
+        }
+        Err(error!(QUERY_CANCELED, "canceling statement due to statement timeout"))
+    }
 }
 
 impl Backend {
@@ -177,14 +210,14 @@ impl Backend {
         self.xmin.store(xmin.unwrap_or(0), Ordering::SeqCst);
     }
 
-    /// When the running statement is out of time (`statement_timeout`), for functions that wait.
-    pub fn deadline(&self) -> Option<Instant> {
-        *self.deadline.lock()
+    /// When what runs is out of time, for functions that wait.
+    pub fn deadlines(&self) -> Deadlines {
+        *self.deadlines.lock()
     }
 
-    /// Says when the running statement is out of time.
-    pub fn set_deadline(&self, deadline: Option<Instant>) {
-        *self.deadline.lock() = deadline;
+    /// Says when what runs is out of time.
+    pub fn set_deadlines(&self, deadlines: Deadlines) {
+        *self.deadlines.lock() = deadlines;
     }
 
     /// Delivers a request: sets its flag, stops a running statement where it must, and wakes the backend. A backend that
@@ -288,9 +321,9 @@ impl Latch {
         self.notify.notify_one();
     }
 
-    /// Resets the latch.
-    pub fn reset(&self) {
-        self.set.store(false, Ordering::SeqCst);
+    /// Resets the latch; whether it was set. Asked in one step, so that no setting is lost between the two.
+    pub fn reset(&self) -> bool {
+        self.set.swap(false, Ordering::SeqCst)
     }
 
     /// Waits until the latch is set, or for so long; whether it was set.
@@ -367,7 +400,7 @@ impl BackendTable {
             reload: AtomicBool::new(false),
             interrupt: Mutex::new(None),
             process,
-            deadline: Mutex::new(None),
+            deadlines: Mutex::default(),
         });
         self.rows.write().insert(pid, backend.clone());
         Registration { table: self.clone(), backend }

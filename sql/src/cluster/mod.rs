@@ -24,7 +24,8 @@ use storage::{ErrorKind, ValueRef, WriteLock};
 pub use database::OpenDatabase;
 pub use notifications::{Notification, Notifications};
 pub use requests::{Request, Requests};
-pub use sequences::Sequences;
+pub(crate) use sequences::check_bounds;
+pub use sequences::{Restarted, Sequences};
 pub use transaction_ids::{TransactionIds, TransactionSnapshot, TransactionStatus};
 
 use crate::advisory_locks::AdvisoryLocks;
@@ -249,14 +250,15 @@ impl Cluster {
         self.shared.store.write_lock().await
     }
 
-    /// Writes changes of shared rows and shows them to all databases. `catalog` is the snapshot they lead to; the
-    /// caller holds [`Self::shared_write_lock`]. The commit to be flushed.
-    pub(crate) fn commit_shared(&self, catalog: &Catalog, changes: &[RowChange]) -> Result<u64> {
+    /// Writes changes of shared rows and shows them to all databases: the changed rows take their places among the
+    /// newest ones, whatever the transaction that changed them had seen of the others. The caller holds
+    /// [`Self::shared_write_lock`]. The commit to be flushed.
+    pub(crate) fn commit_shared(&self, changes: &[RowChange]) -> Result<u64> {
         let mut connection = self.shared.store.connection().map_err(storage_error)?;
         connection.begin_write().map_err(storage_error)?;
-        catalog::apply(&mut connection, Scope::Cluster, catalog, changes)?;
         let databases = self.databases.lock();
-        let next = Arc::new(self.shared.catalog().with_shared_rows_of(catalog));
+        let next = self.shared.catalog().with_changes(changes)?;
+        catalog::apply(&mut connection, Scope::Cluster, &next, changes)?;
         self.shared.commit(&mut connection, None).map_err(storage_error)?;
         self.shared.refresh_shared(&next);
         for database in databases.values() {

@@ -42,7 +42,8 @@ pub(crate) fn run(
     deferred: &mut Vec<Pending>,
 ) -> Result<Modified> {
     connection.set_context(Some(context.clone()));
-    if let Some(text) = direct(plan) {
+    // The engine's own loop over the rows cannot be stopped without losing what the transaction did before.
+    if let Some(text) = direct(plan).filter(|_| !connection.writes_are_shielded()) {
         return run_direct(connection, text, parameters, context);
     }
     connection.savepoint(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;

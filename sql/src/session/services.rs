@@ -1,6 +1,6 @@
 //! What SQL functions ask of their session: sequences, notifications, the transaction's number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -11,13 +11,15 @@ use crate::backend::Backend;
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Sequence};
-use crate::cluster::{Cluster, Notification, OpenDatabase, TransactionSnapshot};
+use crate::cluster::{Cluster, Notification, OpenDatabase, Restarted, TransactionSnapshot, check_bounds};
 use crate::oid::relations;
 use crate::{Oid, Result, error};
 
 /// PostgreSQL's limits on messages (`NAMEDATALEN`, `NOTIFY_PAYLOAD_MAX_LENGTH`).
 const CHANNEL_BYTES_MAX: usize = 63;
 const PAYLOAD_BYTES_MAX: usize = 7999;
+/// How many different messages one statement may send (PostgreSQL's queue is bounded, too).
+const NOTIFICATIONS_MAX: usize = 1 << 20;
 
 /// `pg_depend.deptype` of what is a part of something else.
 const INTERNAL: char = 'i';
@@ -41,8 +43,11 @@ struct State {
     last: Option<Oid>,
     /// The commit of the sequences' file that the transaction must wait for.
     sequence_commit: u64,
-    /// Messages of the running statement.
+    /// The sequences that the transaction has restarted, in order; the last entry of a sequence is in force.
+    restarted: Vec<Restarted>,
+    /// Messages of the running statement, each once.
     notifications: Vec<Notification>,
+    notified: HashSet<Notification>,
     /// Which transactions had ended when the statement, or the transaction, took its snapshot.
     snapshot: Option<Arc<TransactionSnapshot>>,
     prepared: Vec<PreparedStatementRow>,
@@ -63,13 +68,47 @@ impl Services {
 
     /// Messages sent since the last call.
     pub(super) fn take_notifications(&self) -> Vec<Notification> {
-        std::mem::take(&mut self.state.lock().notifications)
+        let mut state = self.state.lock();
+        if state.notifications.is_empty() {
+            return Vec::new();
+        }
+        state.notified.clear();
+        std::mem::take(&mut state.notifications)
     }
 
     /// The transaction has ended; the commit of the sequences' file to wait for.
     pub(super) fn end_transaction(&self) -> u64 {
         let mut state = self.state.lock();
         std::mem::take(&mut state.sequence_commit)
+    }
+
+    /// Lets a sequence go on at a value, in this transaction and, when it commits, for all.
+    pub(super) fn restart_sequence(&self, sequence: Oid, value: i64) {
+        let restarted = Restarted { sequence, last_value: value, is_called: false };
+        self.state.lock().restarted.push(restarted);
+    }
+
+    /// How many times sequences have been restarted.
+    pub(super) fn restarts(&self) -> usize {
+        self.state.lock().restarted.len()
+    }
+
+    /// Undoes all restarts but so many.
+    pub(super) fn undo_restarts(&self, kept: usize) {
+        self.state.lock().restarted.truncate(kept);
+    }
+
+    /// The sequences that the transaction has restarted, each once, as it leaves them.
+    pub(super) fn take_restarted(&self) -> Vec<Restarted> {
+        let all = std::mem::take(&mut self.state.lock().restarted);
+        let last: HashMap<Oid, Restarted> = all.into_iter().map(|entry| (entry.sequence, entry)).collect();
+        last.into_values().collect()
+    }
+
+    /// Does something with a sequence that the transaction has restarted.
+    fn with_restarted<T>(&self, sequence: Oid, work: impl FnOnce(&mut Restarted) -> T) -> Option<T> {
+        let mut state = self.state.lock();
+        state.restarted.iter_mut().rev().find(|entry| entry.sequence == sequence).map(work)
     }
 
     /// Notes which transactions have ended, before the engine's snapshot is taken: what has ended by then is seen.
@@ -155,6 +194,11 @@ impl SessionServices for Services {
 
     fn next_value(&self, sequence: Oid, _: &mut Connection) -> Result<i64> {
         let (row, name) = self.allowed_sequence(sequence, Privileges::USAGE.with(Privileges::UPDATE))?;
+        if let Some(value) = self.with_restarted(sequence, |restarted| restarted.next(&row, &name)) {
+            let value = value?;
+            self.drawn(sequence, value, 0);
+            return Ok(value);
+        }
         let (value, commit) = self.database.sequences.next(&row, &name)?;
         self.drawn(sequence, value, commit);
         Ok(value)
@@ -180,7 +224,14 @@ impl SessionServices for Services {
 
     fn set_value(&self, sequence: Oid, value: i64, is_called: bool, _: &mut Connection) -> Result<()> {
         let (row, name) = self.allowed_sequence(sequence, Privileges::UPDATE)?;
-        let commit = self.database.sequences.set(&row, &name, value, is_called)?;
+        check_bounds(&row, &name, value)?;
+        let moved = self.with_restarted(sequence, |restarted| {
+            (restarted.last_value, restarted.is_called) = (value, is_called);
+        });
+        let commit = match moved {
+            Some(()) => 0,
+            None => self.database.sequences.set(&row, &name, value, is_called)?,
+        };
         let mut state = self.state.lock();
         if is_called {
             state.drawn.insert(sequence, value);
@@ -191,7 +242,11 @@ impl SessionServices for Services {
 
     fn sequence_last_value(&self, sequence: Oid, _: &mut Connection) -> Result<Option<i64>> {
         let (row, _) = self.sequence(sequence)?;
-        let (value, is_called) = self.database.sequences.read(&row)?;
+        let own = self.with_restarted(sequence, |restarted| (restarted.last_value, restarted.is_called));
+        let (value, is_called) = match own {
+            Some(own) => own,
+            None => self.database.sequences.read(&row)?,
+        };
         Ok(is_called.then_some(value))
     }
 
@@ -207,7 +262,13 @@ impl SessionServices for Services {
         }
         let message =
             Notification { pid: self.backend.pid, channel: channel.to_owned(), payload: payload.to_owned() };
-        self.state.lock().notifications.push(message);
+        let mut state = self.state.lock();
+        if state.notifications.len() >= NOTIFICATIONS_MAX {
+            return Err(error!(PROGRAM_LIMIT_EXCEEDED, "too many notifications in the NOTIFY queue"));
+        }
+        if state.notified.insert(message.clone()) {
+            state.notifications.push(message);
+        }
         Ok(())
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Source: `src/backend/access/transam/xact.c`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use storage::{Connection, PooledConnection, WriteLock};
 
 use crate::Result;
+use crate::advisory_locks::TransactionLocks;
 use crate::catalog::{Catalog, RowChange};
 use crate::cluster::{Cluster, Notification};
 use crate::execute::Pending;
@@ -59,6 +61,16 @@ struct Kept {
     deferred: usize,
     on_commit: usize,
     on_abort: usize,
+    outside: Outside,
+}
+
+/// What else a rollback to a savepoint undoes: what is kept by others than the transaction.
+#[derive(Clone)]
+pub(super) struct Outside {
+    /// How many restarts of sequences there were.
+    pub(super) restarts: usize,
+    /// The advisory locks that the transaction held.
+    pub(super) locks: TransactionLocks,
 }
 
 /// A change of what the session listens to, made at commit.
@@ -74,7 +86,8 @@ pub(super) struct Transaction {
     pub(super) explicit: bool,
     /// Whether a statement has failed: only its end is accepted.
     pub(super) failed: bool,
-    /// Whether the engine has already rolled back, because a writing statement was interrupted.
+    /// Whether the engine's transaction is gone before its time: a statement has panicked, or one that writes was
+    /// stopped. Nothing that was written can be kept.
     pub(super) lost: bool,
     /// Whether a statement has taken a snapshot: properties are then fixed.
     pub(super) had_snapshot: bool,
@@ -90,6 +103,8 @@ pub(super) struct Transaction {
     pub(super) shared_lock: Option<WriteLock>,
     pub(super) savepoints: Vec<Savepoint>,
     pub(super) notifications: Vec<Notification>,
+    /// The same, to tell which has been sent already.
+    notified: HashSet<Notification>,
     pub(super) listening: Vec<Listening>,
     pub(super) deferred: Vec<Pending>,
     pub(super) on_commit: Vec<AtEnd>,
@@ -112,6 +127,7 @@ impl Transaction {
             shared_lock: None,
             savepoints: Vec::new(),
             notifications: Vec::new(),
+            notified: HashSet::new(),
             listening: Vec::new(),
             deferred: Vec::new(),
             on_commit: Vec::new(),
@@ -120,7 +136,16 @@ impl Transaction {
         }
     }
 
-    fn kept(&self) -> Kept {
+    /// Takes over messages; the same one counts once for a transaction.
+    pub(super) fn notify(&mut self, messages: Vec<Notification>) {
+        for message in messages {
+            if self.notified.insert(message.clone()) {
+                self.notifications.push(message);
+            }
+        }
+    }
+
+    fn kept(&self, outside: Outside) -> Kept {
         Kept {
             catalog: self.catalog.clone(),
             catalog_changed: self.catalog_changed,
@@ -130,12 +155,13 @@ impl Transaction {
             deferred: self.deferred.len(),
             on_commit: self.on_commit.len(),
             on_abort: self.on_abort.len(),
+            outside,
         }
     }
 
     /// Sets a savepoint. Before the first write it is only a marker.
-    pub(super) fn set_savepoint(&mut self, name: &str) -> storage::Result<()> {
-        let kept = self.kept();
+    pub(super) fn set_savepoint(&mut self, name: &str, outside: Outside) -> storage::Result<()> {
+        let kept = self.kept(outside);
         let mut savepoint =
             Savepoint { name: name.to_owned(), engine_name: None, before_writes: !self.work.writes(), kept };
         if self.work.writes() {
@@ -181,6 +207,27 @@ impl Transaction {
         Ok(levels)
     }
 
+    /// Undoes everything, and lets go of what the transaction holds; what is to be done about what was undone. The block
+    /// stays, failed.
+    pub(super) fn undo(&mut self) -> Vec<AtEnd> {
+        self.work = Work::None;
+        self.catalog = None;
+        self.catalog_changed = false;
+        self.shared_changes.clear();
+        self.shared_lock = None;
+        self.notifications.clear();
+        self.notified.clear();
+        self.listening.clear();
+        self.deferred.clear();
+        self.on_commit.clear();
+        std::mem::take(&mut self.on_abort)
+    }
+
+    /// What else a rollback to a savepoint undoes.
+    pub(super) fn outside(&self, index: usize) -> &Outside {
+        &self.savepoints[index].kept.outside
+    }
+
     /// Undoes what came after a savepoint, which stays; what is to be done about what was undone.
     pub(super) fn rollback_to(&mut self, index: usize) -> storage::Result<Vec<AtEnd>> {
         self.savepoints.truncate(index + 1);
@@ -195,7 +242,12 @@ impl Transaction {
         self.catalog.clone_from(&kept.catalog);
         self.catalog_changed = kept.catalog_changed;
         self.shared_changes.truncate(kept.shared_changes);
-        self.notifications.truncate(kept.notifications);
+        for undone in self.notifications.drain(kept.notifications..) {
+            self.notified.remove(&undone);
+        }
+        if kept.shared_changes == 0 {
+            self.shared_lock = None;
+        }
         self.listening.truncate(kept.listening);
         self.deferred.truncate(kept.deferred);
         self.on_commit.truncate(kept.on_commit);

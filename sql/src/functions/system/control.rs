@@ -35,10 +35,7 @@ pub(crate) fn check_interrupts(backend: &Backend) -> Result<()> {
     if backend.cancel_requested() {
         return Err(SqlError::canceled());
     }
-    if backend.deadline().is_some_and(|deadline| Instant::now() >= deadline) {
-        return Err(error!(QUERY_CANCELED, "canceling statement due to statement timeout"));
-    }
-    Ok(())
+    backend.deadlines().check()
 }
 
 /// Waits for so long on the backend's latch.
@@ -67,7 +64,8 @@ fn sleep_forever(backend: &Arc<Backend>) -> Result<()> {
 
 /// Waits on the latch and resets it. Bodies that wait run outside the reactor thread, where blocking is allowed.
 fn wait_latch(backend: &Arc<Backend>, duration: Duration) -> Result<()> {
-    let deadline = backend.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let deadline =
+        backend.deadlines().next().map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let wait = backend.latch.wait(Some(deadline.map_or(duration, |left| left.min(duration))));
     match tokio::runtime::Handle::try_current() {
         Ok(handle) => handle.block_on(wait),
