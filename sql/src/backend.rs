@@ -7,15 +7,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use storage::Interrupt;
 use tokio::sync::Notify;
 
-use crate::Oid;
 use crate::locks::LockOwner;
+use crate::{Oid, Result, Severity, error};
 
 /// The first pid given to a backend that is no process of its own: above what Linux gives to processes
 /// (`/proc/sys/kernel/pid_max` is at most 2^22), so that no number means two things.
@@ -135,17 +135,51 @@ pub struct Backend {
     pub activity: Mutex<Activity>,
     /// Where it waits; set by every request.
     pub latch: Latch,
+    transaction_id: AtomicU64,
+    xmin: AtomicU64,
+    local_transaction: AtomicU32,
     terminate: AtomicBool,
     cancel: AtomicBool,
     reload: AtomicBool,
     interrupt: Mutex<Option<Interrupt>>,
     process: Option<SignalProcess>,
-    deadline: Mutex<Option<Instant>>,
+    deadlines: Mutex<Deadlines>,
     /// Its own part of the lock manager.
     pub locks: LockOwner,
-    /// The number of its transaction, 0 when it has none.
-    transaction_id: AtomicI64,
     database: AtomicU32,
+}
+
+/// When what a backend does must end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deadlines {
+    /// The running statement (`statement_timeout`).
+    pub statement: Option<Instant>,
+    /// The running transaction, and with it the session (`transaction_timeout`).
+    pub transaction: Option<Instant>,
+}
+
+impl Deadlines {
+    /// The nearest.
+    pub fn next(&self) -> Option<Instant> {
+        [self.statement, self.transaction].into_iter().flatten().min()
+    }
+
+    /// Asks whether one has passed.
+    ///
+    /// # Errors
+    /// FATAL `25P04`; `57014`.
+    pub fn check(&self) -> Result<()> {
+        let Some(next) = self.next() else { return Ok(()) };
+        let now = Instant::now();
+        if now < next {
+            return Ok(());
+        }
+        if self.transaction.is_some_and(|deadline| now >= deadline) {
+            return Err(error!(TRANSACTION_TIMEOUT, "terminating connection due to transaction timeout")
+                .severity(Severity::Fatal));
+        }
+        Err(error!(QUERY_CANCELED, "canceling statement due to statement timeout"))
+    }
 }
 
 impl Backend {
@@ -159,24 +193,45 @@ impl Backend {
         self.database.store(database.0, Ordering::Relaxed);
     }
 
-    /// The number of its transaction; 0 when it has none.
-    pub fn transaction_id(&self) -> i64 {
-        self.transaction_id.load(Ordering::Relaxed)
+    /// The number of the running transaction (`pg_stat_activity.backend_xid`); none before it has one.
+    pub fn transaction_id(&self) -> Option<u64> {
+        Some(self.transaction_id.load(Ordering::SeqCst)).filter(|number| *number != 0)
     }
 
-    /// Says which number its transaction has; 0 for none.
-    pub fn set_transaction_id(&self, number: i64) {
-        self.transaction_id.store(number, Ordering::Relaxed);
+    /// The oldest transaction whose effects the running one may not see (`backend_xmin`); none without a snapshot.
+    pub fn xmin(&self) -> Option<u64> {
+        Some(self.xmin.load(Ordering::SeqCst)).filter(|number| *number != 0)
     }
 
-    /// When the running statement is out of time (`statement_timeout`), for functions that wait.
-    pub fn deadline(&self) -> Option<Instant> {
-        *self.deadline.lock()
+    /// The name of the running or last transaction for locks, whether it writes or not (`pg_locks.virtualtransaction`):
+    /// the backend's number and that of the transaction in it. The second is zero before the first transaction.
+    pub fn virtual_transaction(&self) -> String {
+        format!("{}/{}", self.pid, self.local_transaction.load(Ordering::SeqCst))
     }
 
-    /// Says when the running statement is out of time.
-    pub fn set_deadline(&self, deadline: Option<Instant>) {
-        *self.deadline.lock() = deadline;
+    /// A transaction begins: it gets a name for locks, and no number yet.
+    pub(crate) fn begin_transaction(&self) {
+        self.local_transaction.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Says the running transaction's number; `None` when it has ended.
+    pub(crate) fn set_transaction_id(&self, number: Option<u64>) {
+        self.transaction_id.store(number.unwrap_or(0), Ordering::SeqCst);
+    }
+
+    /// Says what the snapshot begins with; `None` when there is none.
+    pub(crate) fn set_xmin(&self, xmin: Option<u64>) {
+        self.xmin.store(xmin.unwrap_or(0), Ordering::SeqCst);
+    }
+
+    /// When what runs is out of time, for functions that wait.
+    pub fn deadlines(&self) -> Deadlines {
+        *self.deadlines.lock()
+    }
+
+    /// Says when what runs is out of time.
+    pub fn set_deadlines(&self, deadlines: Deadlines) {
+        *self.deadlines.lock() = deadlines;
     }
 
     /// Delivers a request: sets its flag, stops a running statement where it must, and wakes the backend. A backend that
@@ -280,9 +335,9 @@ impl Latch {
         self.notify.notify_one();
     }
 
-    /// Resets the latch.
-    pub fn reset(&self) {
-        self.set.store(false, Ordering::SeqCst);
+    /// Resets the latch; whether it was set. Asked in one step, so that no setting is lost between the two.
+    pub fn reset(&self) -> bool {
+        self.set.swap(false, Ordering::SeqCst)
     }
 
     /// Waits until the latch is set, or for so long; whether it was set.
@@ -351,14 +406,16 @@ impl BackendTable {
             visible: AtomicBool::new(true),
             activity: Mutex::default(),
             latch: Latch::default(),
+            transaction_id: AtomicU64::new(0),
+            xmin: AtomicU64::new(0),
+            local_transaction: AtomicU32::new(0),
             terminate: AtomicBool::new(false),
             cancel: AtomicBool::new(false),
             reload: AtomicBool::new(false),
             interrupt: Mutex::new(None),
             process,
-            deadline: Mutex::new(None),
+            deadlines: Mutex::default(),
             locks: LockOwner::default(),
-            transaction_id: AtomicI64::new(0),
             database: AtomicU32::new(0),
         });
         self.rows.write().insert(pid, backend.clone());

@@ -142,6 +142,18 @@ impl Connection {
         self.handle.watch.set_budget(kilo_instructions);
     }
 
+    /// Says whether a writing statement that runs is let run to its end, whatever the interrupt and the deadline say:
+    /// stopped in its middle it would take the transaction along, savepoints too. It is still not begun when it should
+    /// have ended by then. Holds until the connection goes back to the pool.
+    pub fn shield_writes(&mut self, shielded: bool) {
+        self.handle.watch.shield_writes(shielded);
+    }
+
+    /// Whether [`Self::shield_writes`] is in force: long work had better be many short statements.
+    pub fn writes_are_shielded(&self) -> bool {
+        self.handle.watch.writes_are_shielded()
+    }
+
     /// The statement for this text (one statement), from the cache or newly prepared.
     pub fn prepare(&mut self, sql: &str) -> Result<Statement> {
         let _stay = self.enter();

@@ -185,6 +185,11 @@ impl Database {
         Ok(())
     }
 
+    /// As [`Self::flush`], on this thread.
+    pub fn flush_blocking(&self) {
+        self.flusher.flush_blocking();
+    }
+
     /// The number of the last commit of all connections; 0 before the first since the file was opened.
     pub fn committed(&self) -> u64 {
         self.commits.now()

@@ -47,6 +47,7 @@ pub(crate) struct Watch {
     budget: Cell<Option<u32>>,
     shielded: Cell<bool>,
     writing: Cell<bool>,
+    writes_shielded: Cell<bool>,
     stopped: Cell<Option<Stop>>,
 }
 
@@ -76,6 +77,17 @@ impl Watch {
         *self.flag.borrow_mut() = Arc::default();
         self.deadline.set(None);
         self.budget.set(None);
+        self.writes_shielded.set(false);
+    }
+
+    /// See [`crate::Connection::shield_writes`].
+    pub(crate) fn shield_writes(&self, shielded: bool) {
+        self.writes_shielded.set(shielded);
+    }
+
+    /// See [`crate::Connection::writes_are_shielded`].
+    pub(crate) fn writes_are_shielded(&self) -> bool {
+        self.writes_shielded.get()
     }
 
     /// Whether statements run regardless of the rest; gives the old setting, to be put back.
@@ -95,7 +107,7 @@ impl Watch {
 
     /// Whether a statement may go on; the progress handler's question at each tick.
     pub(crate) fn tick(&self) -> bool {
-        if self.shielded.get() {
+        if self.shielded.get() || (self.writing.get() && self.writes_shielded.get()) {
             return true;
         }
         let stop = self.interrupted().or_else(|| self.spend());
@@ -150,6 +162,18 @@ mod tests {
         watch.leave_statement(before);
         assert!(!watch.tick());
         assert_eq!(watch.take_stop(), Stop::BudgetExhausted);
+    }
+
+    #[test]
+    fn shielded_writes_run_to_their_end() {
+        let watch = Watch::default();
+        watch.shield_writes(true);
+        watch.interrupt().set();
+        let before = watch.enter_statement(true);
+        assert!(watch.tick());
+        watch.leave_statement(before);
+        assert!(!watch.tick());
+        assert_eq!(watch.may_begin(), Some(Stop::Interrupted));
     }
 
     #[test]

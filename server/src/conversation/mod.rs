@@ -263,12 +263,17 @@ impl Conversation {
             _ => id::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         };
         let limit = self.session.shared().settings.lock().integer(setting);
-        let limit = u64::try_from(limit).ok().filter(|limit| *limit > 0)?;
-        Some(tokio::time::Instant::now() + Duration::from_millis(limit))
+        let limit = u64::try_from(limit).ok().filter(|limit| *limit > 0);
+        let idle = limit.map(|limit| Instant::now() + Duration::from_millis(limit));
+        let nearest = [idle, self.session.transaction_deadline()].into_iter().flatten().min()?;
+        Some(nearest.into())
     }
 
     /// What a session hears that has been idle for too long.
     fn idled_too_long(&self) -> SqlError {
+        if let Err(error) = self.session.backend().deadlines().check() {
+            return error;
+        }
         let error = match self.session.transaction_status() {
             TransactionStatus::Idle => {
                 error!(IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout")

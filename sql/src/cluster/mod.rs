@@ -1,13 +1,15 @@
 //! A cluster: a data directory with its databases, and what all sessions of a server share.
 //!
 //! `global.sqlite` holds the rows that the databases share (roles, databases); `base/OID.sqlite` is a database,
-//! `base/OID.sequences.sqlite` the progress of its sequences. Databases are opened when first entered and stay open.
+//! `base/OID.sequences.sqlite` the progress of its sequences,
+//! `transactions.sqlite` the numbers of transactions. Databases are opened when first entered and stay open.
 
 mod checkpointer;
 mod database;
 mod notifications;
 mod requests;
 mod sequences;
+mod transaction_ids;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -22,7 +24,9 @@ use storage::{ErrorKind, ValueRef, WriteLock};
 pub use database::OpenDatabase;
 pub use notifications::{Notification, Notifications};
 pub use requests::{Request, Requests};
-pub use sequences::Sequences;
+pub(crate) use sequences::check_bounds;
+pub use sequences::{Restarted, Sequences};
+pub use transaction_ids::{TransactionIds, TransactionSnapshot, TransactionStatus};
 
 use crate::backend::{Backend, BackendTable, Signal};
 use crate::catalog::{self, Catalog, RowChange, Scope};
@@ -55,6 +59,8 @@ pub struct Cluster {
     /// Extension files that come with the server, by file name (`worker_spi.control`, …). Those in the directory
     /// `extension` are read when asked for: [`Cluster::extension_file`].
     pub extensions: RwLock<BTreeMap<String, String>>,
+    /// The numbers of transactions.
+    pub transaction_ids: Arc<TransactionIds>,
     /// LISTEN and NOTIFY.
     pub notifications: Notifications,
     /// Who holds and awaits what.
@@ -90,6 +96,7 @@ impl Cluster {
             }
         }
         let backends: Arc<BackendTable> = Arc::default();
+        let transaction_ids = Arc::new(TransactionIds::open(&directory)?);
         let cluster = Arc::new(Self {
             directory,
             settings,
@@ -99,6 +106,7 @@ impl Cluster {
             facilities: Facilities::default(),
             requests: Requests::default(),
             extensions: RwLock::default(),
+            transaction_ids,
             notifications: Notifications::default(),
             started: clock::now(),
             statements: Mutex::default(),
@@ -147,7 +155,7 @@ impl Cluster {
         for database in databases.iter().chain([&self.shared]) {
             result = result.and(database.close());
         }
-        result
+        result.and(self.transaction_ids.close())
     }
 
     /// The databases that are open, the cluster's own file among them.
@@ -246,14 +254,15 @@ impl Cluster {
         self.shared.store.write_lock().await
     }
 
-    /// Writes changes of shared rows and shows them to all databases. `catalog` is the snapshot they lead to; the
-    /// caller holds [`Self::shared_write_lock`]. The commit to be flushed.
-    pub(crate) fn commit_shared(&self, catalog: &Catalog, changes: &[RowChange]) -> Result<u64> {
+    /// Writes changes of shared rows and shows them to all databases: the changed rows take their places among the
+    /// newest ones, whatever the transaction that changed them had seen of the others. The caller holds
+    /// [`Self::shared_write_lock`]. The commit to be flushed.
+    pub(crate) fn commit_shared(&self, changes: &[RowChange]) -> Result<u64> {
         let mut connection = self.shared.store.connection().map_err(storage_error)?;
         connection.begin_write().map_err(storage_error)?;
-        catalog::apply(&mut connection, Scope::Cluster, catalog, changes)?;
         let databases = self.databases.lock();
-        let next = Arc::new(self.shared.catalog().with_shared_rows_of(catalog));
+        let next = self.shared.catalog().with_changes(changes)?;
+        catalog::apply(&mut connection, Scope::Cluster, &next, changes)?;
         self.shared.commit(&mut connection, None).map_err(storage_error)?;
         self.shared.refresh_shared(&next);
         for database in databases.values() {
@@ -406,7 +415,7 @@ pub struct LockRow {
     pub page: Option<i32>,
     pub tuple: Option<i32>,
     pub virtualxid: Option<String>,
-    pub transactionid: Option<i64>,
+    pub transactionid: Option<u64>,
     pub classid: Option<u32>,
     pub objid: Option<u32>,
     pub objsubid: Option<i16>,

@@ -18,7 +18,7 @@ use crate::backend::Backend;
 const QUEUE_MAX: usize = 1 << 16;
 
 /// A message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Notification {
     /// Who sent it.
     pub pid: i32,

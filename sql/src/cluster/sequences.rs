@@ -34,6 +34,32 @@ struct Progress {
     commit: u64,
 }
 
+/// A sequence that a transaction has restarted: what it draws until it ends is drawn from here, and is as if it had
+/// never been when the transaction is rolled back (PostgreSQL gives the sequence a new file).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restarted {
+    /// `pg_class.oid`.
+    pub sequence: Oid,
+    /// The last value given out, or the next one when `is_called` is false.
+    pub last_value: i64,
+    /// Whether `last_value` has been given out.
+    pub is_called: bool,
+}
+
+impl Restarted {
+    /// `nextval`.
+    ///
+    /// # Errors
+    /// `2200H` when the sequence has reached its limit.
+    pub fn next(&mut self, sequence: &Sequence, name: &str) -> Result<i64> {
+        if self.is_called {
+            self.last_value = step(sequence, name, self.last_value)?;
+        }
+        self.is_called = true;
+        Ok(self.last_value)
+    }
+}
+
 /// The sequences of one database.
 pub struct Sequences {
     path: PathBuf,
@@ -78,14 +104,7 @@ impl Sequences {
     /// # Errors
     /// `22003` when the value is out of the sequence's bounds.
     pub fn set(&self, sequence: &Sequence, name: &str, value: i64, is_called: bool) -> Result<u64> {
-        if value < sequence.seqmin || value > sequence.seqmax {
-            return Err(error!(
-                NUMERIC_VALUE_OUT_OF_RANGE,
-                "setval: value {value} is out of bounds for sequence \"{name}\" ({}..{})",
-                sequence.seqmin,
-                sequence.seqmax
-            ));
-        }
+        check_bounds(sequence, name, value)?;
         let mut state = self.state.lock();
         let commit = state.write(&self.path, sequence, value, is_called)?;
         state.progress.insert(sequence.seqrelid, Progress { last_value: value, is_called, ahead: 0, commit });
@@ -109,16 +128,20 @@ impl Sequences {
         self.state.lock().remove(&self.path, sequence)
     }
 
-    /// Lets a sequence go on at a value, as ALTER SEQUENCE … RESTART does when its transaction commits.
+    /// Lets sequences go on where a transaction that has restarted them has brought them; the commit of the file to
+    /// wait for.
     ///
     /// # Errors
     /// Those of the storage engine.
-    pub fn restart(&self, sequence: Oid, value: i64) -> Result<()> {
+    pub fn restart(&self, restarted: &[Restarted]) -> Result<u64> {
         let mut state = self.state.lock();
         let store = state.store(&self.path)?;
-        let commit = write_rows(&store, &[(sequence, value, false)])?;
-        state.progress.insert(sequence, Progress { last_value: value, is_called: false, ahead: 0, commit });
-        Ok(())
+        let rows: Vec<_> = restarted.iter().map(|r| (r.sequence, r.last_value, r.is_called)).collect();
+        let commit = write_rows(&store, &rows)?;
+        for Restarted { sequence, last_value, is_called } in restarted.iter().copied() {
+            state.progress.insert(sequence, Progress { last_value, is_called, ahead: 0, commit });
+        }
+        Ok(commit)
     }
 
     /// Waits until the file is on disk up to this commit.
@@ -200,6 +223,22 @@ fn write_rows(store: &Arc<Store>, rows: &[(Oid, i64, bool)]) -> Result<u64> {
     }
     connection.commit().map_err(storage_error)?;
     Ok(connection.last_commit())
+}
+
+/// Refuses a value for `setval`.
+///
+/// # Errors
+/// `22003` when it is out of the sequence's bounds.
+pub(crate) fn check_bounds(sequence: &Sequence, name: &str, value: i64) -> Result<()> {
+    if (sequence.seqmin..=sequence.seqmax).contains(&value) {
+        return Ok(());
+    }
+    Err(error!(
+        NUMERIC_VALUE_OUT_OF_RANGE,
+        "setval: value {value} is out of bounds for sequence \"{name}\" ({}..{})",
+        sequence.seqmin,
+        sequence.seqmax
+    ))
 }
 
 /// The value after this one.

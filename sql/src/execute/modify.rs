@@ -44,7 +44,12 @@ pub(crate) fn run(
 ) -> Result<Modified> {
     connection.set_context(Some(context.clone()));
     connection.savepoint(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
-    match run_inside(connection, plan, parameters, context, deferred) {
+    // The engine's own loop over the rows cannot be stopped without losing what the transaction did before.
+    let done = match connection.writes_are_shielded() {
+        true => run_parts(connection, plan, parameters, context, deferred),
+        false => run_inside(connection, plan, parameters, context, deferred),
+    };
+    match done {
         Ok(modified) => {
             connection.release(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
             Ok(modified)

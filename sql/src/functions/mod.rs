@@ -162,6 +162,7 @@ pub const FAMILIES: &[&[Function]] = &[
     system::settings::FUNCTIONS,
     system::sizes::FUNCTIONS,
     system::statistics::FUNCTIONS,
+    system::transactions::FUNCTIONS,
     aggregate::EXTREMES,
     aggregate::FUNCTIONS,
     array::FUNCTIONS,

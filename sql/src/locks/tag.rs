@@ -61,7 +61,7 @@ impl LockTag {
     }
 
     /// What a process waits for, in DETAIL of a deadlock: the mode and the thing (`DescribeLockTag`).
-    pub(super) fn described(self, mode: LockMode, holder_transaction: i64) -> String {
+    pub(super) fn described(self, mode: LockMode, holder_transaction: u64) -> String {
         if self.is_of_transaction() {
             return format!("{} on transaction {holder_transaction}", LockMode::Share.name());
         }
@@ -82,7 +82,7 @@ impl LockTag {
         pid: i32,
         mode: LockMode,
         waiting_since: Option<i64>,
-        holder_transaction: i64,
+        holder_transaction: u64,
     ) -> LockRow {
         let row = LockRow {
             pid,

@@ -182,7 +182,7 @@ fn very_many_rows_become_all_rows() {
 #[tokio::test]
 async fn a_circle_is_told_to_one_of_its_members() {
     let world = World::new(2);
-    world.backend(0).set_transaction_id(700);
+    world.backend(0).set_transaction_id(Some(700));
     let (row, writer) = (LockTag::Row(DATABASE, TABLE, 1), LockTag::Writer(DATABASE));
     assert!(world.take(0, row, LockMode::Exclusive) && world.take(1, advisory(1), LockMode::Exclusive));
     assert!(world.take(1, writer, LockMode::Exclusive));

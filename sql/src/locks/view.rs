@@ -20,12 +20,11 @@ impl LockManager {
             if backend.activity.lock().transaction_start.is_some() {
                 rows.push(LockRow {
                     locktype: "virtualxid",
-                    virtualxid: Some(format!("{pid}/0")),
+                    virtualxid: Some(backend.virtual_transaction()),
                     ..own.clone()
                 });
             }
-            let number = backend.transaction_id();
-            if number != 0 {
+            if let Some(number) = backend.transaction_id() {
                 rows.push(LockRow { locktype: "transactionid", transactionid: Some(number), ..own });
             }
             let database = backend.database();

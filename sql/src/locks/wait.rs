@@ -63,8 +63,7 @@ impl LockManager {
         // Requests set the latch; what else it was set for is not lost: it is set again afterwards.
         let mut was_set = false;
         let result = loop {
-            was_set |= owner.latch.wait(Some(Duration::ZERO)).await;
-            owner.latch.reset();
+            was_set |= owner.latch.reset();
             if let Err(error) = (patience.interrupted)() {
                 break Err(error);
             }
@@ -127,7 +126,7 @@ impl LockManager {
     }
 
     /// The number of a backend's transaction; 0 for one without.
-    pub(super) fn transaction_of(&self, pid: i32) -> i64 {
-        self.backends.get(pid).map_or(0, |backend| backend.transaction_id())
+    pub(super) fn transaction_of(&self, pid: i32) -> u64 {
+        self.backends.get(pid).and_then(|backend| backend.transaction_id()).unwrap_or(0)
     }
 }

@@ -70,6 +70,7 @@ impl Session {
             database,
             search_path: None,
             deadline: None,
+            transaction_deadline: None,
             statement_timeout_enabled: true,
             activity_reported: true,
             among_others: false,

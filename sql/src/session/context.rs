@@ -107,8 +107,12 @@ pub trait SessionServices: Send + Sync {
         Vec::new()
     }
     /// The transaction's number; when it has none yet it is given one if `assign`.
-    fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
+    fn transaction_id(&self, assign: bool) -> Result<Option<u64>> {
         Err(SqlError::unsupported("pg_current_xact_id"))
+    }
+    /// Which transactions had ended when the running statement's snapshot was taken.
+    fn snapshot(&self) -> Arc<crate::cluster::TransactionSnapshot> {
+        Arc::new(crate::cluster::TransactionSnapshot { xmin: 0, xmax: 0, running: Vec::new() })
     }
     /// Locks a row of a table for the transaction (FOR UPDATE and its kin, and before it is changed); false for one that
     /// SKIP LOCKED leaves out. Where it would have to wait it fails, and the session knows what to wait for.

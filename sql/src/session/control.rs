@@ -6,8 +6,11 @@ use super::transaction::Work;
 use super::{CommandTag, Session};
 use crate::cluster::storage_error;
 use crate::parse::{IsolationLevel, TransactionMode, Utility};
-use crate::settings::{SetScope, id};
+use crate::settings::{SetScope, id, parse_boolean};
 use crate::{Result, Severity, SqlError, SqlState, error};
+
+/// How deep savepoints may nest. Each costs a page's worth of memory; PostgreSQL has no limit but memory.
+const SAVEPOINTS_MAX: usize = 1 << 16;
 
 impl Session {
     /// Runs a command that steers transactions; nothing for other commands.
@@ -155,27 +158,48 @@ impl Session {
         Ok(())
     }
 
+    /// Refuses a command about savepoints outside a block, of which the implicit one of several statements is none.
+    ///
+    /// # Errors
+    /// `25P01`.
+    fn require_explicit_block(&self, command: &str) -> Result<()> {
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
+            return Ok(());
+        }
+        Err(error!(NO_ACTIVE_SQL_TRANSACTION, "{command} can only be used in transaction blocks"))
+    }
+
     fn savepoint(&mut self, name: &str) -> Result<()> {
-        self.require_block("SAVEPOINT")?;
-        self.transaction().set_savepoint(name).map_err(storage_error)?;
+        self.require_explicit_block("SAVEPOINT")?;
+        self.collect_notifications();
+        let restarts = self.services.restarts();
+        let transaction = self.transaction();
+        if transaction.savepoints.len() >= SAVEPOINTS_MAX {
+            return Err(error!(
+                PROGRAM_LIMIT_EXCEEDED,
+                "cannot have more than {SAVEPOINTS_MAX} savepoints in a transaction"
+            ));
+        }
+        transaction.set_savepoint(name, restarts).map_err(storage_error)?;
         self.set_lock_level();
         self.shared.settings.lock().begin_level();
         Ok(())
     }
 
     fn release_savepoint(&mut self, name: &str) -> Result<()> {
-        self.require_block("RELEASE SAVEPOINT")?;
+        self.require_explicit_block("RELEASE SAVEPOINT")?;
         let transaction = self.transaction();
         let index = transaction.find_savepoint(name).ok_or_else(|| no_savepoint(name))?;
         let levels = transaction.release(index).map_err(storage_error)?;
         self.set_lock_level();
+        self.portals.values_mut().for_each(|portal| portal.level = portal.level.min(index));
         let mut settings = self.shared.settings.lock();
         (0..levels).for_each(|_| settings.commit_level());
         Ok(())
     }
 
     fn rollback_to_savepoint(&mut self, name: &str) -> Result<()> {
-        self.require_block("ROLLBACK TO SAVEPOINT")?;
+        self.require_explicit_block("ROLLBACK TO SAVEPOINT")?;
         let transaction = self.transaction();
         let index = transaction.find_savepoint(name).ok_or_else(|| no_savepoint(name))?;
         if transaction.lost {
@@ -183,7 +207,7 @@ impl Session {
                 // The engine has undone more than the savepoint covers: what came before it is gone as well.
                 return Err(error!(
                     T_R_STATEMENT_COMPLETION_UNKNOWN,
-                    "savepoint \"{name}\" was lost when a writing statement was interrupted"
+                    "savepoint \"{name}\" was lost when a statement failed internally"
                 )
                 .hint("Roll back the whole transaction and run it again."));
             }
@@ -194,8 +218,15 @@ impl Session {
         let levels = transaction.savepoints.len() - index;
         let undone = transaction.rollback_to(index).map_err(storage_error)?;
         transaction.failed = false;
+        let has_shared_lock = transaction.shared_lock.is_some();
         let level = transaction.savepoints.len() as u32;
+        let restarts = transaction.restarts(index);
+        self.services.undo_restarts(restarts);
         self.shared.cluster.locks.roll_back_to(self.backend(), level);
+        if has_shared_lock {
+            self.refresh_shared_rows()?;
+        }
+        self.close_portals_of(index + 1);
         self.run_at_end_elsewhere(undone);
         {
             let mut settings = self.shared.settings.lock();
@@ -220,29 +251,56 @@ impl Session {
     }
 
     fn set_modes(&mut self, modes: &[TransactionMode]) -> Result<()> {
-        let had_snapshot = self.transaction.as_ref().is_some_and(|transaction| transaction.had_snapshot);
-        let inside = self.transaction.as_ref().is_some_and(|transaction| !transaction.savepoints.is_empty());
         for mode in modes {
             let (name, value) = spelled(*mode);
-            match mode {
-                TransactionMode::Isolation(_) => {
-                    let same = self.shared.settings.lock().text(id::TRANSACTION_ISOLATION) == value;
-                    check_isolation_change(same, had_snapshot, inside)?;
-                }
-                TransactionMode::ReadOnly(false) => {
-                    let read_only = self.shared.settings.lock().boolean(id::TRANSACTION_READ_ONLY);
-                    if read_only && had_snapshot {
-                        return Err(error!(
-                            ACTIVE_SQL_TRANSACTION,
-                            "transaction read-write mode must be set before any query"
-                        ));
-                    }
-                }
-                _ => {}
-            }
-            self.shared.settings.lock().set(&format!("transaction_{name}"), Some(value), SetScope::Local)?;
+            let name = format!("transaction_{name}");
+            self.check_property(&name, Some(value))?;
+            self.shared.settings.lock().set(&name, Some(value), SetScope::Local)?;
         }
         Ok(())
+    }
+
+    /// Whether a property of the transaction may be given this value now; other settings may.
+    ///
+    /// # Errors
+    /// `25001` (`check_XactIsoLevel`, `check_transaction_read_only`, `check_transaction_deferrable`).
+    pub(super) fn check_property(&self, name: &str, value: Option<&str>) -> Result<()> {
+        let Some(transaction) = &self.transaction else { return Ok(()) };
+        let (had_snapshot, inside) = (transaction.had_snapshot, !transaction.savepoints.is_empty());
+        let settings = self.shared.settings.lock();
+        let refused = match name.to_ascii_lowercase().as_str() {
+            "transaction_isolation" => {
+                let default = settings.text(id::DEFAULT_TRANSACTION_ISOLATION);
+                let same = settings.text(id::TRANSACTION_ISOLATION)
+                    == value.map_or_else(|| default.to_owned(), str::to_lowercase);
+                match (same, had_snapshot, inside) {
+                    (true, ..) | (_, false, false) => None,
+                    (_, true, _) => Some("SET TRANSACTION ISOLATION LEVEL must be called before any query"),
+                    _ => Some("SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction"),
+                }
+            }
+            "transaction_read_only" => {
+                let default = settings.boolean(id::DEFAULT_TRANSACTION_READ_ONLY);
+                let wanted = value.map_or(Some(default), parse_boolean);
+                let opens = settings.boolean(id::TRANSACTION_READ_ONLY) && wanted == Some(false);
+                match (opens, inside, had_snapshot) {
+                    (true, true, _) => {
+                        Some("cannot set transaction read-write mode inside a read-only transaction")
+                    }
+                    (true, _, true) => Some("transaction read-write mode must be set before any query"),
+                    _ => None,
+                }
+            }
+            "transaction_deferrable" => match (inside, had_snapshot) {
+                (true, _) => {
+                    Some("SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction")
+                }
+                (_, true) => Some("SET TRANSACTION [NOT] DEFERRABLE must be called before any query"),
+                _ => None,
+            },
+            _ => None,
+        };
+        refused.map_or(Ok(()), |message| Err(error!(ACTIVE_SQL_TRANSACTION, "{message}")))
     }
 
     fn set_characteristics(&mut self, modes: &[TransactionMode]) -> Result<()> {
@@ -256,14 +314,6 @@ impl Session {
 }
 
 type Properties = [(crate::settings::SettingId, crate::settings::SettingValue); 3];
-
-fn check_isolation_change(same: bool, had_snapshot: bool, inside_savepoint: bool) -> Result<()> {
-    if same || !(had_snapshot || inside_savepoint) {
-        return Ok(());
-    }
-    let when = if had_snapshot { "be called before any query" } else { "not be called in a subtransaction" };
-    Err(error!(ACTIVE_SQL_TRANSACTION, "SET TRANSACTION ISOLATION LEVEL must {when}"))
-}
 
 /// The relation that a name means on this search path.
 ///

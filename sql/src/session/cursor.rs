@@ -1,5 +1,10 @@
-//! SQL's cursors: DECLARE, FETCH, MOVE, CLOSE. A cursor is a portal; its rows are computed when it is declared, so that it
-//! sees what there was at that moment, whatever the transaction changes later, and can be read in both directions.
+//! SQL's cursors: DECLARE, FETCH, MOVE, CLOSE. A cursor is a portal that sees what there was when it was declared,
+//! whatever the transaction changes later.
+//!
+//! A transaction that has only read under READ COMMITTED gives the cursor its snapshot, and rows are computed when they
+//! are fetched. Those that have been passed are kept, to be read backward, unless the cursor is declared NO SCROLL. In
+//! every other transaction the snapshot is needed for what follows, so all rows are computed at once. The same is done
+//! when a transaction commits whose cursor outlives it.
 //!
 //! Source: `src/backend/commands/portalcmds.c`, `src/backend/tcop/pquery.c` (`DoPortalRunFetch`).
 
@@ -9,11 +14,12 @@ use std::sync::Arc;
 use super::cache::Planned;
 use super::extended::{Formats, Portal, PortalState};
 use super::prepared::Prepared;
-use super::pump::Row;
+use super::pump::{Rest, Row, Sink};
 use super::statement::Run;
 use super::{CommandTag, Completion, Destination, Format, RowShape, Session, StatementContext};
 use crate::parse::{DeclareCursor, Fetch, FetchDirection, Node, ParsedStatement};
-use crate::{Result, SqlError, error};
+use crate::parse::ast;
+use crate::{Oid, Result, SqlError, Value, error};
 
 /// What DECLARE adds to a portal.
 pub(super) struct Declared {
@@ -23,7 +29,12 @@ pub(super) struct Declared {
     held: bool,
     planned: Arc<Planned>,
     context: Arc<StatementContext>,
-    rows: Vec<Row>,
+    /// The rows computed so far, without those given up.
+    rows: VecDeque<Row>,
+    /// How many rows before them have been given up.
+    given_up: usize,
+    /// What gives the rows that have not been computed.
+    rest: Rest,
     /// Before the first row it is 0, on the first 1, after the last one more than there are rows.
     position: usize,
 }
@@ -34,9 +45,38 @@ impl Declared {
         self.held || (self.hold && committed)
     }
 
-    /// Moves, and gives the rows passed: their indexes in order.
+    /// How many rows from the start must have been computed before a move; `None` for all.
+    fn needed(&self, direction: FetchDirection) -> Option<usize> {
+        let at = self.position as i64;
+        let target = match direction {
+            FetchDirection::Forward(rows) | FetchDirection::Relative(rows) => at.saturating_add(rows),
+            FetchDirection::Backward(rows) => at.saturating_sub(rows),
+            FetchDirection::Absolute(row) if row < 0 => return None,
+            FetchDirection::Absolute(row) => row,
+        };
+        // What cannot be reached is the end.
+        usize::try_from(target.max(0)).ok().filter(|target| *target < i64::MAX as usize)
+    }
+
+    /// How many rows are known.
+    fn known(&self) -> usize {
+        self.given_up + self.rows.len()
+    }
+
+    fn row(&self, index: usize) -> Option<&Row> {
+        self.rows.get(index.checked_sub(self.given_up)?)
+    }
+
+    /// Gives up what will not be read again: what lies before the position, when there is no way back.
+    fn give_up_passed(&mut self) {
+        while !self.scroll && self.given_up + 1 < self.position && self.rows.pop_front().is_some() {
+            self.given_up += 1;
+        }
+    }
+
+    /// Moves, and gives the rows passed: their indexes in order. As many rows as are needed are known.
     fn advance(&mut self, direction: FetchDirection) -> Result<Vec<usize>> {
-        let (at, count) = (self.position as i64, self.rows.len() as i64);
+        let (at, count) = (self.position as i64, self.known() as i64);
         let backward = match direction {
             FetchDirection::Forward(rows) => rows < 0,
             FetchDirection::Backward(rows) => rows >= 0,
@@ -104,8 +144,8 @@ impl Session {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
         }
         let tree = crate::parse::ast::Statement::Query(command.query.query.clone());
-        let (planned, context, rows) =
-            self.collect_statement(&tree, &outer.text, run.types, run.parameters).await?;
+        let (planned, context, rows, rest) =
+            self.open_cursor(&tree, &outer.text, run.types, run.parameters).await?;
         let statement = Prepared {
             text: outer.text.clone(),
             statement: Some(ParsedStatement { node: Node::Sql(Box::new(tree)), ..outer.clone() }),
@@ -120,7 +160,9 @@ impl Session {
             held: false,
             planned,
             context,
-            rows: rows.into(),
+            rows,
+            given_up: 0,
+            rest,
             position: 0,
         };
         let format = if command.binary { Format::Binary } else { Format::Text };
@@ -131,9 +173,51 @@ impl Session {
             state: PortalState::New,
             declared: Some(declared),
             created: self.statement_time,
+            level: self.level(),
         };
         self.portals.insert(name.clone(), portal);
         self.show_cursors();
+        Ok(())
+    }
+
+    /// Begins to run a cursor's query: with a snapshot of its own, if the transaction can do without it, else to its end.
+    async fn open_cursor(
+        &mut self,
+        tree: &ast::Statement,
+        text: &Arc<str>,
+        types: &[Oid],
+        parameters: &[Value],
+    ) -> Result<(Arc<Planned>, Arc<StatementContext>, VecDeque<Row>, Rest)> {
+        let (planned, catalog) = self.prepare_to_run(tree, text, types).await?;
+        let detachable = !self.keeps_snapshot() && !self.transaction().work.writes();
+        if !detachable || planned.plan.waits || planned.plan.row_lock.is_some() {
+            let (planned, context, rows) = self.collect_statement(tree, text, types, parameters).await?;
+            return Ok((planned, context, rows, Rest::Done));
+        }
+        let context = self.statement_context(&catalog);
+        let mut rows = VecDeque::new();
+        let mut sink = Sink::Memory(&mut rows);
+        let (_, live) = self.pump(&planned, parameters, &context, Some(0), &mut sink).await?;
+        let rest = live.map_or(Rest::Done, |live| Rest::Live(Box::new(live)));
+        Ok((planned, context, rows, rest))
+    }
+
+    /// Computes a cursor's rows up to this number, or all.
+    async fn compute_rows(&mut self, name: &str, needed: Option<usize>) -> Result<()> {
+        let Some(declared) = self.portal_mut(name)?.declared.as_mut() else { return Ok(()) };
+        let known = declared.known();
+        if matches!(declared.rest, Rest::Done) || needed.is_some_and(|needed| needed <= known) {
+            return Ok(());
+        }
+        let rest = std::mem::replace(&mut declared.rest, Rest::Done);
+        let context = declared.context.clone();
+        let wanted = needed.map(|needed| (needed - known) as u64);
+        let mut rows = VecDeque::new();
+        let rest = self.compute_rest(rest, &context, wanted, &mut rows).await?;
+        if let Some(declared) = self.portal_mut(name)?.declared.as_mut() {
+            declared.rows.extend(rows);
+            declared.rest = rest;
+        }
         Ok(())
     }
 
@@ -149,6 +233,9 @@ impl Session {
         if self.portals.get(name).ok_or_else(missing)?.declared.is_none() {
             self.make_cursor(name).await?;
         }
+        let declared = self.portals.get(name).and_then(|portal| portal.declared.as_ref());
+        let needed = declared.ok_or_else(missing)?.needed(command.direction);
+        self.compute_rows(name, needed).await?;
         let portal = self.portals.get_mut(name).ok_or_else(missing)?;
         let formats = if run.announce { portal.formats.clone() } else { run.formats.clone() };
         let declared = portal.declared.as_mut().ok_or_else(missing)?;
@@ -156,7 +243,9 @@ impl Session {
         let count = passed.len() as u64;
         let (planned, context) = (declared.planned.clone(), declared.context.clone());
         if !command.is_move {
-            let rows: VecDeque<Row> = passed.into_iter().map(|index| declared.rows[index].clone()).collect();
+            let rows: VecDeque<Row> =
+                passed.iter().filter_map(|index| declared.row(*index).cloned()).collect();
+            declared.give_up_passed();
             if run.announce {
                 let formats = formats.for_columns(planned.plan.columns.len());
                 destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
@@ -200,7 +289,9 @@ impl Session {
             held: false,
             planned,
             context,
-            rows: rows.into(),
+            rows,
+            given_up: 0,
+            rest: Rest::Done,
             position: 0,
         };
         self.portal_mut(name)?.declared = Some(declared);
@@ -214,16 +305,21 @@ impl Session {
         rows_max: Option<u64>,
         destination: &mut dyn Destination,
     ) -> Result<Completion> {
+        let wanted = rows_max.map_or(i64::MAX, |rows| i64::try_from(rows).unwrap_or(i64::MAX));
+        let direction = FetchDirection::Forward(wanted);
+        let declared = self.portal_named(name)?.declared.as_ref();
+        let needed = declared.and_then(|declared| declared.needed(direction));
+        self.compute_rows(name, needed).await?;
         let portal = self.portal_mut(name)?;
         let formats = portal.formats.clone();
         let Some(declared) = portal.declared.as_mut() else {
             return Err(SqlError::internal("a portal that is no cursor"));
         };
-        let wanted = rows_max.map_or(i64::MAX, |rows| i64::try_from(rows).unwrap_or(i64::MAX));
-        let passed = declared.advance(FetchDirection::Forward(wanted))?;
+        let passed = declared.advance(direction)?;
         let count = passed.len() as u64;
         let (planned, context) = (declared.planned.clone(), declared.context.clone());
-        let rows: VecDeque<Row> = passed.into_iter().map(|index| declared.rows[index].clone()).collect();
+        let rows: VecDeque<Row> = passed.iter().filter_map(|index| declared.row(*index).cloned()).collect();
+        declared.give_up_passed();
         let run = Run { parameters: &[], types: &[], formats: &formats, announce: false, rows_max: None };
         self.send_rows(rows, None, &planned, &run, &context, destination).await?;
         if rows_max == Some(count) {
@@ -244,11 +340,22 @@ impl Session {
     }
 
     /// The transaction commits: cursors WITH HOLD belong to the session from now on.
-    pub(super) fn hold_cursors(&mut self) {
+    ///
+    /// # Errors
+    /// Those of computing their rows.
+    pub(super) async fn hold_cursors(&mut self) -> Result<()> {
+        let is_live =
+            |declared: &Declared| declared.hold && !declared.held && !matches!(declared.rest, Rest::Done);
+        let live = self.portals.iter().filter(|(_, portal)| portal.declared.as_ref().is_some_and(is_live));
+        let live: Vec<String> = live.map(|(name, _)| name.clone()).collect();
+        for name in live {
+            self.compute_rows(&name, None).await?;
+        }
         for portal in self.portals.values_mut() {
             if let Some(declared) = portal.declared.as_mut().filter(|declared| declared.hold) {
                 declared.held = true;
             }
         }
+        Ok(())
     }
 }

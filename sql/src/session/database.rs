@@ -46,7 +46,7 @@ impl Session {
 
     async fn create_database(&mut self, command: &CreateDatabase) -> Result<()> {
         self.begin_writing().await?;
-        self.begin_shared_edit().await?;
+        self.lock_shared_rows().await?;
         let catalog = self.present_catalog();
         let user = self.shared.users.lock().1;
         if !catalog.role(user).is_some_and(|role| role.rolsuper || role.rolcreatedb) {
@@ -90,7 +90,7 @@ impl Session {
             apply_option(&mut row, &option.name, &value)?;
         }
         edit.insert(row)?;
-        self.adopt_catalog(edit)?;
+        self.adopt_catalog(edit).await?;
         let pid = self.backend().pid;
         self.copy_files(source.oid, template, oid, pid).await?;
         self.transaction().on_abort.push(Box::new(move |cluster| cluster.remove_database_file(oid)));
@@ -117,7 +117,7 @@ impl Session {
 
     async fn drop_database(&mut self, name: &str, if_exists: bool, force: bool) -> Result<()> {
         self.begin_writing().await?;
-        self.begin_shared_edit().await?;
+        self.lock_shared_rows().await?;
         let Some(row) = self.owned_database(name)? else {
             if if_exists {
                 let message = format!("database \"{name}\" does not exist, skipping");
@@ -143,14 +143,14 @@ impl Session {
         {
             edit.delete_row(&*setting);
         }
-        self.adopt_catalog(edit)?;
+        self.adopt_catalog(edit).await?;
         self.transaction().on_commit.push(Box::new(move |cluster| cluster.remove_database_file(oid)));
         Ok(())
     }
 
     async fn alter_database(&mut self, name: &str, action: &AlterDatabaseAction) -> Result<()> {
         self.begin_writing().await?;
-        self.begin_shared_edit().await?;
+        self.lock_shared_rows().await?;
         let missing = || error!(UNDEFINED_DATABASE, "database \"{name}\" does not exist");
         let mut row = (*self.owned_database(name)?.ok_or_else(missing)?).clone();
         match action {
@@ -172,7 +172,7 @@ impl Session {
         }
         let mut edit = CatalogEdit::new(&self.present_catalog());
         edit.update(row)?;
-        self.adopt_catalog(edit)
+        self.adopt_catalog(edit).await
     }
 
     async fn check_rename(&mut self, row: &Database, new_name: &str) -> Result<()> {

@@ -38,6 +38,8 @@ pub(super) struct Portal {
     pub(super) declared: Option<super::cursor::Declared>,
     /// When it was made, µs since 2000-01-01 UTC.
     pub(super) created: i64,
+    /// Inside how many savepoints it was made, of those that are not released: it ends when that level is undone.
+    pub(super) level: usize,
 }
 
 /// How far a portal has come.
@@ -157,6 +159,7 @@ impl Session {
             state: PortalState::New,
             declared: None,
             created: self.statement_time,
+            level: self.level(),
         };
         self.portals.insert(portal.to_owned(), portal_state);
         self.show_cursors();
@@ -377,6 +380,17 @@ impl Session {
             self.fail(error);
         }
         result
+    }
+
+    /// Inside how many savepoints the session is.
+    pub(super) fn level(&self) -> usize {
+        self.transaction.as_ref().map_or(0, |transaction| transaction.savepoints.len())
+    }
+
+    /// Closes the portals that were made inside so many savepoints or more, but cursors of earlier transactions.
+    pub(super) fn close_portals_of(&mut self, level: usize) {
+        self.portals.retain(|_, portal| portal.level < level || portal.survives(false));
+        self.show_cursors();
     }
 
     /// Tells `pg_cursors` what there is.

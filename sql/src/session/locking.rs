@@ -48,7 +48,7 @@ impl SessionShared {
         Patience {
             deadlock: Duration::from_millis(milliseconds(id::DEADLOCK_TIMEOUT)),
             timeout: (timeout > 0).then(|| Duration::from_millis(timeout)),
-            deadline: self.backend.deadline(),
+            deadline: self.backend.deadlines().next(),
             interrupted,
         }
     }

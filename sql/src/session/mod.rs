@@ -189,8 +189,10 @@ pub struct Session {
     database: Arc<OpenDatabase>,
     /// `search_path` as last resolved, and for what.
     search_path: Option<(statement::SearchPathKey, Vec<Oid>)>,
-    /// When the running statement must end.
+    /// When what runs must end: the statement's deadline or the transaction's.
     deadline: Option<Instant>,
+    /// When the transaction must end.
+    transaction_deadline: Option<Instant>,
     statement_timeout_enabled: bool,
     /// Whether statements show in `pg_stat_activity`.
     activity_reported: bool,
@@ -224,6 +226,11 @@ impl Session {
             Some(transaction) if transaction.explicit => TransactionStatus::InTransaction,
             _ => TransactionStatus::Idle,
         }
+    }
+
+    /// When the transaction must have ended, and the session with it (`transaction_timeout`).
+    pub fn transaction_deadline(&self) -> Option<Instant> {
+        self.transaction_deadline
     }
 
     /// The settings whose changes clients are told about, with their values, for the start of a connection.

@@ -265,6 +265,7 @@ impl Session {
             connection.set_deadline(deadline);
             connection.set_context(Some(context.clone()));
         }
+        let writes = work.writes();
         let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
         let lent = context.clone();
         let task = tokio::task::spawn_blocking(move || start.run(work, &lent, limit, &sender));
@@ -286,7 +287,7 @@ impl Session {
         }
         // Without a receiver the statement stops at its next batch.
         drop(receiver);
-        let (live, outcome) = task.await.map_err(|_| SqlError::internal("a statement has panicked"))?;
+        let Ok((live, outcome)) = task.await else { return Err(self.panicked(writes)) };
         let (Some(cursor), work) = live else {
             let (_, work) = live;
             self.transaction().work = work;
@@ -324,6 +325,28 @@ impl Session {
         let (sent, live, done) = self.pump_live(live, context, run.rows_max, &mut sink).await?;
         let rest = if done { Rest::Done } else { Rest::Live(Box::new(live)) };
         Ok(Emitted { sent, changed: None, rest })
+    }
+
+    /// Computes what is left, at most so many rows; what is left then.
+    pub(super) async fn compute_rest(
+        &mut self,
+        rest: Rest,
+        context: &Arc<StatementContext>,
+        limit: Option<u64>,
+        kept: &mut VecDeque<Row>,
+    ) -> Result<Rest> {
+        match rest {
+            Rest::Done => Ok(Rest::Done),
+            Rest::Rows(rows) => {
+                kept.extend(rows);
+                Ok(Rest::Done)
+            }
+            Rest::Live(live) => {
+                let mut sink = Sink::Memory(kept);
+                let (_, live, done) = self.pump_live(*live, context, limit, &mut sink).await?;
+                Ok(if done { Rest::Done } else { Rest::Live(Box::new(live)) })
+            }
+        }
     }
 
     /// The rows that a portal has left.
@@ -368,8 +391,10 @@ impl Session {
     ) -> Result<Modified> {
         let (backend, deadline) = (self.backend().clone(), self.deadline);
         let transaction = self.transaction();
+        let shielded = !transaction.savepoints.is_empty();
         let connection = transaction.work.connection().expect("the right to write has been taken");
         connection.clear_interrupt();
+        connection.shield_writes(shielded);
         backend.set_interrupt(Some(connection.interrupt()));
         connection.set_deadline(deadline);
         if !planned.plan.waits {
@@ -389,20 +414,54 @@ impl Session {
             }
             context.buffered.lock().clear();
         }
-        let mut work = std::mem::replace(&mut transaction.work, Work::None);
         let mut deferred = std::mem::take(&mut transaction.deferred);
         let (planned, parameters, context) = (planned.clone(), parameters.to_vec(), context.clone());
-        let task = tokio::task::spawn_blocking(move || {
-            let connection = work.connection().expect("moved here above");
+        let run = move |connection: &mut Connection| {
             let done = execute::run_modify(connection, &planned.plan, &parameters, &context, &mut deferred);
-            (work, deferred, done)
-        });
-        let (work, deferred, done) =
-            task.await.map_err(|_| SqlError::internal("a statement has panicked"))?;
-        let transaction = self.transaction();
-        transaction.work = work;
-        transaction.deferred = deferred;
+            (deferred, done)
+        };
+        let (deferred, done) = self.elsewhere(run).await?;
+        self.transaction().deferred = deferred;
         done.map_err(|error| self.reason_to_stop(error))
+    }
+
+    /// Does something with the transaction's connection on a thread where it may take its time, and where cancel requests
+    /// and deadlines reach it.
+    ///
+    /// # Errors
+    /// `XX000` when it has panicked; the transaction is then lost.
+    pub(super) async fn elsewhere<T: Send + 'static>(
+        &mut self,
+        run: impl FnOnce(&mut Connection) -> T + Send + 'static,
+    ) -> Result<T> {
+        let (backend, deadline) = (self.backend().clone(), self.deadline);
+        let transaction = self.transaction();
+        let shielded = !transaction.savepoints.is_empty();
+        let mut work = std::mem::replace(&mut transaction.work, Work::None);
+        let writes = work.writes();
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = work.connection().expect("a transaction that has begun its work");
+            connection.clear_interrupt();
+            backend.set_interrupt(Some(connection.interrupt()));
+            connection.set_deadline(deadline);
+            connection.shield_writes(shielded);
+            let done = run(connection);
+            connection.shield_writes(false);
+            (work, done)
+        });
+        match task.await {
+            Ok((work, done)) => {
+                self.transaction().work = work;
+                Ok(done)
+            }
+            Err(_) => Err(self.panicked(writes)),
+        }
+    }
+
+    /// A statement has panicked and taken its connection along: what the transaction had written is gone with it.
+    fn panicked(&mut self, wrote: bool) -> SqlError {
+        self.transaction().lost |= wrote || self.keeps_snapshot();
+        SqlError::internal("a statement has panicked")
     }
 
     /// Says why a statement was stopped: the engine only knows that it was.

@@ -1,8 +1,7 @@
 //! What SQL functions ask of their session: sequences, notifications, the transaction's number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use storage::Connection;
@@ -14,7 +13,7 @@ use crate::backend::Backend;
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Sequence};
-use crate::cluster::{Cluster, Notification, OpenDatabase};
+use crate::cluster::{Cluster, Notification, OpenDatabase, Restarted, TransactionSnapshot, check_bounds};
 use crate::locks::{Lifetime, LockMode, RowAnswer};
 use crate::oid::relations;
 use crate::{Oid, Result, SqlError, error};
@@ -22,12 +21,11 @@ use crate::{Oid, Result, SqlError, error};
 /// PostgreSQL's limits on messages (`NAMEDATALEN`, `NOTIFY_PAYLOAD_MAX_LENGTH`).
 const CHANNEL_BYTES_MAX: usize = 63;
 const PAYLOAD_BYTES_MAX: usize = 7999;
+/// How many different messages one statement may send (PostgreSQL's queue is bounded, too).
+const NOTIFICATIONS_MAX: usize = 1 << 20;
 
 /// `pg_depend.deptype` of what is a part of something else.
 const INTERNAL: char = 'i';
-
-/// The first number of a transaction (`FirstNormalTransactionId`).
-static NEXT_TRANSACTION: AtomicI64 = AtomicI64::new(3);
 
 /// The services of a session.
 pub(super) struct Services {
@@ -48,15 +46,19 @@ struct State {
     last: Option<Oid>,
     /// The commit of the sequences' file that the transaction must wait for.
     sequence_commit: u64,
-    /// Messages of the running statement.
+    /// The sequences that the transaction has restarted, in order; the last entry of a sequence is in force.
+    restarted: Vec<Restarted>,
+    /// Messages of the running statement, each once.
     notifications: Vec<Notification>,
-    transaction_id: Option<i64>,
     /// The rows that the running statement has locked, when they are to be looked at again.
     locked: Option<Vec<(Oid, i64)>>,
     /// Whether waiting is done on the spot, on the thread of the statement.
     blocks: bool,
     /// What the statement that has just failed must wait for.
     awaited: Option<Awaited>,
+    notified: HashSet<Notification>,
+    /// Which transactions had ended when the statement, or the transaction, took its snapshot.
+    snapshot: Option<Arc<TransactionSnapshot>>,
     prepared: Vec<PreparedStatementRow>,
     cursors: Vec<CursorRow>,
 }
@@ -75,14 +77,17 @@ impl Services {
 
     /// Messages sent since the last call.
     pub(super) fn take_notifications(&self) -> Vec<Notification> {
-        std::mem::take(&mut self.state.lock().notifications)
+        let mut state = self.state.lock();
+        if state.notifications.is_empty() {
+            return Vec::new();
+        }
+        state.notified.clear();
+        std::mem::take(&mut state.notifications)
     }
 
     /// The transaction has ended; the commit of the sequences' file to wait for.
     pub(super) fn end_transaction(&self) -> u64 {
-        self.backend.set_transaction_id(0);
         let mut state = self.state.lock();
-        state.transaction_id = None;
         std::mem::take(&mut state.sequence_commit)
     }
 
@@ -100,6 +105,60 @@ impl Services {
     /// What the statement that has just failed must wait for before it is run again.
     pub(super) fn take_awaited(&self) -> Option<Awaited> {
         self.state.lock().awaited.take()
+    }
+
+    /// Lets a sequence go on at a value, in this transaction and, when it commits, for all.
+    pub(super) fn restart_sequence(&self, sequence: Oid, value: i64) {
+        let restarted = Restarted { sequence, last_value: value, is_called: false };
+        self.state.lock().restarted.push(restarted);
+    }
+
+    /// How many times sequences have been restarted.
+    pub(super) fn restarts(&self) -> usize {
+        self.state.lock().restarted.len()
+    }
+
+    /// Undoes all restarts but so many.
+    pub(super) fn undo_restarts(&self, kept: usize) {
+        self.state.lock().restarted.truncate(kept);
+    }
+
+    /// The sequences that the transaction has restarted, each once, as it leaves them.
+    pub(super) fn take_restarted(&self) -> Vec<Restarted> {
+        let all = std::mem::take(&mut self.state.lock().restarted);
+        let last: HashMap<Oid, Restarted> = all.into_iter().map(|entry| (entry.sequence, entry)).collect();
+        last.into_values().collect()
+    }
+
+    /// Does something with a sequence that the transaction has restarted.
+    fn with_restarted<T>(&self, sequence: Oid, work: impl FnOnce(&mut Restarted) -> T) -> Option<T> {
+        let mut state = self.state.lock();
+        state.restarted.iter_mut().rev().find(|entry| entry.sequence == sequence).map(work)
+    }
+
+    /// Notes which transactions have ended, before the engine's snapshot is taken: what has ended by then is seen.
+    pub(super) fn begin_snapshot(&self) {
+        let mut state = self.state.lock();
+        if state.snapshot.is_none() {
+            let snapshot = self.cluster.transaction_ids.snapshot();
+            self.backend.set_xmin(Some(snapshot.xmin));
+            state.snapshot = Some(snapshot);
+        }
+    }
+
+    /// The snapshot has been given up.
+    pub(super) fn end_snapshot(&self) {
+        self.backend.set_xmin(None);
+        self.state.lock().snapshot = None;
+    }
+
+    /// The transaction's effects are there, or gone: its number is given back.
+    pub(super) fn end_transaction_id(&self, committed: bool) {
+        self.end_snapshot();
+        if let Some(number) = self.backend.transaction_id() {
+            self.cluster.transaction_ids.finish(number, committed);
+            self.backend.set_transaction_id(None);
+        }
     }
 
     /// DISCARD SEQUENCES.
@@ -160,6 +219,11 @@ impl SessionServices for Services {
 
     fn next_value(&self, sequence: Oid, _: &mut Connection) -> Result<i64> {
         let (row, name) = self.allowed_sequence(sequence, Privileges::USAGE.with(Privileges::UPDATE))?;
+        if let Some(value) = self.with_restarted(sequence, |restarted| restarted.next(&row, &name)) {
+            let value = value?;
+            self.drawn(sequence, value, 0);
+            return Ok(value);
+        }
         let (value, commit) = self.database.sequences.next(&row, &name)?;
         self.drawn(sequence, value, commit);
         Ok(value)
@@ -185,7 +249,14 @@ impl SessionServices for Services {
 
     fn set_value(&self, sequence: Oid, value: i64, is_called: bool, _: &mut Connection) -> Result<()> {
         let (row, name) = self.allowed_sequence(sequence, Privileges::UPDATE)?;
-        let commit = self.database.sequences.set(&row, &name, value, is_called)?;
+        check_bounds(&row, &name, value)?;
+        let moved = self.with_restarted(sequence, |restarted| {
+            (restarted.last_value, restarted.is_called) = (value, is_called);
+        });
+        let commit = match moved {
+            Some(()) => 0,
+            None => self.database.sequences.set(&row, &name, value, is_called)?,
+        };
         let mut state = self.state.lock();
         if is_called {
             state.drawn.insert(sequence, value);
@@ -196,7 +267,11 @@ impl SessionServices for Services {
 
     fn sequence_last_value(&self, sequence: Oid, _: &mut Connection) -> Result<Option<i64>> {
         let (row, _) = self.sequence(sequence)?;
-        let (value, is_called) = self.database.sequences.read(&row)?;
+        let own = self.with_restarted(sequence, |restarted| (restarted.last_value, restarted.is_called));
+        let (value, is_called) = match own {
+            Some(own) => own,
+            None => self.database.sequences.read(&row)?,
+        };
         Ok(is_called.then_some(value))
     }
 
@@ -212,7 +287,13 @@ impl SessionServices for Services {
         }
         let message =
             Notification { pid: self.backend.pid, channel: channel.to_owned(), payload: payload.to_owned() };
-        self.state.lock().notifications.push(message);
+        let mut state = self.state.lock();
+        if state.notifications.len() >= NOTIFICATIONS_MAX {
+            return Err(error!(PROGRAM_LIMIT_EXCEEDED, "too many notifications in the NOTIFY queue"));
+        }
+        if state.notified.insert(message.clone()) {
+            state.notifications.push(message);
+        }
         Ok(())
     }
 
@@ -220,14 +301,20 @@ impl SessionServices for Services {
         self.cluster.notifications.channels(self.backend.pid)
     }
 
-    fn transaction_id(&self, assign: bool) -> Result<Option<i64>> {
-        let mut state = self.state.lock();
-        if state.transaction_id.is_none() && assign {
-            let number = NEXT_TRANSACTION.fetch_add(1, Ordering::Relaxed);
-            state.transaction_id = Some(number);
-            self.backend.set_transaction_id(number);
+    fn transaction_id(&self, assign: bool) -> Result<Option<u64>> {
+        let present = self.backend.transaction_id();
+        if present.is_some() || !assign {
+            return Ok(present);
         }
-        Ok(state.transaction_id)
+        let number = self.cluster.transaction_ids.assign()?;
+        self.backend.set_transaction_id(Some(number));
+        Ok(Some(number))
+    }
+
+    fn snapshot(&self) -> Arc<TransactionSnapshot> {
+        let taken = self.state.lock().snapshot.clone();
+        let snapshot = taken.unwrap_or_else(|| self.cluster.transaction_ids.snapshot());
+        Arc::new(snapshot.seen_by(self.backend.transaction_id()))
     }
 
     fn lock_row(
@@ -257,7 +344,7 @@ impl SessionServices for Services {
             }
             (RowAnswer::Busy(tag, mode), LockWait::Block) if state.blocks => {
                 drop(state);
-                let interrupted = || check_interrupts(&self.backend, self.backend.deadline());
+                let interrupted = || check_interrupts(&self.backend, self.backend.deadlines().next());
                 let (locks, patience) = (&self.cluster.locks, session.patience(&interrupted));
                 locks.acquire_blocking(&self.backend, tag, mode, Lifetime::Transaction, &patience)?;
                 Ok(true)

@@ -41,24 +41,27 @@ impl Session {
             }
             SetValue::Default | SetValue::FromCurrent => None,
         };
-        self.check_transaction_property(&command.name, value.as_deref())?;
+        self.check_property(&command.name, value.as_deref())?;
         match command.name.as_str() {
             "role" => self.set_role(value.as_deref(), scope),
             "session_authorization" => self.set_session_authorization(value.as_deref()),
-            name => self.shared.settings.lock().set(name, value.as_deref(), scope),
+            name => {
+                self.shared.settings.lock().set(name, value.as_deref(), scope)?;
+                if name.eq_ignore_ascii_case("transaction_timeout") {
+                    self.follow_transaction_timeout();
+                }
+                Ok(())
+            }
         }
     }
 
-    /// `SET transaction_isolation = …` obeys the rules of SET TRANSACTION.
-    fn check_transaction_property(&self, name: &str, value: Option<&str>) -> Result<()> {
-        let had_snapshot = self.transaction.as_ref().is_some_and(|transaction| transaction.had_snapshot);
-        if !had_snapshot || !name.eq_ignore_ascii_case("transaction_isolation") {
-            return Ok(());
+    /// `transaction_timeout` has been set inside a transaction: zero ends the count, another value begins it unless it
+    /// has begun (`assign_transaction_timeout`).
+    fn follow_transaction_timeout(&mut self) {
+        let timeout = self.shared.settings.lock().integer(id::TRANSACTION_TIMEOUT);
+        if timeout == 0 || self.transaction_deadline.is_none() {
+            self.set_transaction_timeout(timeout);
         }
-        if value == Some(self.shared.settings.lock().text(id::TRANSACTION_ISOLATION)) {
-            return Ok(());
-        }
-        Err(error!(ACTIVE_SQL_TRANSACTION, "SET TRANSACTION ISOLATION LEVEL must be called before any query"))
     }
 
     /// SET ROLE.

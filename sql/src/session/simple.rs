@@ -43,6 +43,10 @@ impl Session {
         for (index, statement) in statements.iter().enumerate() {
             let shift = |error| shifted(error, statement.offset);
             self.among_others = last > 0;
+            // Its time is its own.
+            if index > 0 {
+                self.start_statement_timeout();
+            }
             let tag = self.run_simple(statement, destination).await.map_err(shift)?;
             if index == last {
                 self.end_implicit().await?;

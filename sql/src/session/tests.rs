@@ -131,7 +131,7 @@ async fn make_table(session: &mut Session) {
     }
     let sql = crate::execute::physical::create_table_sql(&edit, oid).unwrap();
     session.transaction().work.connection().unwrap().execute(&sql, &[]).unwrap();
-    session.adopt_catalog(edit).unwrap();
+    session.adopt_catalog(edit).await.unwrap();
     session.commit().await.unwrap();
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Source: `src/backend/access/transam/xact.c`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use storage::{Connection, PooledConnection, WriteLock};
@@ -59,6 +60,8 @@ struct Kept {
     deferred: usize,
     on_commit: usize,
     on_abort: usize,
+    /// How many restarts of sequences there were.
+    restarts: usize,
 }
 
 /// A change of what the session listens to, made at commit.
@@ -74,7 +77,8 @@ pub(super) struct Transaction {
     pub(super) explicit: bool,
     /// Whether a statement has failed: only its end is accepted.
     pub(super) failed: bool,
-    /// Whether the engine has already rolled back, because a writing statement was interrupted.
+    /// Whether the engine's transaction is gone before its time: a statement has panicked, or one that writes was
+    /// stopped. Nothing that was written can be kept.
     pub(super) lost: bool,
     /// Whether a statement has taken a snapshot: properties are then fixed.
     pub(super) had_snapshot: bool,
@@ -92,6 +96,8 @@ pub(super) struct Transaction {
     pub(super) shared_lock: Option<WriteLock>,
     pub(super) savepoints: Vec<Savepoint>,
     pub(super) notifications: Vec<Notification>,
+    /// The same, to tell which has been sent already.
+    notified: HashSet<Notification>,
     pub(super) listening: Vec<Listening>,
     pub(super) deferred: Vec<Pending>,
     pub(super) on_commit: Vec<AtEnd>,
@@ -115,6 +121,7 @@ impl Transaction {
             shared_lock: None,
             savepoints: Vec::new(),
             notifications: Vec::new(),
+            notified: HashSet::new(),
             listening: Vec::new(),
             deferred: Vec::new(),
             on_commit: Vec::new(),
@@ -123,7 +130,16 @@ impl Transaction {
         }
     }
 
-    fn kept(&self) -> Kept {
+    /// Takes over messages; the same one counts once for a transaction.
+    pub(super) fn notify(&mut self, messages: Vec<Notification>) {
+        for message in messages {
+            if self.notified.insert(message.clone()) {
+                self.notifications.push(message);
+            }
+        }
+    }
+
+    fn kept(&self, restarts: usize) -> Kept {
         Kept {
             catalog: self.catalog.clone(),
             catalog_changed: self.catalog_changed,
@@ -133,12 +149,13 @@ impl Transaction {
             deferred: self.deferred.len(),
             on_commit: self.on_commit.len(),
             on_abort: self.on_abort.len(),
+            restarts,
         }
     }
 
     /// Sets a savepoint. Before the first write it is only a marker.
-    pub(super) fn set_savepoint(&mut self, name: &str) -> storage::Result<()> {
-        let kept = self.kept();
+    pub(super) fn set_savepoint(&mut self, name: &str, restarts: usize) -> storage::Result<()> {
+        let kept = self.kept(restarts);
         let mut savepoint =
             Savepoint { name: name.to_owned(), engine_name: None, before_writes: !self.work.writes(), kept };
         if self.work.writes() {
@@ -184,6 +201,27 @@ impl Transaction {
         Ok(levels)
     }
 
+    /// Undoes everything, and lets go of what the transaction holds; what is to be done about what was undone. The block
+    /// stays, failed.
+    pub(super) fn undo(&mut self) -> Vec<AtEnd> {
+        self.work = Work::None;
+        self.catalog = None;
+        self.catalog_changed = false;
+        self.shared_changes.clear();
+        self.shared_lock = None;
+        self.notifications.clear();
+        self.notified.clear();
+        self.listening.clear();
+        self.deferred.clear();
+        self.on_commit.clear();
+        std::mem::take(&mut self.on_abort)
+    }
+
+    /// How many restarts of sequences there were when a savepoint was set.
+    pub(super) fn restarts(&self, index: usize) -> usize {
+        self.savepoints[index].kept.restarts
+    }
+
     /// Undoes what came after a savepoint, which stays; what is to be done about what was undone.
     pub(super) fn rollback_to(&mut self, index: usize) -> storage::Result<Vec<AtEnd>> {
         self.savepoints.truncate(index + 1);
@@ -198,7 +236,12 @@ impl Transaction {
         self.catalog.clone_from(&kept.catalog);
         self.catalog_changed = kept.catalog_changed;
         self.shared_changes.truncate(kept.shared_changes);
-        self.notifications.truncate(kept.notifications);
+        for undone in self.notifications.drain(kept.notifications..) {
+            self.notified.remove(&undone);
+        }
+        if kept.shared_changes == 0 {
+            self.shared_lock = None;
+        }
         self.listening.truncate(kept.listening);
         self.deferred.truncate(kept.deferred);
         self.on_commit.truncate(kept.on_commit);

@@ -2,12 +2,12 @@
 
 use super::setting::{plain_tag, text_column};
 use super::statement::Run;
-use super::transaction::{AtEnd, Work};
+use super::transaction::AtEnd;
 use super::{CommandTag, Destination, Session};
 use crate::bound::OutputColumn;
 use crate::catalog::CatalogEdit;
 use crate::commands::{self, AtCommit, CommandContext};
-use crate::parse::{ParsedStatement, Utility};
+use crate::parse::{GrantTarget, ObjectKind, ParsedStatement, Utility};
 use crate::{Result, SqlError, error};
 
 impl Session {
@@ -89,22 +89,14 @@ impl Session {
         self.lock_for_command(utility).await?;
         self.begin_writing().await?;
         if changes_shared_rows(utility) {
-            self.begin_shared_edit().await?;
+            self.lock_shared_rows().await?;
         }
         let catalog = self.present_catalog();
         let context = self.statement_context(&catalog);
         let database = self.database.oid;
         let user = self.shared.users.lock().1;
-        let backend = self.backend().clone();
-        let deadline = self.deadline;
-        let mut work = std::mem::replace(&mut self.transaction().work, Work::None);
         let (utility, text) = (utility.clone(), statement.text.clone());
-        self.services.set_blocking(true);
-        let task = tokio::task::spawn_blocking(move || {
-            let connection = work.connection().expect("the right to write has been taken");
-            connection.clear_interrupt();
-            backend.set_interrupt(Some(connection.interrupt()));
-            connection.set_deadline(deadline);
+        let run = move |connection: &mut storage::Connection| {
             connection.set_context(Some(context.clone()));
             let mut edit = CatalogEdit::new(&catalog);
             let mut command = CommandContext {
@@ -122,25 +114,27 @@ impl Session {
             };
             let result = commands::run(&mut command, &utility);
             let CommandContext { notices, at_commit, .. } = command;
-            (work, edit, result, notices, at_commit)
-        });
-        let parts = task.await;
+            (edit, result, notices, at_commit)
+        };
+        self.services.set_blocking(true);
+        let done = self.elsewhere(run).await;
         self.services.set_blocking(false);
-        let parts = parts.map_err(|_| SqlError::internal("a command has panicked"))?;
-        let (work, edit, result, notices, at_commit) = parts;
-        self.transaction().work = work;
+        let (edit, result, notices, at_commit) = done?;
         self.shared.notices.lock().extend(notices);
         let tag = result.map_err(|error| self.reason_to_stop(error))?;
-        self.adopt_catalog(edit)?;
-        let database = self.database.clone();
-        let actions = at_commit.into_iter().map(|action| -> AtEnd {
-            let database = database.clone();
-            Box::new(move |_| match action {
-                AtCommit::DropSequence(oid) => database.sequences.forget(oid),
-                AtCommit::ResetSequence { sequence, value } => database.sequences.restart(sequence, value),
-            })
-        });
-        self.transaction().on_commit.extend(actions);
+        self.adopt_catalog(edit).await?;
+        for action in at_commit {
+            match action {
+                AtCommit::DropSequence(oid) => {
+                    let database = self.database.clone();
+                    let forget: AtEnd = Box::new(move |_| database.sequences.forget(oid));
+                    self.transaction().on_commit.push(forget);
+                }
+                AtCommit::ResetSequence { sequence, value } => {
+                    self.services.restart_sequence(sequence, value)
+                }
+            }
+        }
         Ok(tag)
     }
 
@@ -175,14 +169,8 @@ impl Session {
     /// ANALYZE: SQLite's own.
     async fn analyze_tables(&mut self) -> Result<()> {
         self.begin_writing().await?;
-        let mut work = std::mem::replace(&mut self.transaction().work, Work::None);
-        let task = tokio::task::spawn_blocking(move || {
-            let done = work.connection().map_or(Ok(0), |connection| connection.execute("ANALYZE", &[]));
-            (work, done)
-        });
-        let (work, done) = task.await.map_err(|_| SqlError::internal("ANALYZE has panicked"))?;
-        self.transaction().work = work;
-        done.map(drop).map_err(crate::execute::engine_error)
+        let done = self.elsewhere(|connection| connection.execute("ANALYZE", &[])).await?;
+        done.map(drop).map_err(|error| self.reason_to_stop(crate::execute::engine_error(error)))
     }
 
     /// ALTER SYSTEM.
@@ -231,7 +219,23 @@ fn changes_shared_rows(utility: &Utility) -> bool {
             | Utility::GrantRole(_)
             | Utility::ReassignOwned { .. }
             | Utility::DropOwned { .. }
-    )
+    ) || names_shared_object(utility)
+}
+
+/// Whether a command is about an object that the whole cluster shares.
+fn names_shared_object(utility: &Utility) -> bool {
+    let shared =
+        |kind: ObjectKind| matches!(kind, ObjectKind::Database | ObjectKind::Role | ObjectKind::Tablespace);
+    match utility {
+        Utility::Comment(command) => shared(command.object.kind),
+        Utility::AlterObject(command) => shared(command.object.kind),
+        Utility::Drop(command) => shared(command.kind),
+        Utility::Grant(command) => match &command.target {
+            GrantTarget::Objects { kind, .. } => shared(*kind),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 fn do_refused(language: Option<&str>) -> SqlError {

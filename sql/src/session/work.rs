@@ -12,7 +12,7 @@ use storage::WriteLock;
 
 use super::transaction::{AtEnd, Listening, Transaction, Work};
 use super::{Session, SessionServices, StatementContext};
-use crate::backend::{Backend, State, WaitEvent};
+use crate::backend::{Backend, Deadlines, State, WaitEvent};
 use crate::catalog::{self, Catalog, CatalogEdit, Scope};
 use crate::cluster::{fatal, storage_error};
 use crate::execute;
@@ -35,7 +35,7 @@ pub(super) fn check_interrupts(backend: &Backend, deadline: Option<Instant>) -> 
         return Err(SqlError::canceled());
     }
     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-        return Err(error!(QUERY_CANCELED, "canceling statement due to statement timeout"));
+        return backend.deadlines().check();
     }
     Ok(())
 }
@@ -55,8 +55,30 @@ impl Session {
 
     pub(super) fn begin_transaction(&mut self, explicit: bool) {
         self.transaction = Some(Transaction::new(explicit, self.statement_time));
-        self.shared.settings.lock().begin_level();
+        let timeout = {
+            let mut settings = self.shared.settings.lock();
+            settings.begin_level();
+            settings.integer(id::TRANSACTION_TIMEOUT)
+        };
+        if timeout > 0 {
+            self.set_transaction_timeout(timeout);
+        }
+        self.backend().begin_transaction();
         self.backend().activity.lock().transaction_start = Some(self.statement_time);
+    }
+
+    /// Says how long the transaction may take from now on, in milliseconds; zero for no limit. Workers bound their time
+    /// themselves.
+    pub(super) fn set_transaction_timeout(&mut self, milliseconds: i32) {
+        let limit = u64::try_from(milliseconds).ok().filter(|ms| *ms > 0 && self.statement_timeout_enabled);
+        self.transaction_deadline = limit.map(|ms| Instant::now() + Duration::from_millis(ms));
+        self.set_deadlines(self.backend().deadlines().statement);
+    }
+
+    fn set_deadlines(&mut self, statement: Option<Instant>) {
+        let deadlines = Deadlines { statement, transaction: self.transaction_deadline };
+        self.deadline = deadlines.next();
+        self.backend().set_deadlines(deadlines);
     }
 
     /// Whether the transaction keeps one snapshot.
@@ -84,6 +106,7 @@ impl Session {
 
     /// Makes sure that the transaction has a snapshot; the catalog that goes with it.
     pub(super) fn begin_reading(&mut self) -> Result<Arc<Catalog>> {
+        self.services.begin_snapshot();
         let database = self.database.clone();
         let transaction = self.transaction();
         transaction.had_snapshot = true;
@@ -107,7 +130,9 @@ impl Session {
         if !self.transaction().work.writes() {
             let lock = self.await_write_lock().await?;
             self.take_write_work(lock)?;
+            self.services.transaction_id(true)?;
         }
+        self.services.begin_snapshot();
         let database = self.database.clone();
         let transaction = self.transaction();
         transaction.had_snapshot = true;
@@ -153,6 +178,9 @@ impl Session {
             transaction.work = Work::None;
             transaction.catalog = None;
         }
+        if !keeps_snapshot {
+            self.services.end_snapshot();
+        }
         self.backend().set_interrupt(None);
     }
 
@@ -162,12 +190,7 @@ impl Session {
         if sent.is_empty() {
             return;
         }
-        let transaction = self.transaction();
-        for message in sent {
-            if !transaction.notifications.contains(&message) {
-                transaction.notifications.push(message);
-            }
-        }
+        self.transaction().notify(sent);
     }
 
     /// Ends the transaction, keeping its effects, and waits until they are on disk. On failure it is rolled back.
@@ -186,21 +209,21 @@ impl Session {
 
     async fn commit_work(&mut self) -> Result<()> {
         self.collect_notifications();
-        self.hold_cursors();
         if self.transaction.is_none() {
             return Ok(());
         }
-        while let Err(error) = self.settle_deferred() {
-            self.await_in_place(error).await?;
-        }
-        self.lock_shared_rows().await?;
+        self.settle_deferred().await?;
+        self.hold_cursors().await?;
         let database = self.database.clone();
         let cluster = self.shared.cluster.clone();
         let transaction = self.transaction();
+        if transaction.lost {
+            return Err(SqlError::internal("what the transaction has written is lost"));
+        }
         let mut shared_commit = 0;
-        if let (false, Some(catalog)) = (transaction.shared_changes.is_empty(), &transaction.catalog) {
+        if !transaction.shared_changes.is_empty() {
             // The cluster's file first: a crash between the two leaves a shared row too many, never one too few.
-            shared_commit = cluster.commit_shared(catalog, &transaction.shared_changes)?;
+            shared_commit = cluster.commit_shared(&transaction.shared_changes)?;
         }
         let mut commit = 0;
         if let Work::Write(connection, _) = &mut transaction.work {
@@ -210,12 +233,15 @@ impl Session {
             // A pooled connection remembers the commits of its earlier users.
             commit = if connection.last_commit() == before { 0 } else { connection.last_commit() };
         }
+        let restarted = self.services.take_restarted();
+        let restarts = if restarted.is_empty() { 0 } else { database.sequences.restart(&restarted)? };
+        self.services.end_transaction_id(true);
         let transaction = self.end_transaction(true).expect("checked above");
         let Transaction { work, shared_lock, notifications, listening, on_commit, .. } = transaction;
         drop(work);
         drop(shared_lock);
         self.shared.cluster.locks.release_transaction(self.backend());
-        self.flush(commit, shared_commit).await?;
+        self.flush(commit, shared_commit, restarts).await?;
         self.apply_listening(listening);
         self.shared.cluster.notifications.send(self.database.oid, &notifications);
         self.run_at_end(on_commit).await;
@@ -223,13 +249,13 @@ impl Session {
     }
 
     /// Waits until the commit is on disk, unless the user has said that this may take its time.
-    async fn flush(&mut self, commit: u64, shared_commit: u64) -> Result<()> {
+    async fn flush(&mut self, commit: u64, shared_commit: u64, restarts: u64) -> Result<()> {
         let sequence_commit = self.services.end_transaction();
         let awaits = {
             let settings = self.shared.settings.lock();
             settings.text(id::SYNCHRONOUS_COMMIT) != "off"
         };
-        if !awaits || (commit | shared_commit | sequence_commit) == 0 {
+        if !awaits || (commit | shared_commit | sequence_commit | restarts) == 0 {
             return Ok(());
         }
         let _waiting = self.backend().waiting(FLUSH_WAIT);
@@ -240,50 +266,60 @@ impl Session {
         if commit > 0 {
             self.database.store.flush_to(commit).await.map_err(storage_error)?;
         }
-        Ok(())
+        // After the rows: a crash between the two leaves sequences that were not restarted.
+        self.database.sequences.flush_to(restarts).await
     }
 
-    fn settle_deferred(&mut self) -> Result<()> {
+    async fn settle_deferred(&mut self) -> Result<()> {
         let Some(transaction) = &self.transaction else { return Ok(()) };
         if transaction.deferred.is_empty() {
             return Ok(());
         }
         let context = self.statement_context(&self.present_catalog());
         let transaction = self.transaction();
-        let Some(connection) = transaction.work.connection() else { return Ok(()) };
-        execute::settle_deferred(connection, &context, transaction.deferred.clone())?;
-        transaction.deferred.clear();
-        Ok(())
-    }
-
-    /// Takes the right to change shared rows, if the transaction has changed any and does not have it.
-    async fn lock_shared_rows(&mut self) -> Result<()> {
-        let cluster = self.shared.cluster.clone();
-        let transaction = self.transaction();
-        if !transaction.shared_changes.is_empty() && transaction.shared_lock.is_none() {
-            transaction.shared_lock = Some(cluster.shared_write_lock().await);
+        let deferred = std::mem::take(&mut transaction.deferred);
+        if !transaction.work.writes() {
+            return Ok(());
         }
-        Ok(())
+        let settle = move |connection: &mut storage::Connection| {
+            execute::settle_deferred(connection, &context, deferred)
+        };
+        self.services.set_blocking(true);
+        let settled = self.elsewhere(settle).await;
+        self.services.set_blocking(false);
+        settled?.map_err(|error| self.reason_to_stop(error))
     }
 
-    /// Takes the right to change shared rows before a command that does; it sees the newest.
-    pub(super) async fn begin_shared_edit(&mut self) -> Result<()> {
-        let cluster = self.shared.cluster.clone();
+    /// Takes the right to change shared rows, which the transaction then has to its end or until all its changes of them
+    /// are undone. The only place where it is waited for. The transaction sees the newest shared rows from then on.
+    pub(super) async fn lock_shared_rows(&mut self) -> Result<()> {
+        if self.transaction().shared_lock.is_some() {
+            return Ok(());
+        }
+        let lock = self.shared.cluster.shared_write_lock().await;
+        self.transaction().shared_lock = Some(lock);
+        self.refresh_shared_rows()
+    }
+
+    /// Gives the transaction's catalog the newest shared rows, with the transaction's own changes of them.
+    pub(super) fn refresh_shared_rows(&mut self) -> Result<()> {
+        let newest = self.shared.cluster.shared_catalog();
         let transaction = self.transaction();
-        if transaction.shared_lock.is_none() {
-            transaction.shared_lock = Some(cluster.shared_write_lock().await);
-            if let Some(catalog) = &mut transaction.catalog {
-                *catalog = Arc::new(catalog.with_shared_rows_of(&cluster.shared_catalog()));
-            }
+        if let Some(catalog) = &mut transaction.catalog {
+            let refreshed = catalog.with_shared_rows_of(&newest);
+            *catalog = refreshed.with_changes(&transaction.shared_changes)?;
         }
         Ok(())
     }
 
     /// Takes over a catalog that a command has changed: the rows go to the file, the snapshot becomes the transaction's.
-    pub(super) fn adopt_catalog(&mut self, edit: CatalogEdit) -> Result<()> {
+    pub(super) async fn adopt_catalog(&mut self, edit: CatalogEdit) -> Result<()> {
         let (next, changes) = edit.finish();
         if changes.is_empty() {
             return Ok(());
+        }
+        if changes.iter().any(|change| change.shared) {
+            self.lock_shared_rows().await?;
         }
         let transaction = self.transaction();
         let connection = transaction.work.connection().expect("commands have a writing transaction");
@@ -298,13 +334,18 @@ impl Session {
     pub(super) fn abort(&mut self) {
         self.backend().set_interrupt(None);
         self.services.take_notifications();
-        let Some(transaction) = self.end_transaction(false) else { return };
-        let Transaction { work, shared_lock, on_abort, .. } = transaction;
-        drop(work);
-        drop(shared_lock);
-        self.shared.cluster.locks.release_transaction(self.backend());
+        let Some(mut transaction) = self.end_transaction(false) else { return };
+        let undone = transaction.undo();
+        self.end_undone(undone);
+    }
+
+    /// What follows when a transaction's effects are gone, whether its block goes on or not.
+    fn end_undone(&mut self, undone: Vec<AtEnd>) {
+        self.services.undo_restarts(0);
+        self.services.end_transaction_id(false);
         self.services.end_transaction();
-        self.run_at_end_elsewhere(on_abort);
+        self.shared.cluster.locks.release_transaction(self.backend());
+        self.run_at_end_elsewhere(undone);
     }
 
     /// What commit and rollback have in common for all that is not the engine's.
@@ -319,6 +360,8 @@ impl Session {
         if !committed {
             self.restore_users();
         }
+        self.transaction_deadline = None;
+        self.set_deadlines(self.backend().deadlines().statement);
         let backend = self.backend();
         backend.activity.lock().transaction_start = None;
         Some(transaction)
@@ -366,22 +409,23 @@ impl Session {
         match &mut self.transaction {
             Some(transaction) if transaction.explicit && !ends => {
                 transaction.failed = true;
-                // A writing statement that was interrupted has taken the engine's transaction along.
-                if let Some(connection) = transaction.work.connection() {
-                    transaction.lost |= !connection.in_transaction();
+                let level = transaction.savepoints.len();
+                if level == 0 {
+                    // Nothing can be kept: others need not wait for what it holds.
+                    let undone = transaction.undo();
+                    self.end_undone(undone);
+                    self.backend().activity.lock().transaction_start = None;
+                } else {
+                    // A writing statement that was stopped has taken the engine's transaction along.
+                    if let Some(connection) = transaction.work.connection() {
+                        transaction.lost |= !connection.in_transaction();
+                    }
+                    // A snapshot that the transaction keeps must be there after ROLLBACK TO, too.
+                    if matches!(transaction.work, Work::Read(_)) && !keeps_snapshot {
+                        transaction.work = Work::None;
+                    }
                 }
-                // A snapshot that the transaction keeps must be there after ROLLBACK TO, too.
-                if matches!(transaction.work, Work::Read(_)) && !keeps_snapshot {
-                    transaction.work = Work::None;
-                }
-                // Without a savepoint nothing can come back: others need not wait for the block's end.
-                if transaction.savepoints.is_empty() {
-                    transaction.work = Work::None;
-                    transaction.shared_lock = None;
-                    self.shared.cluster.locks.release_transaction(self.backend());
-                }
-                self.portals.retain(|_, portal| portal.survives(false));
-                self.show_cursors();
+                self.close_portals_of(level);
             }
             Some(_) => self.abort(),
             None => {}
@@ -409,10 +453,7 @@ impl Session {
     /// A message begins: reports it, and starts the clock.
     pub(super) fn begin_message(&mut self, text: Option<&str>) -> Result<()> {
         self.statement_time = clock::now();
-        let timeout = self.shared.settings.lock().integer(id::STATEMENT_TIMEOUT);
-        let timeout = u64::try_from(timeout).ok().filter(|ms| *ms > 0 && self.statement_timeout_enabled);
-        self.deadline = timeout.map(|milliseconds| Instant::now() + Duration::from_millis(milliseconds));
-        self.backend().set_deadline(self.deadline);
+        self.start_statement_timeout();
         if self.backend().terminate_requested() {
             return Err(terminated());
         }
@@ -420,6 +461,13 @@ impl Session {
         self.backend().take_cancel();
         self.report_active(text);
         Ok(())
+    }
+
+    /// A statement begins: its time is counted anew.
+    pub(super) fn start_statement_timeout(&mut self) {
+        let timeout = self.shared.settings.lock().integer(id::STATEMENT_TIMEOUT);
+        let timeout = u64::try_from(timeout).ok().filter(|ms| *ms > 0 && self.statement_timeout_enabled);
+        self.set_deadlines(timeout.map(|milliseconds| Instant::now() + Duration::from_millis(milliseconds)));
     }
 
     fn report_active(&self, text: Option<&str>) {
@@ -447,8 +495,7 @@ impl Session {
             Some(transaction) if transaction.explicit => State::IdleInTransaction,
             _ => State::Idle,
         };
-        self.deadline = None;
-        self.backend().set_deadline(None);
+        self.set_deadlines(None);
         if !self.activity_reported {
             return;
         }

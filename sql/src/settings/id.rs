@@ -101,6 +101,7 @@ ids! {
     SSL_CERT_FILE = "ssl_cert_file",
     SSL_KEY_FILE = "ssl_key_file",
     SSL_MIN_PROTOCOL_VERSION = "ssl_min_protocol_version",
+    TRANSACTION_TIMEOUT = "transaction_timeout",
     STATEMENT_TIMEOUT = "statement_timeout",
     SUPERUSER_RESERVED_CONNECTIONS = "superuser_reserved_connections",
     SYNCHRONOUS_COMMIT = "synchronous_commit",

@@ -45,6 +45,7 @@ pub mod numeric;
 pub mod range;
 pub mod record;
 pub mod registered;
+pub(crate) mod snapshot;
 pub mod text;
 pub mod time;
 pub mod timestamp;
@@ -177,6 +178,7 @@ pub const FAMILIES: &[&[TypeEntry]] = &[
     network::TYPES,
     numeric::TYPES,
     registered::TYPES,
+    snapshot::TYPES,
     text::TYPES,
     time::TYPES,
     timestamp::TYPES,

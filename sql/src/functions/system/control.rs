@@ -35,10 +35,7 @@ pub(crate) fn check_interrupts(backend: &Backend) -> Result<()> {
     if backend.cancel_requested() {
         return Err(SqlError::canceled());
     }
-    if backend.deadline().is_some_and(|deadline| Instant::now() >= deadline) {
-        return Err(error!(QUERY_CANCELED, "canceling statement due to statement timeout"));
-    }
-    Ok(())
+    backend.deadlines().check()
 }
 
 /// Waits for so long on the backend's latch.
@@ -67,7 +64,8 @@ fn sleep_forever(backend: &Arc<Backend>) -> Result<()> {
 
 /// Waits on the latch and resets it. Bodies that wait run outside the reactor thread, where blocking is allowed.
 fn wait_latch(backend: &Arc<Backend>, duration: Duration) -> Result<()> {
-    let deadline = backend.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let deadline =
+        backend.deadlines().next().map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let wait = backend.latch.wait(Some(deadline.map_or(duration, |left| left.min(duration))));
     crate::blocking::block_on(wait)?;
     backend.latch.reset();
@@ -244,14 +242,6 @@ fn pg_notify(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<
     Ok(Value::Text(String::new()))
 }
 
-fn transaction_status(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Value> {
-    let current = call.context.session.services.transaction_id(false)?;
-    if current == Some(integer(arguments[0])?) {
-        return Ok("in progress".into());
-    }
-    Err(SqlError::unsupported("the status of other transactions"))
-}
-
 fn set_value(call: &mut FunctionCall<'_>, sequence: Oid, value: i64, is_called: bool) -> Result<Value> {
     call.context.session.services.set_value(sequence, value, is_called, call.connection)?;
     Ok(value.into())
@@ -324,11 +314,6 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     scalar("pg_notify", pg_notify),
     scalar("pg_notification_queue_usage", |_, _| Ok(0.0.into())),
-    scalar("pg_current_xact_id", |call, _| Ok(call.context.session.services.transaction_id(true)?.into())),
-    scalar("pg_current_xact_id_if_assigned", |call, _| {
-        Ok(call.context.session.services.transaction_id(false)?.into())
-    }),
-    scalar("pg_xact_status", transaction_status),
     scalar("nextval_oid", |call, arguments| {
         let session = call.context.session.clone();
         Ok(session.services.next_value(oid(arguments[0])?, call.connection)?.into())

@@ -1,5 +1,5 @@
 //! Functions about the system rather than about values: session, settings, objects, privileges, control, statistics,
-//! sizes, and the helpers of `information_schema`.
+//! transactions, sizes, and the helpers of `information_schema`.
 
 pub mod control;
 pub mod extensions;
@@ -12,3 +12,4 @@ pub mod session;
 pub mod settings;
 pub mod sizes;
 pub mod statistics;
+pub mod transactions;

@@ -44,11 +44,18 @@ fn activity_row(call: &FunctionCall<'_>, backend: &Backend) -> Vec<Value> {
     row[11] = activity.state_change.into();
     row[12] = activity.client_address.map(|address| address.to_string()).into();
     row[14] = activity.client_port.map(i64::from).into();
+    row[15] = short(backend.transaction_id());
+    row[16] = short(backend.xmin());
     row[17] = backend.kind.as_str().into();
     row[18] = false.into();
     row[25] = false.into();
     row[27] = false.into();
     row
+}
+
+/// A transaction's number as the type xid has it: without its upper half.
+fn short(number: Option<u64>) -> Value {
+    number.map(|number| i64::from(number as u32)).into()
 }
 
 fn visible_backends(call: &FunctionCall<'_>) -> Vec<std::sync::Arc<Backend>> {
@@ -83,6 +90,9 @@ fn of_backend(
 
 fn lock_status(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> {
     let locks = call.context.session.cluster.locks.rows();
+    let backends = call.context.session.cluster.backends.clone();
+    let virtual_transaction =
+        |pid: i32| backends.get(pid).map(|backend| backend.virtual_transaction()).into();
     let row = |lock: crate::cluster::LockRow| {
         vec![
             lock.locktype.into(),
@@ -91,11 +101,11 @@ fn lock_status(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Rows> 
             lock.page.map(i64::from).into(),
             lock.tuple.map(i64::from).into(),
             lock.virtualxid.into(),
-            lock.transactionid.into(),
+            lock.transactionid.map(|number| number as i64).into(),
             lock.classid.map(i64::from).into(),
             lock.objid.map(i64::from).into(),
             lock.objsubid.map(i64::from).into(),
-            format!("{}/0", lock.pid).into(),
+            virtual_transaction(lock.pid),
             i64::from(lock.pid).into(),
             lock.mode.into(),
             lock.granted.into(),

@@ -112,6 +112,7 @@ const STATEMENT_BEHAVIOR: &[SettingDefinition] = &[
     boolean("transaction_deferrable", User, false, "Whether to defer a read-only serializable transaction until it can be executed with no possible serialization failures.").falls_back_to("default_transaction_deferrable").not_in_file(),
     choice("transaction_isolation", User, "read committed", &["serializable", "repeatable read", "read committed", "read uncommitted"], "Sets the current transaction's isolation level.").falls_back_to("default_transaction_isolation").not_in_file(),
     boolean("transaction_read_only", User, false, "Sets the current transaction's read-only status.").falls_back_to("default_transaction_read_only").not_in_file(),
+    integer("transaction_timeout", User, 0, 0, i32::MAX, "Sets the maximum allowed duration of any transaction within a session (not a prepared transaction).").unit(Milliseconds),
     choice("xmlbinary", User, "base64", &["base64", "hex"], "Sets how binary values are to be encoded in XML.").accepted(NO_EFFECT),
     choice("xmloption", User, "content", &["content", "document"], "Sets whether XML data in implicit parsing and serialization operations is to be considered as documents or content fragments.").accepted(NO_EFFECT),
     integer("vacuum_freeze_min_age", User, 50000000, 0, 1000000000, "Minimum age at which VACUUM should freeze a table row.").accepted(NO_EFFECT),

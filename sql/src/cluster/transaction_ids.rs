@@ -1,0 +1,282 @@
+//! The numbers of transactions: one counter for the whole cluster, and what is known of how each has ended.
+//!
+//! A transaction gets its number when it begins to write, or when it asks for it. Numbers never come twice, whatever
+//! happens to the machine: the counter's file says up to where numbers *may* have been given out, which is up to
+//! [`NUMBERS_AHEAD`] further than they have been, and is flushed before any of them is used. A crash leaves a gap, a
+//! clean end none. The file is written again, by a thread of its own, when half of the numbers are used up, so that
+//! giving one out costs a lock and an addition.
+//!
+//! How a transaction has ended is remembered for those of this run of the server: running ones are listed, of those
+//! that have ended the aborted ones, at most [`ABORTED_KEPT_MAX`]. Of older ones nothing is known, as in PostgreSQL of
+//! transactions whose status has been truncated away.
+//!
+//! Source: `src/backend/access/transam/varsup.c`, `procarray.c`, `src/backend/utils/adt/xid8funcs.c`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use storage::{Database as Store, Value};
+
+use super::database::options;
+use super::storage_error;
+use crate::{Result, SqlError};
+
+/// The first number of a transaction (`FirstNormalTransactionId`).
+const FIRST_NUMBER: u64 = 3;
+/// How many numbers the file runs ahead.
+const NUMBERS_AHEAD: u64 = 1 << 14;
+/// How many aborted transactions are remembered.
+const ABORTED_KEPT_MAX: usize = 1 << 16;
+
+/// Which transactions had ended at a moment: those below `xmin`, and those below `xmax` that are not `running`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionSnapshot {
+    /// The lowest number of those running.
+    pub xmin: u64,
+    /// The first number that had not been given out.
+    pub xmax: u64,
+    /// Those running, in order.
+    pub running: Vec<u64>,
+}
+
+impl TransactionSnapshot {
+    /// The same for a transaction that sees its own changes: its number keeps `xmin` back, but is not among those
+    /// running (`GetSnapshotData`).
+    #[must_use]
+    pub fn seen_by(&self, own: Option<u64>) -> Self {
+        let running = self.running.iter().copied().filter(|number| Some(*number) != own).collect();
+        Self { running, ..self.clone() }
+    }
+}
+
+/// How a transaction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// It has not ended.
+    InProgress,
+    /// Its effects are there to stay.
+    Committed,
+    /// It has left none.
+    Aborted,
+    /// It is older than what is remembered.
+    Forgotten,
+    /// No such number has been given out.
+    Future,
+}
+
+/// The counter of a cluster.
+pub struct TransactionIds {
+    store: Arc<Store>,
+    state: Mutex<State>,
+    /// Whether a thread is writing the file.
+    reserving: AtomicBool,
+}
+
+struct State {
+    next: u64,
+    /// Numbers below this may be given out.
+    reserved: u64,
+    running: BTreeSet<u64>,
+    aborted: BTreeSet<u64>,
+    /// Nothing is remembered of transactions below this.
+    remembered_from: u64,
+    /// Made anew when numbers are given out or given back.
+    snapshot: Arc<TransactionSnapshot>,
+}
+
+impl State {
+    fn new(next: u64) -> Self {
+        let snapshot = Arc::new(TransactionSnapshot { xmin: next, xmax: next, running: Vec::new() });
+        let (running, aborted) = (BTreeSet::new(), BTreeSet::new());
+        Self { next, reserved: next, running, aborted, remembered_from: next, snapshot }
+    }
+
+    fn refresh(&mut self) {
+        self.snapshot = Arc::new(TransactionSnapshot {
+            xmin: self.running.first().copied().unwrap_or(self.next),
+            xmax: self.next,
+            running: self.running.iter().copied().collect(),
+        });
+    }
+}
+
+impl TransactionIds {
+    /// Opens the counter of a data directory, making it when it is missing.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub(super) fn open(directory: &Path) -> Result<Self> {
+        let path: PathBuf = directory.join("transactions.sqlite");
+        let store = Store::open(&path, options(true)).map_err(storage_error)?;
+        let mut connection = store.connection().map_err(storage_error)?;
+        let table = "CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER) STRICT";
+        connection.execute(table, &[]).map_err(storage_error)?;
+        let rows =
+            connection.query("SELECT value FROM counter WHERE name = 'next'", &[]).map_err(storage_error)?;
+        let next = match rows.first().map(Vec::as_slice) {
+            None => FIRST_NUMBER,
+            Some([Value::Integer(next)]) => next.cast_unsigned(),
+            Some(_) => return Err(SqlError::internal("malformed counter of transactions")),
+        };
+        drop(connection);
+        Ok(Self { store, state: Mutex::new(State::new(next)), reserving: AtomicBool::new(false) })
+    }
+
+    /// A number for a transaction, which is running from now on.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub fn assign(self: &Arc<Self>) -> Result<u64> {
+        let mut state = self.state.lock();
+        if state.next >= state.reserved {
+            // Only the first of a run waits here: the thread comes long before the last of those reserved.
+            state.reserved = self.reserve(state.next + NUMBERS_AHEAD)?;
+        }
+        let number = state.next;
+        state.next += 1;
+        state.running.insert(number);
+        state.refresh();
+        let half_used = state.reserved - state.next < NUMBERS_AHEAD / 2;
+        drop(state);
+        if half_used && !self.reserving.swap(true, Ordering::SeqCst) {
+            self.reserve_elsewhere();
+        }
+        Ok(number)
+    }
+
+    /// A transaction has ended; to be called after its effects are there, or gone.
+    pub fn finish(&self, number: u64, committed: bool) {
+        let mut state = self.state.lock();
+        if !state.running.remove(&number) {
+            return;
+        }
+        if !committed {
+            state.aborted.insert(number);
+            if state.aborted.len() > ABORTED_KEPT_MAX
+                && let Some(oldest) = state.aborted.pop_first()
+            {
+                state.remembered_from = oldest + 1;
+            }
+        }
+        state.refresh();
+    }
+
+    /// Which transactions have ended. Effects of those that have are visible to whoever looks after this.
+    pub fn snapshot(&self) -> Arc<TransactionSnapshot> {
+        self.state.lock().snapshot.clone()
+    }
+
+    /// The next number to be given out.
+    pub fn next(&self) -> u64 {
+        self.state.lock().next
+    }
+
+    /// How a transaction stands.
+    pub fn status(&self, number: u64) -> TransactionStatus {
+        let state = self.state.lock();
+        if number >= state.next {
+            TransactionStatus::Future
+        } else if (1..FIRST_NUMBER).contains(&number) {
+            // Bootstrap and frozen ones.
+            TransactionStatus::Committed
+        } else if state.running.contains(&number) {
+            TransactionStatus::InProgress
+        } else if number < state.remembered_from {
+            TransactionStatus::Forgotten
+        } else if state.aborted.contains(&number) {
+            TransactionStatus::Aborted
+        } else {
+            TransactionStatus::Committed
+        }
+    }
+
+    /// Writes how far the counter has really come, and closes the file.
+    pub(super) fn close(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        state.reserved = state.next;
+        let written = self.reserve(state.next).map(drop);
+        written.and(self.store.close().map_err(storage_error))
+    }
+
+    /// Makes sure on disk that numbers below this may be given out.
+    fn reserve(&self, limit: u64) -> Result<u64> {
+        let mut connection = self.store.connection().map_err(storage_error)?;
+        let row = [limit.cast_signed().into()];
+        connection
+            .execute("INSERT OR REPLACE INTO counter VALUES ('next', ?1)", &row)
+            .map_err(storage_error)?;
+        drop(connection);
+        self.store.flush_blocking();
+        Ok(limit)
+    }
+
+    fn reserve_elsewhere(self: &Arc<Self>) {
+        let ids = self.clone();
+        let run = move || {
+            let limit = ids.next() + NUMBERS_AHEAD;
+            match ids.reserve(limit) {
+                Ok(limit) => {
+                    let mut state = ids.state.lock();
+                    state.reserved = state.reserved.max(limit);
+                }
+                Err(error) => tracing::error!(%error, "the counter of transactions could not be written"),
+            }
+            ids.reserving.store(false, Ordering::SeqCst);
+        };
+        if let Err(error) = std::thread::Builder::new().name("transaction ids".to_owned()).spawn(run) {
+            tracing::warn!(%error, "no thread for the counter of transactions");
+            self.reserving.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that fails says where")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_on_after_a_clean_end_and_leave_a_gap_after_a_crash() {
+        let directory = tempfile::tempdir().unwrap();
+        let ids = Arc::new(TransactionIds::open(directory.path()).unwrap());
+        assert_eq!([ids.assign().unwrap(), ids.assign().unwrap()], [3, 4]);
+        ids.close().unwrap();
+        drop(ids);
+        let ids = Arc::new(TransactionIds::open(directory.path()).unwrap());
+        assert_eq!(ids.assign().unwrap(), 5);
+        drop(ids);
+        let ids = Arc::new(TransactionIds::open(directory.path()).unwrap());
+        let next = ids.assign().unwrap();
+        assert!(next > 5 && next <= 5 + NUMBERS_AHEAD);
+    }
+
+    #[test]
+    fn numbers_do_not_stop_at_those_reserved() {
+        let directory = tempfile::tempdir().unwrap();
+        let ids = Arc::new(TransactionIds::open(directory.path()).unwrap());
+        for _ in 0..3 * NUMBERS_AHEAD {
+            let number = ids.assign().unwrap();
+            ids.finish(number, true);
+        }
+        assert_eq!(ids.next(), FIRST_NUMBER + 3 * NUMBERS_AHEAD);
+    }
+
+    #[test]
+    fn a_snapshot_lists_who_is_running() {
+        let directory = tempfile::tempdir().unwrap();
+        let ids = Arc::new(TransactionIds::open(directory.path()).unwrap());
+        let [first, second, third] = [(); 3].map(|()| ids.assign().unwrap());
+        ids.finish(second, true);
+        let snapshot = ids.snapshot();
+        assert_eq!((snapshot.xmin, snapshot.xmax), (first, third + 1));
+        assert_eq!(snapshot.running, [first, third]);
+        assert_eq!(snapshot.seen_by(Some(first)).running, [third]);
+        ids.finish(third, false);
+        let status = [first, second, third, third + 1, 2].map(|number| ids.status(number));
+        use TransactionStatus::*;
+        assert_eq!(status, [InProgress, Committed, Aborted, Future, Committed]);
+    }
+}
