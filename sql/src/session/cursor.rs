@@ -17,8 +17,8 @@ use super::prepared::Prepared;
 use super::pump::{Rest, Row, Sink};
 use super::statement::Run;
 use super::{CommandTag, Completion, Destination, Format, RowShape, Session, StatementContext};
-use crate::parse::{DeclareCursor, Fetch, FetchDirection, Node, ParsedStatement};
 use crate::parse::ast;
+use crate::parse::{DeclareCursor, Fetch, FetchDirection, Node, ParsedStatement};
 use crate::{Oid, Result, SqlError, Value, error};
 
 /// What DECLARE adds to a portal.

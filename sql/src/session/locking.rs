@@ -124,6 +124,7 @@ impl Session {
             transaction.catalog = None;
             transaction.savepoints.iter_mut().for_each(|savepoint| savepoint.engine_name = None);
         }
+        self.services.end_snapshot();
         self.shared.cluster.locks.release(&backend, writer, LockMode::Exclusive);
     }
 
@@ -204,6 +205,7 @@ impl Session {
                 let transaction = self.transaction();
                 transaction.work = Work::None;
                 transaction.catalog = None;
+                self.services.end_snapshot();
                 Ok(None)
             }
         }

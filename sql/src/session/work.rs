@@ -18,7 +18,7 @@ use crate::cluster::{fatal, storage_error};
 use crate::execute;
 use crate::locks::{LockMode, LockTag};
 use crate::settings::id;
-use crate::{Result, SqlError, clock, error};
+use crate::{Oid, Result, SqlError, clock, error};
 
 /// What a backend shows while it waits for its commit to be on disk.
 const FLUSH_WAIT: WaitEvent = WaitEvent { kind: "IO", name: "WALSync" };
@@ -162,7 +162,6 @@ impl Session {
     /// Waits for the right to write: visible, cancelable, bounded by `lock_timeout`.
     async fn await_write_lock(&mut self) -> Result<WriteLock> {
         self.acquire(LockTag::Writer(self.database.oid), LockMode::Exclusive).await?;
-        self.services.transaction_id(true)?;
         // Only a checkpoint that cuts the log has it now and then, for a moment.
         Ok(self.database.store.write_lock().await)
     }
@@ -296,6 +295,7 @@ impl Session {
         if self.transaction().shared_lock.is_some() {
             return Ok(());
         }
+        self.acquire(LockTag::Writer(Oid::INVALID), LockMode::Exclusive).await?;
         let lock = self.shared.cluster.shared_write_lock().await;
         self.transaction().shared_lock = Some(lock);
         self.refresh_shared_rows()
