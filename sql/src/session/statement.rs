@@ -230,6 +230,7 @@ impl Session {
             self.run_query(&planned, run, &context, destination).await?
         } else {
             let done = self.run_modify(&planned, run.parameters, &context).await?;
+            self.tells_nothing = planned.plan.tells_nothing();
             if run.announce && !planned.plan.columns.is_empty() {
                 let formats = run.formats.for_columns(planned.plan.columns.len());
                 destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
