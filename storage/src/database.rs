@@ -17,9 +17,11 @@ use parking_lot::Mutex;
 use rusqlite::ffi;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::clock::CommitClock;
 use crate::failure;
-use crate::flush::{CommitClock, Flusher};
+use crate::flush::Flusher;
 use crate::handle::Handle;
+use crate::log_file;
 use crate::open_files::OpenFile;
 use crate::{Connection, Error, ErrorKind, Result, Value};
 
@@ -55,6 +57,7 @@ pub struct Database {
 /// The connection that is open from first to last, which also makes checkpoints, and the claim on the file.
 struct Keeper {
     connection: Connection,
+    _watch: log_file::Watch,
     _claim: OpenFile,
 }
 
@@ -101,10 +104,11 @@ impl Database {
         let path = claim.path().clone();
         let log = log_path(&path);
         let commits = Arc::new(CommitClock::default());
+        let watch = log_file::watch(&log, &commits)?;
         let connection = open_keeper(&path, options.create, &commits)?;
         sync_directory(&path)?;
         let flusher = Flusher::open(&log, Arc::clone(&commits))?;
-        let keeper = Mutex::new(Some(Keeper { connection, _claim: claim }));
+        let keeper = Mutex::new(Some(Keeper { connection, _watch: watch, _claim: claim }));
         let writers = Arc::new(Semaphore::new(1));
         let (lent, closed, idle) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::default());
         Ok(Arc::new(Self { options, path, log, commits, flusher, writers, lent, closed, idle, keeper }))
@@ -131,9 +135,13 @@ impl Database {
         if self.closed.load(Ordering::SeqCst) {
             return Err(closed());
         }
-        // The one used last: its caches are warm.
+        // The one used last: its caches are warm. If they hold what is not on disk yet, whoever gets it would
+        // depend on that even without looking at it, which costs more than reading pages again.
         let idle = self.idle.lock().pop();
         if let Some(connection) = idle {
+            if connection.depends_on() > 0 {
+                connection.forget_pages();
+            }
             return Ok(connection);
         }
         Ok(Connection::owner(Handle::open(&self.path, Arc::clone(&self.commits))?))
@@ -178,16 +186,16 @@ impl Database {
         self.flush_to(self.committed()).await
     }
 
+    /// As [`Self::flush`], on this thread.
+    pub fn flush_blocking(&self) {
+        self.flusher.flush_blocking();
+    }
+
     /// As [`Self::flush`], up to the commit with this number ([`Connection::last_commit`]). At once for one
     /// that is on disk.
     pub async fn flush_to(&self, commit: u64) -> Result<()> {
         self.flusher.flush_to(commit).await;
         Ok(())
-    }
-
-    /// As [`Self::flush`], on this thread.
-    pub fn flush_blocking(&self) {
-        self.flusher.flush_blocking();
     }
 
     /// The number of the last commit of all connections; 0 before the first since the file was opened.
@@ -197,7 +205,12 @@ impl Database {
 
     /// The number up to which commits are on disk.
     pub fn durable(&self) -> u64 {
-        self.flusher.durable()
+        self.commits.durable()
+    }
+
+    /// Whether everything that must outlive a crash is on disk: nobody depends on anything.
+    pub fn is_settled(&self) -> bool {
+        self.commits.durable() >= self.commits.required()
     }
 
     /// How many flushes were made since the file was opened.
@@ -295,6 +308,11 @@ fn open_keeper(path: &Path, create: bool, commits: &Arc<CommitClock>) -> Result<
     let opened = handle.execute_text("PRAGMA journal_mode=WAL; SELECT count(*) FROM sqlite_schema");
     opened.map_err(|error| named(path, handle.in_use_if_busy(error)))?;
     let mut connection = Connection::owner(handle);
+    if let [row] = connection.query("PRAGMA page_size", &[])?.as_slice()
+        && let [Value::Integer(bytes)] = row.as_slice()
+    {
+        commits.set_page_bytes(u64::try_from(*bytes).unwrap_or(0));
+    }
     let mode = connection.query("PRAGMA journal_mode", &[])?;
     if mode != [[Value::from("wal")]] {
         return Err(failure::fault(format!("the file cannot have a log: {mode:?}")));

@@ -1,19 +1,28 @@
 //! The shared flush: how a commit gets onto the disk, once for all that wait.
 //!
 //! SQLite commits with `synchronous=NORMAL`: it writes the frames of a transaction to the log (`-wal`),
-//! ending with a commit frame, and does not flush. Readers see the transaction from then on. [`CommitClock`]
-//! counts such commits; each gets its number when SQLite reports it, which is after its frames are in the
-//! kernel. A flush notes the clock, calls `fdatasync` on the log, and then everything up to the noted number
-//! is durable. So a committer whose number is `n` waits for a flush that *began after* its commit, whoever
-//! makes it; many committers share one.
+//! ending with a commit frame, and does not flush. Readers see the transaction from then on. The
+//! [`CommitClock`] counts such commits; each gets its number when SQLite reports it, which is after its frames
+//! are in the kernel. A flush notes the clock, calls `fdatasync` on the log, and then everything up to the
+//! noted number is durable. So a committer whose number is `n` waits for a flush that *began after* its
+//! commit, whoever makes it; many committers share one.
+//!
+//! Flushes overlap. A committer that finds one under way which began before its commit does not wait for its
+//! end: another begins, as long as fewer than [`FLUSHES_MAX`] are under way. So a commit waits for little more
+//! than one flush on average, where it would wait for one and a half if flushes took turns. When all are
+//! busy, the next that ends begins anew for everybody who waits by then.
 //!
 //! Why that is sound:
-//! - *Which descriptor.* One of our own, read-only, on the log, opened once. `fdatasync` works on the file,
-//!   not the descriptor: it writes all dirty pages of the log and what of its metadata is needed to read them
-//!   back, whoever wrote them. The descriptor stays open from before the first commit, so the kernel reports
-//!   a failed write to it even when the write happened in the background. SQLite takes no POSIX locks on the
-//!   log, so closing ours in the end drops none; a descriptor on the database file itself would, and is never
-//!   opened.
+//! - *Which descriptors.* Ours, read-only, on the log, one for each flush that may be under way, all opened
+//!   before the first commit. `fdatasync` works on the file, not the descriptor: it writes all dirty pages of
+//!   the log, waits for those that someone else is just writing, and for what of the metadata is needed to
+//!   read them back. The kernel reports a failed write once to each descriptor that was open, even when the
+//!   write happened in the background; with one descriptor for two flushes, one of them could hear nothing of
+//!   the other's failure. SQLite takes no POSIX locks on the log, so closing ours in the end drops none; a
+//!   descriptor on the database file itself would, and is never opened.
+//! - *Overlap.* Each flush by itself covers the number noted before it began, whatever others do meanwhile.
+//!   They may end in any order: durable is the greatest number of those that have ended, and a flush that
+//!   ends late adds nothing and takes nothing away.
 //! - *The file stays the same.* SQLite deletes the log when the last connection closes; the database keeps
 //!   one open from first to last. A log that has lost its name all the same (someone removed it) cannot keep
 //!   a promise: abort.
@@ -31,83 +40,90 @@
 //! A flush that fails ends the process at once. The kernel marks pages clean when writing them failed; a
 //! second `fdatasync` would succeed and mean nothing. After a restart recovery reads what is really there.
 //!
-//! Visibility precedes durability: another session may read a commit before it is on disk. One that must not
-//! act on what could still vanish waits for [`crate::Database::committed`] at the time of its snapshot.
+//! Visibility precedes durability: another connection may read a commit before it is on disk. What it may not
+//! do is tell: [`crate::Connection::depends_on`] says for which commit to wait first.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
 
 use crate::Result;
+use crate::clock::CommitClock;
 use crate::failure;
+
+/// How many flushes of one log may be under way. More would shorten the wait further by ever less (a wait is
+/// `1 + 1 / (2 * n)` flushes), and each is work for the disk.
+const FLUSHES_MAX: usize = 4;
 
 /// A flush that usually takes less than this is made by the committer itself; a hop to another thread and
 /// back would cost about as much. A slower one is made by a thread, so that the committer's reactor goes on
 /// with other work.
-const INLINE_FLUSH_MAX: Duration = Duration::from_micros(400);
+const INLINE_FLUSH_MAX: Duration = Duration::from_micros(100);
 
-/// Counts the commits of a database. 0 is "none yet".
-#[derive(Default)]
-pub(crate) struct CommitClock(AtomicU64);
-
-impl CommitClock {
-    /// Gives a commit its number. To be called after its frames are written.
-    pub(crate) fn advance(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    /// The number of the last commit.
-    pub(crate) fn now(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// See the head of this file.
+/// See the head of this file. Dropping it ends its threads, after the flushes under way.
 pub(crate) struct Flusher {
     shared: Arc<Shared>,
-    /// Wakes the thread for slow disks, which is made when it is first needed and ends with this.
-    thread: OnceLock<Option<SyncSender<()>>>,
 }
 
 struct Shared {
-    log: File,
+    /// The log's name, for the last words.
+    path: PathBuf,
     commits: Arc<CommitClock>,
-    durable: AtomicU64,
-    /// Whether a flush is under way; who sets it makes it.
-    leading: AtomicBool,
-    ended: Notify,
+    state: Mutex<State>,
+    /// Wakes a thread that has nothing to do.
+    work: Condvar,
     /// How long flushes have taken lately, in nanoseconds.
     typical: AtomicU64,
     flushes: AtomicU64,
 }
 
-impl Flusher {
-    /// Opens the log, which must exist and stay.
-    pub(crate) fn open(log: &Path, commits: Arc<CommitClock>) -> Result<Self> {
-        let file = File::open(log).map_err(|error| failure::from_io("could not open the log", &error))?;
-        let shared = Shared {
-            log: file,
-            durable: AtomicU64::new(commits.now()),
-            commits,
-            leading: AtomicBool::new(false),
-            ended: Notify::new(),
-            typical: AtomicU64::new(0),
-            flushes: AtomicU64::new(0),
-        };
-        shared.sync();
-        Ok(Self { shared: Arc::new(shared), thread: OnceLock::new() })
-    }
+struct State {
+    /// The log's descriptors that no flush uses.
+    idle: Vec<File>,
+    /// What the youngest flush covers.
+    begun: u64,
+    /// Whether a flush has been asked for that has not begun.
+    asked: bool,
+    threads: usize,
+    threads_idle: usize,
+    /// Who waits for which commit, in the order of commits.
+    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
+    ended: bool,
+}
 
-    /// The number up to which commits are on disk.
-    pub(crate) fn durable(&self) -> u64 {
-        self.shared.durable.load(Ordering::SeqCst)
+impl State {
+    /// Whether someone waits for a commit that no flush covers.
+    fn is_awaited(&self) -> bool {
+        self.waiting.back().is_some_and(|(commit, _)| *commit > self.begun)
+    }
+}
+
+impl Flusher {
+    /// Opens the log, which must exist and stay. What is in it is on disk when this returns.
+    pub(crate) fn open(log: &Path, commits: Arc<CommitClock>) -> Result<Self> {
+        let open = || File::open(log).map_err(|error| failure::from_io("could not open the log", &error));
+        let idle: Vec<File> = (0..FLUSHES_MAX).map(|_| open()).collect::<Result<_>>()?;
+        idle.iter().take(1).for_each(|file| sync(file, log));
+        let state = State {
+            idle,
+            begun: commits.now(),
+            asked: false,
+            threads: 0,
+            threads_idle: 0,
+            waiting: VecDeque::new(),
+            ended: false,
+        };
+        let (typical, flushes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (path, state, work) = (log.to_owned(), Mutex::new(state), Condvar::new());
+        let shared = Shared { path, commits, state, work, typical, flushes };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// How many flushes were made.
@@ -115,73 +131,151 @@ impl Flusher {
         self.shared.flushes.load(Ordering::Relaxed)
     }
 
-    /// Waits until commit `target` is on disk. Dropping the future leaves the waiting to others.
+    /// Waits until commit `target` is on disk. One that SQLite has not reported yet is waited for as well.
+    /// Dropping the future leaves the waiting to others.
     pub(crate) async fn flush_to(&self, target: u64) {
-        // There is nothing to wait for beyond the last commit.
-        let target = target.min(self.shared.commits.now());
-        if self.durable() >= target {
+        if self.shared.commits.durable() >= target {
             return;
         }
         // Whoever else is ready on this reactor commits first, and shares the flush.
         tokio::task::yield_now().await;
-        loop {
-            // Listening begins before the look, so that an end between the two is not missed.
-            let mut ended = pin!(self.shared.ended.notified());
-            ended.as_mut().enable();
-            if self.durable() >= target {
-                return;
+        while self.shared.commits.durable() < target {
+            match self.shared.enter(target) {
+                Entered::Flush(log) => {
+                    self.shared.flush_with(log);
+                    self.shared.pass_on();
+                }
+                Entered::Wait(ended) => {
+                    // An end without word is the flusher's own: whoever waits holds it, so there is none.
+                    let _ = ended.await;
+                }
             }
-            if !self.shared.leading.swap(true, Ordering::SeqCst) && self.lead() {
-                continue;
-            }
-            ended.await;
         }
     }
 
     /// As [`Self::flush_to`] for everything committed, on this thread.
     pub(crate) fn flush_blocking(&self) {
         let target = self.shared.commits.now();
-        while self.durable() < target {
-            if self.shared.leading.swap(true, Ordering::SeqCst) {
-                std::thread::sleep(INLINE_FLUSH_MAX);
-            } else {
-                self.shared.round();
+        while self.shared.commits.durable() < target {
+            let log = self.shared.state.lock().idle.pop();
+            match log {
+                Some(log) => {
+                    self.shared.flush_with(log);
+                    self.shared.pass_on();
+                }
+                None => std::thread::sleep(INLINE_FLUSH_MAX),
             }
         }
     }
+}
 
-    /// Makes one flush: here if it is quick, and then says so; else by the thread.
-    fn lead(&self) -> bool {
-        let typical = Duration::from_nanos(self.shared.typical.load(Ordering::Relaxed));
-        if typical > INLINE_FLUSH_MAX && self.thread().is_some_and(|thread| thread.try_send(()).is_ok()) {
-            return false;
-        }
-        self.shared.round();
-        true
-    }
-
-    fn thread(&self) -> Option<&SyncSender<()>> {
-        let start = || {
-            let (sender, receiver) = mpsc::sync_channel::<()>(1);
-            let shared = Arc::clone(&self.shared);
-            let run = move || receiver.iter().for_each(|()| shared.round());
-            let spawned = std::thread::Builder::new().name("flush".to_owned()).spawn(run);
-            spawned.inspect_err(|error| tracing::warn!(%error, "no thread for flushes")).ok().map(|_| sender)
-        };
-        self.thread.get_or_init(start).as_ref()
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.shared.state.lock().ended = true;
+        self.shared.work.notify_all();
     }
 }
 
+/// What a committer does.
+enum Entered {
+    /// It makes the flush itself, with this descriptor.
+    Flush(File),
+    /// It waits.
+    Wait(oneshot::Receiver<()>),
+}
+
 impl Shared {
-    /// One flush, made by whoever set `leading`.
-    fn round(&self) {
-        let covered = self.commits.now();
+    /// Waits in line, and sees to it that a flush which covers the commit will begin.
+    fn enter(self: &Arc<Self>, target: u64) -> Entered {
+        let mut state = self.state.lock();
+        let covered = state.begun >= target || state.asked;
+        if !covered && state.idle.len() == FLUSHES_MAX && self.is_quick() {
+            return Entered::Flush(state.idle.pop().expect("none is in use"));
+        }
+        let (sender, receiver) = oneshot::channel();
+        let place = state.waiting.partition_point(|(commit, _)| *commit <= target);
+        state.waiting.insert(place, (target, sender));
+        // When no descriptor is free, the next flush that ends goes on with this.
+        if !covered && !state.idle.is_empty() {
+            state.asked = true;
+            if state.threads_idle > 0 {
+                self.work.notify_one();
+            } else if state.threads < FLUSHES_MAX {
+                self.add_thread(&mut state);
+            }
+        }
+        Entered::Wait(receiver)
+    }
+
+    /// Lets a thread see to those who came while no descriptor was free.
+    fn pass_on(&self) {
+        let state = self.state.lock();
+        if state.asked || state.is_awaited() {
+            self.work.notify_one();
+        }
+    }
+
+    fn is_quick(&self) -> bool {
+        Duration::from_nanos(self.typical.load(Ordering::Relaxed)) < INLINE_FLUSH_MAX
+    }
+
+    fn add_thread(self: &Arc<Self>, state: &mut State) {
+        let shared = Arc::clone(self);
+        let spawned = std::thread::Builder::new().name("flush".to_owned()).spawn(move || shared.serve());
+        match spawned {
+            Ok(_) => state.threads += 1,
+            // The commits must get to disk all the same.
+            Err(error) if state.threads == 0 => {
+                tracing::error!(%error, "no thread for flushes, so the server stops");
+                std::process::abort();
+            }
+            Err(error) => tracing::warn!(%error, "no further thread for flushes"),
+        }
+    }
+
+    /// What a thread does.
+    fn serve(&self) {
+        let mut state = self.state.lock();
+        loop {
+            if (state.asked || state.is_awaited()) && !state.ended {
+                if let Some(log) = state.idle.pop() {
+                    drop(state);
+                    self.flush_with(log);
+                    state = self.state.lock();
+                    continue;
+                }
+            } else if state.ended {
+                return;
+            }
+            state.threads_idle += 1;
+            self.work.wait(&mut state);
+            state.threads_idle -= 1;
+        }
+    }
+
+    /// One flush, on this thread.
+    fn flush_with(&self, log: File) {
+        let mark = {
+            let mut state = self.state.lock();
+            let mark = self.commits.mark();
+            state.begun = state.begun.max(mark.number);
+            state.asked = false;
+            mark
+        };
         let started = Instant::now();
-        self.sync();
+        sync(&log, &self.path);
         self.note(started.elapsed());
-        self.durable.fetch_max(covered, Ordering::SeqCst);
-        self.leading.store(false, Ordering::SeqCst);
-        self.ended.notify_waiters();
+        self.commits.flushed(&mark);
+        let mut state = self.state.lock();
+        state.idle.push(log);
+        let durable = self.commits.durable();
+        let ended = state.waiting.partition_point(|(commit, _)| *commit <= durable);
+        let woken: Vec<_> = state.waiting.drain(..ended).collect();
+        drop(state);
+        // One whose receiver is gone has given up waiting.
+        for (_, waiter) in woken {
+            let _gone = waiter.send(());
+        }
     }
 
     /// A moving average over about eight flushes.
@@ -191,15 +285,17 @@ impl Shared {
         self.typical.store(before - before / 8 + taken / 8, Ordering::Relaxed);
         self.flushes.fetch_add(1, Ordering::Relaxed);
     }
+}
 
-    fn sync(&self) {
-        if let Err(error) = rustix::fs::fdatasync(&self.log) {
-            tracing::error!(%error, "could not flush the log; what was committed may be lost, so the server stops");
-            std::process::abort();
-        }
-        if self.log.metadata().is_ok_and(|metadata| metadata.nlink() == 0) {
-            tracing::error!("the log was removed while in use; commits cannot be kept, so the server stops");
-            std::process::abort();
-        }
+/// Flushes, or ends the process.
+fn sync(log: &File, path: &Path) {
+    // std calls the C library, where tests can put a slow or failing disk in between; rustix does not.
+    if let Err(error) = log.sync_data() {
+        tracing::error!(target: "panic", "could not fdatasync file \"{}\": {error}", path.display());
+        std::process::abort();
+    }
+    if log.metadata().is_ok_and(|metadata| metadata.nlink() == 0) {
+        tracing::error!(target: "panic", "file \"{}\" was removed while in use", path.display());
+        std::process::abort();
     }
 }

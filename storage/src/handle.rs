@@ -1,7 +1,7 @@
 //! A SQLite handle and everything that hangs on it: made, configured and closed here, shared by the
 //! connection and its statements.
 //!
-//! Every handle is opened the same way: VFS `unix-excl` (the index of the log lives on the heap, the file
+//! Every handle is opened the same way: VFS `unix-excl` by way of [`crate::log_file`] (the index of the log lives on the heap, the file
 //! lock belongs to this process until its last handle closes), no mutexes of SQLite's own (see
 //! [`crate::gate`]), WAL with `synchronous=NORMAL` (see [`crate::flush`]), no automatic checkpoints, no
 //! foreign keys (they are the host's).
@@ -20,10 +20,11 @@ use std::time::Duration;
 use rusqlite::ffi;
 
 use crate::cache::StatementCache;
+use crate::clock::CommitClock;
 use crate::failure::{self, Failure};
-use crate::flush::CommitClock;
 use crate::gate::{Gate, Returned};
 use crate::interrupt::{TICK_INSTRUCTIONS, Watch};
+use crate::log_file;
 use crate::{Error, ErrorKind, Result};
 
 /// The longest text, blob or row, in bytes. A single function call cannot be interrupted, so this also bounds
@@ -91,7 +92,7 @@ impl Handle {
     }
 
     fn open_with(path: &Path, flags: c_int, wait: Duration, commits: Arc<CommitClock>) -> Result<Arc<Self>> {
-        let handle = Arc::new(Self::with_raw(open_raw(path, flags, c"unix-excl")?, commits));
+        let handle = Arc::new(Self::with_raw(open_raw(path, flags, log_file::VFS)?, commits));
         handle.limit();
         handle.set_busy_wait(wait);
         handle.configure().map_err(|error| handle.in_use_if_busy(error))?;
@@ -245,12 +246,12 @@ impl Handle {
         // SAFETY: as above. The code repeats an error already told.
         self.discard(|| unsafe { ffi::sqlite3_reset(raw) });
         if writing && self.is_autocommit() {
-            self.count_commit();
+            self.count_commit(None);
         }
     }
 
-    fn count_commit(&self) {
-        self.last_commit.store(self.commits.advance(), Ordering::Release);
+    fn count_commit(&self, frames: Option<u64>) {
+        self.last_commit.store(self.commits.advance(frames), Ordering::Release);
     }
 
     fn finalize(&self, raw: *mut ffi::sqlite3_stmt) {
@@ -352,11 +353,11 @@ unsafe extern "C" fn on_commit(
     handle: *mut c_void,
     _database: *mut ffi::sqlite3,
     _name: *const c_char,
-    _pages: c_int,
+    frames: c_int,
 ) -> c_int {
     // SAFETY: as in `on_tick`.
     let handle = unsafe { &*handle.cast_const().cast::<Handle>() };
-    handle.count_commit();
+    handle.count_commit(u64::try_from(frames).ok());
     ffi::SQLITE_OK
 }
 

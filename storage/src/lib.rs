@@ -4,6 +4,7 @@
 //! name; it has never heard of PostgreSQL, OIDs or SQLSTATE.
 
 mod cache;
+mod clock;
 mod connection;
 mod database;
 mod error;
@@ -15,6 +16,7 @@ mod handle;
 mod host_table;
 mod host_value;
 mod interrupt;
+mod log_file;
 mod open_files;
 mod registration;
 mod statement;

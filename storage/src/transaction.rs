@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use rusqlite::ffi;
 
 use crate::failure;
-use crate::{Connection, Error, Result};
+use crate::{Connection, Error, Result, log_file};
 
 /// Opens the snapshot: SQLite takes it at the first read, and this reads as little as there is.
 const TAKE_SNAPSHOT: &str = "SELECT 1 FROM sqlite_schema LIMIT 0";
@@ -21,15 +21,22 @@ impl Connection {
     /// Begins a transaction that reads one snapshot, taken now.
     pub fn begin_read(&mut self) -> Result<()> {
         self.control("BEGIN")?;
-        self.handle.changed.set(false);
+        self.note_beginning();
         self.control(TAKE_SNAPSHOT).inspect_err(|_| self.rollback())
     }
 
     /// Begins a transaction that may write. The caller holds the database's [`crate::WriteLock`].
     pub fn begin_write(&mut self) -> Result<()> {
         self.control("BEGIN IMMEDIATE")?;
-        self.handle.changed.set(false);
+        self.note_beginning();
         Ok(())
+    }
+
+    fn note_beginning(&self) {
+        let _stay = self.enter();
+        self.handle.changed.set(false);
+        // SAFETY: a live handle, inside its gate.
+        unsafe { log_file::begin(self.handle.raw()) };
     }
 
     /// Turns a read transaction into a writing one; [`crate::ErrorKind::StaleSnapshot`] when others have
@@ -43,8 +50,17 @@ impl Connection {
 
     /// Ends the transaction, keeping its effects. They are in the log file but perhaps not on disk yet: see
     /// [`crate::Database::flush_to`] with [`Self::last_commit`]. When it fails the transaction may still be
-    /// open.
+    /// open. Until it is on disk, others who read it depend on it ([`Self::depends_on`]).
     pub fn commit(&mut self) -> Result<()> {
+        if self.is_writing() {
+            self.handle.commits.require_next();
+        }
+        self.commit_lazily()
+    }
+
+    /// As [`Self::commit`], but a crash may undo it as if it had never been, even after others have been told
+    /// of it.
+    pub fn commit_lazily(&mut self) -> Result<()> {
         self.control("COMMIT")?;
         self.handle.changed.set(false);
         Ok(())
@@ -92,6 +108,36 @@ impl Connection {
     /// leaves it as it was.
     pub fn last_commit(&self) -> u64 {
         self.handle.last_commit.load(Ordering::Acquire)
+    }
+
+    /// The commit that must be on disk ([`crate::Database::flush_to`]) before anything that this connection
+    /// has read is told to anybody who may rely on it; 0 when nothing is to be waited for. Exact to the page:
+    /// who has read nothing that a recent commit has written depends on none.
+    pub fn depends_on(&self) -> u64 {
+        let commits = &self.handle.commits;
+        let required = commits.required();
+        if commits.durable() >= required {
+            return 0;
+        }
+        let _stay = self.enter();
+        // SAFETY: a live handle, inside its gate.
+        let read = unsafe { log_file::latest_read(self.handle.raw()) };
+        // What it has written itself is in its cache.
+        let depends = read.max(self.last_commit()).min(required);
+        if commits.durable() >= depends { 0 } else { depends }
+    }
+
+    /// Empties the cache of pages, so that nothing is left that was read before it was on disk. Only between
+    /// transactions.
+    pub(crate) fn forget_pages(&self) {
+        let _stay = self.enter();
+        debug_assert!(self.handle.is_autocommit(), "pages in use would stay");
+        // SAFETY: a live handle, inside its gate.
+        unsafe {
+            ffi::sqlite3_db_release_memory(self.handle.raw());
+            log_file::forget(self.handle.raw());
+        }
+        self.handle.last_commit.store(0, Ordering::Release);
     }
 
     /// Sets a savepoint inside the transaction.

@@ -257,6 +257,16 @@ impl Server {
         result.err.trim_end().to_owned()
     }
 
+    /// Waits until it accepts connections; false when it ends before.
+    pub fn accepts_connections(&self) -> bool {
+        let mut answer = false;
+        eventually("the server accepts connections or ends", || {
+            answer = self.log().contains("database system is ready to accept connections");
+            answer || self.log().contains("fault: crash at event")
+        });
+        answer
+    }
+
     /// Sends a signal by number.
     ///
     /// # Panics

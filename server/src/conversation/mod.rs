@@ -193,7 +193,15 @@ impl Conversation {
             }
         }
         // A client that has pipelined its farewell still reads what came before it; one that has gone does not.
-        let _ = self.wire.flush().await;
+        let _ = self.flush().await;
+    }
+
+    /// Sends what is buffered, when it may be told (see `sql::session`, visibility).
+    async fn flush(&mut self) -> Result<()> {
+        if !self.wire.output.buffer.is_empty() {
+            self.session.settle().await?;
+        }
+        self.wire.flush().await.map_err(|_| connection_lost())
     }
 
     /// Waits for a message. Meanwhile it sends what is buffered and does what others ask of the session. `None` when the
@@ -207,7 +215,7 @@ impl Conversation {
         loop {
             backend.latch.reset();
             self.serve_requests(&backend)?;
-            if self.wire.flush().await.is_err() {
+            if self.flush().await.is_err() {
                 return Ok(None);
             }
             let _waiting = backend.waiting(CLIENT_READ);
@@ -308,7 +316,7 @@ impl Conversation {
             }
         }
         if self.wire.output.is_full() {
-            self.wire.flush().await.map_err(|_| connection_lost())?;
+            self.flush().await?;
         }
         Ok(())
     }
@@ -334,7 +342,7 @@ impl Conversation {
                 self.wire.output.close_complete();
                 Ok(())
             }
-            Message::Flush => self.wire.flush().await.map_err(|_| connection_lost()),
+            Message::Flush => self.flush().await,
             Message::Sync => self.sync().await,
             Message::FunctionCall => Err(SqlError::unsupported("the function call protocol")),
             // What is left of a COPY that has failed.
@@ -450,7 +458,10 @@ impl Conversation {
         if error.0.severity >= Severity::Fatal {
             self.shared.log.session(&error.0, &self.origin, None);
         }
-        refuse(&mut self.wire, &error).await;
+        // What is buffered goes out with the farewell.
+        if self.session.settle().await.is_ok() {
+            refuse(&mut self.wire, &error).await;
+        }
     }
 
     fn logs_statements(&self) -> bool {

@@ -20,12 +20,15 @@ pub(super) fn install(log: Arc<Logger>) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
+/// The target of the last words of a server that ends itself on the spot.
+const PANIC_TARGET: &str = "panic";
+
 struct ToLog(Arc<Logger>);
 
 impl<S: Subscriber> Layer<S> for ToLog {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let metadata = event.metadata();
-        let own = ["sql", "storage", "workers", "postilion", LOG_TARGET]
+        let own = ["sql", "storage", "workers", "postilion", LOG_TARGET, PANIC_TARGET]
             .iter()
             .any(|name| metadata.target().split("::").next() == Some(name));
         if !own {
@@ -33,6 +36,7 @@ impl<S: Subscriber> Layer<S> for ToLog {
         }
         let severity = match *metadata.level() {
             _ if metadata.target() == LOG_TARGET => Severity::Log,
+            _ if metadata.target() == PANIC_TARGET => Severity::Panic,
             Level::ERROR | Level::WARN => Severity::Warning,
             Level::INFO => Severity::Log,
             Level::DEBUG => Severity::Debug1,

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use storage::{Connection, Database as Store, DatabaseOptions, PooledConnection};
@@ -29,6 +30,17 @@ pub struct OpenDatabase {
     /// Plans of statements run here.
     pub(crate) plans: Mutex<PlanCache>,
     catalog: RwLock<Arc<Catalog>>,
+    /// The last commit that has changed the catalog and must outlive a crash.
+    catalog_commit: AtomicU64,
+}
+
+/// What is asked of a commit (`synchronous_commit`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// It outlives any crash once it has been acknowledged.
+    Surely,
+    /// A crash within the next moments may undo it.
+    Perhaps,
 }
 
 impl OpenDatabase {
@@ -51,12 +63,18 @@ impl OpenDatabase {
             sequences: Sequences::new(path.with_extension("sequences.sqlite")),
             plans: Mutex::default(),
             catalog: RwLock::new(catalog),
+            catalog_commit: AtomicU64::new(0),
         }))
     }
 
     /// The catalog as last committed.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.read().clone()
+    }
+
+    /// The commit that must be on disk before anything about the present catalog is told.
+    pub(crate) fn catalog_commit(&self) -> u64 {
+        self.catalog_commit.load(Ordering::SeqCst)
     }
 
     /// A connection of the pool that knows the collation of keyed texts: the engine needs it to read the definition of
@@ -89,10 +107,18 @@ impl OpenDatabase {
         &self,
         connection: &mut Connection,
         changed: Option<Arc<Catalog>>,
+        keep: Keep,
     ) -> storage::Result<()> {
-        let Some(changed) = changed else { return connection.commit() };
+        let commit = |connection: &mut Connection| match keep {
+            Keep::Surely => connection.commit(),
+            Keep::Perhaps => connection.commit_lazily(),
+        };
+        let Some(changed) = changed else { return commit(connection) };
         let mut catalog = self.catalog.write();
-        connection.commit()?;
+        commit(connection)?;
+        if keep == Keep::Surely {
+            self.catalog_commit.store(connection.last_commit(), Ordering::SeqCst);
+        }
         // Shared rows may have been published by others meanwhile: the newest are those already here.
         *catalog = Arc::new(changed.with_shared_rows_of(&catalog));
         Ok(())

@@ -10,6 +10,7 @@ mod notifications;
 mod requests;
 mod sequences;
 mod transaction_ids;
+mod walwriter;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use storage::{ErrorKind, ValueRef, WriteLock};
 
+pub(crate) use database::Keep;
 pub use database::OpenDatabase;
 pub use notifications::{Notification, Notifications};
 pub use requests::{Request, Requests};
@@ -36,6 +38,7 @@ use crate::session::ParseCache;
 use crate::settings::ServerSettings;
 use crate::{Oid, Result, SqlError, Value, clock, error};
 use checkpointer::Checkpointer;
+use walwriter::WalWriter;
 
 /// The databases that every cluster has: template1, template0, postgres.
 const FIRST_DATABASES: [Oid; 3] = [Oid(1), Oid(4), Oid(5)];
@@ -74,6 +77,7 @@ pub struct Cluster {
     databases: Mutex<HashMap<Oid, Arc<OpenDatabase>>>,
     ready: AtomicBool,
     checkpointer: Mutex<Option<Checkpointer>>,
+    wal_writer: Mutex<Option<WalWriter>>,
 }
 
 impl Cluster {
@@ -114,12 +118,16 @@ impl Cluster {
             databases: Mutex::default(),
             ready: AtomicBool::new(true),
             checkpointer: Mutex::default(),
+            wal_writer: Mutex::default(),
         });
         cluster.facilities.started.store(cluster.started, Ordering::Relaxed);
         cluster.facilities.settings_loaded.store(cluster.started, Ordering::Relaxed);
         let checkpointer = Checkpointer::start(&cluster)
             .map_err(|error| SqlError::internal(format!("could not start the checkpointer: {error}")))?;
         *cluster.checkpointer.lock() = Some(checkpointer);
+        let wal_writer = WalWriter::start(&cluster)
+            .map_err(|error| SqlError::internal(format!("could not start the walwriter: {error}")))?;
+        *cluster.wal_writer.lock() = Some(wal_writer);
         Ok(cluster)
     }
 
@@ -150,12 +158,22 @@ impl Cluster {
         if let Some(checkpointer) = self.checkpointer.lock().take() {
             checkpointer.stop();
         }
+        if let Some(wal_writer) = self.wal_writer.lock().take() {
+            wal_writer.stop();
+        }
         let databases: Vec<_> = self.databases.lock().drain().map(|(_, database)| database).collect();
         let mut result = Ok(());
         for database in databases.iter().chain([&self.shared]) {
             result = result.and(database.close());
         }
         result.and(self.transaction_ids.close())
+    }
+
+    /// Something has been committed that nobody waits for: it is to be on disk within moments.
+    pub(crate) fn flush_soon(&self) {
+        if let Some(wal_writer) = &*self.wal_writer.lock() {
+            wal_writer.ask();
+        }
     }
 
     /// The databases that are open, the cluster's own file among them.
@@ -263,12 +281,22 @@ impl Cluster {
         let databases = self.databases.lock();
         let next = self.shared.catalog().with_changes(changes)?;
         catalog::apply(&mut connection, Scope::Cluster, &next, changes)?;
-        self.shared.commit(&mut connection, None).map_err(storage_error)?;
+        self.shared.commit(&mut connection, None, Keep::Surely).map_err(storage_error)?;
         self.shared.refresh_shared(&next);
         for database in databases.values() {
             database.refresh_shared(&next);
         }
         Ok(connection.last_commit())
+    }
+
+    /// Whether the shared rows that anybody can see are on disk.
+    pub(crate) fn shared_rows_settled(&self) -> bool {
+        self.shared.store.is_settled()
+    }
+
+    /// Waits until the shared rows that anybody can see are on disk.
+    pub(crate) async fn settle_shared_rows(&self) -> Result<()> {
+        self.shared.store.flush().await.map_err(storage_error)
     }
 
     /// Waits until shared rows are on disk up to this commit.

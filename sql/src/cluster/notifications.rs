@@ -1,7 +1,7 @@
 //! LISTEN and NOTIFY: who listens to which channel, and what has been sent to them.
 //!
-//! A message is sent when its transaction commits, to all who listen in the same database at that moment, and waits in
-//! each listener's queue until its session delivers it.
+//! Messages line up when their transaction commits, and are sent in that order when the commit is on disk, to all who
+//! listen in the same database at that moment. They wait in each listener's queue until its session delivers them.
 //!
 //! Source: `src/backend/commands/async.c`.
 
@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::OpenDatabase;
 use crate::Oid;
 use crate::backend::Backend;
 
@@ -39,6 +40,8 @@ struct Listener {
 #[derive(Default)]
 pub struct Notifications {
     listeners: Mutex<HashMap<i32, Listener>>,
+    /// What waits for the disk, by database, in the order of commits: the commit it depends on, and the messages.
+    lined_up: Mutex<HashMap<Oid, VecDeque<(u64, Vec<Notification>)>>>,
 }
 
 impl Notifications {
@@ -73,6 +76,26 @@ impl Notifications {
     pub fn channels(&self, pid: i32) -> Vec<String> {
         let listeners = self.listeners.lock();
         listeners.get(&pid).map(|listener| listener.channels.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Lines messages up which may be told when this commit is on disk. Called in the order of commits.
+    pub(crate) fn enqueue(&self, database: &OpenDatabase, commit: u64, messages: Vec<Notification>) {
+        if !messages.is_empty() {
+            self.lined_up.lock().entry(database.oid).or_default().push_back((commit, messages));
+        }
+    }
+
+    /// Sends what has lined up and is on disk. Each committer calls it after its flush, so that none is left.
+    pub(crate) fn deliver(&self, database: &OpenDatabase) {
+        let mut lined_up = self.lined_up.lock();
+        let Some(queue) = lined_up.get_mut(&database.oid) else { return };
+        while let Some((_, messages)) = queue.pop_front_if(|(commit, _)| *commit <= database.store.durable())
+        {
+            self.send(database.oid, &messages);
+        }
+        if queue.is_empty() {
+            lined_up.remove(&database.oid);
+        }
     }
 
     /// Sends messages and wakes those who get any.

@@ -156,6 +156,14 @@ impl Sequences {
         }
     }
 
+    /// Brings to disk what the file has, on this thread.
+    pub(super) fn flush_blocking(&self) {
+        let store = self.state.lock().store.clone();
+        if let Some(store) = store {
+            store.flush_blocking();
+        }
+    }
+
     /// Writes how far each sequence has really come, and closes the file.
     pub(super) fn close(&self) -> Result<()> {
         let mut state = self.state.lock();

@@ -6,6 +6,7 @@
 //! | `emit` | the tree as text |
 //! | `modify` | INSERT, UPDATE, DELETE, MERGE: a source query and what the host does with its rows |
 //! | `host`, `composite`, `relations` | functions and tables that the host lends to the text |
+//! | `silent` | whose success tells nothing |
 //! | `walk` | where expressions and queries stand inside each other |
 
 mod composite;
@@ -14,6 +15,7 @@ pub(crate) mod host;
 mod modify;
 mod passes;
 mod relations;
+mod silent;
 mod walk;
 
 #[cfg(test)]
@@ -55,6 +57,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether its success tells a client nothing of what the tables hold.
+    pub fn tells_nothing(&self) -> bool {
+        self.parts.is_empty()
+            && self.columns.is_empty()
+            && matches!(&self.main, MainPlan::Modify(modify) if modify.tells_nothing)
+    }
+
     /// The word of the command tag: `SELECT`, `INSERT 0`, ….
     pub fn tag(&self) -> &'static str {
         match &self.main {

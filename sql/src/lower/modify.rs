@@ -28,6 +28,8 @@ pub struct ModifyPlan {
     pub(crate) table: Arc<Table>,
     /// For UPDATE and DELETE of a table whose rows need no looking at: the whole statement, to be run as it is.
     pub direct: Option<Text>,
+    /// Whether its success tells a client nothing of what the tables hold.
+    pub tells_nothing: bool,
     /// Gives the rows, before anything is changed.
     pub source: Text,
     /// The columns (positions in the table) whose new values the source gives, right after the row number.
@@ -109,8 +111,10 @@ impl Planner<'_> {
         let width = table.attributes.len();
         let whole_row = row.is_some() || !table.references.is_empty() || !table.referenced.is_empty();
         let direct = if whole_row { None } else { self.direct(&modify, &table, &ctes)? };
+        let tells_nothing = row.is_none() && super::silent::tells_nothing(&modify, &table, self.catalog);
         let mut plan = self.modify_action(&modify, &ctes, &extras, row, (width, whole_row), &table)?;
         plan.direct = direct;
+        plan.tells_nothing = tells_nothing;
         let functions = self.stored.index_functions(self.catalog, modify.target)?;
         if let Some(direct) = &mut plan.direct {
             direct.functions.extend(functions.iter().cloned());
@@ -177,7 +181,19 @@ impl Planner<'_> {
         let modify_plan = |kind, text, values, old, extra, row| {
             let columns = modify.columns.clone();
             let (target, table) = (modify.target, table.clone());
-            ModifyPlan { target, kind, table, direct: None, source: text, values, old, extra, row, columns }
+            ModifyPlan {
+                target,
+                kind,
+                table,
+                direct: None,
+                tells_nothing: false,
+                source: text,
+                values,
+                old,
+                extra,
+                row,
+                columns,
+            }
         };
         match &modify.action {
             ModifyAction::Insert { source, on_conflict, .. } => {

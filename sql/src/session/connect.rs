@@ -73,6 +73,8 @@ impl Session {
             transaction_deadline: None,
             statement_timeout_enabled: true,
             activity_reported: true,
+            untold: super::visibility::Untold::default(),
+            tells_nothing: false,
             among_others: false,
             statement_time: clock::now(),
             registration,

@@ -7,6 +7,7 @@
 //! | `connect` | who may enter, with which settings |
 //! | `transaction`, `control` | the transaction, and the commands that steer it |
 //! | `work` | taking snapshots and the write lock, committing, rolling back |
+//! | `visibility` | what has been read may be told when it is on disk |
 //! | `statement` | one statement: parsed, planned, run |
 //! | `locking`, `command_locks` | the locks that statements and commands need, and what happens when they are taken |
 //! | `pump` | rows from the engine to the destination, on this thread or another |
@@ -39,6 +40,7 @@ mod statement;
 mod tests;
 mod transaction;
 mod utility;
+mod visibility;
 mod work;
 
 use std::collections::HashMap;
@@ -196,6 +198,10 @@ pub struct Session {
     statement_timeout_enabled: bool,
     /// Whether statements show in `pg_stat_activity`.
     activity_reported: bool,
+    /// What has been read and not told yet.
+    untold: visibility::Untold,
+    /// Whether the running statement's success tells nothing of what it has read.
+    tells_nothing: bool,
     /// Whether the running statement is one of several in its query string.
     among_others: bool,
     /// The start of the running message, µs since 2000-01-01 UTC.

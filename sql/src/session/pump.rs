@@ -35,6 +35,13 @@ const BATCHES_AHEAD: usize = 4;
 
 pub(super) type Row = Vec<Value>;
 
+/// Rows on their way from another thread.
+struct Batch {
+    rows: Vec<Row>,
+    /// The commit that they depend on.
+    depends_on: u64,
+}
+
 /// What is left of a statement that has not given all its rows.
 pub(super) enum Rest {
     /// Nothing.
@@ -92,13 +99,6 @@ impl Sink<'_> {
             })?;
         }
         Ok(full)
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        match self {
-            Self::Memory(_) => Ok(()),
-            Self::Client { destination, .. } | Self::Copy { destination, .. } => destination.flush().await,
-        }
     }
 }
 
@@ -174,7 +174,8 @@ impl Session {
             let batch: Vec<Row> = rows.drain(..rows.len().min(BATCH_ROWS).min(limit - sent)).collect();
             sent += batch.len();
             if sink.take(batch, context)? {
-                sink.flush().await?;
+                self.note_reads();
+                self.flush_sink(&mut sink).await?;
             }
         }
         let suspended = run.rows_max.is_some() && sent == limit;
@@ -199,7 +200,8 @@ impl Session {
         if let Some((rows, done, started)) = first {
             sent = rows.len() as u64;
             if sink.take(rows, context)? {
-                sink.flush().await?;
+                self.note_reads();
+                self.flush_sink(sink).await?;
             }
             if done {
                 return Ok((sent, None));
@@ -249,6 +251,17 @@ impl Session {
         }
     }
 
+    /// Sends what is buffered, when it may be told.
+    async fn flush_sink(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        match sink {
+            Sink::Memory(_) => Ok(()),
+            Sink::Client { destination, .. } | Sink::Copy { destination, .. } => {
+                self.settle().await?;
+                destination.flush().await
+            }
+        }
+    }
+
     /// Goes on with rows on a thread where a statement may take its time.
     async fn pump_elsewhere(
         &mut self,
@@ -271,12 +284,12 @@ impl Session {
         let task = tokio::task::spawn_blocking(move || start.run(work, &lent, limit, &sender));
         let mut sent = 0;
         let mut failure = None;
-        while let Some(rows) = receiver.recv().await {
-            let rows: Vec<Row> = rows;
+        while let Some(Batch { rows, depends_on }) = receiver.recv().await {
             sent += rows.len() as u64;
+            self.untold.depend_on(depends_on);
             let taken = sink.take(rows, context);
             let flushed = match taken {
-                Ok(true) => sink.flush().await,
+                Ok(true) => self.flush_sink(sink).await,
                 Ok(false) => Ok(()),
                 Err(error) => Err(error),
             };
@@ -288,8 +301,11 @@ impl Session {
         // Without a receiver the statement stops at its next batch.
         drop(receiver);
         let Ok((live, outcome)) = task.await else { return Err(self.panicked(writes)) };
-        let (Some(cursor), work) = live else {
-            let (_, work) = live;
+        let (cursor, mut work) = live;
+        if let Some(connection) = work.connection() {
+            self.untold.depend_on(connection.depends_on());
+        }
+        let Some(cursor) = cursor else {
             self.transaction().work = work;
             let error = outcome.err().unwrap_or_else(|| SqlError::internal("a statement was not opened"));
             return Err(self.reason_to_stop(error));
@@ -492,7 +508,7 @@ impl Start {
         mut work: Work,
         context: &Arc<StatementContext>,
         limit: Option<u64>,
-        sender: &mpsc::Sender<Vec<Row>>,
+        sender: &mpsc::Sender<Batch>,
     ) -> ((Option<Cursor>, Work), Result<bool>) {
         let Some(connection) = work.connection() else {
             return ((None, work), Err(SqlError::internal("a statement without a connection")));
@@ -517,7 +533,8 @@ impl Start {
             };
             left = left.map(|left| left - rows.len() as u64);
             // A receiver that is gone has failed and says so itself.
-            if !rows.is_empty() && sender.blocking_send(rows).is_err() {
+            let depends_on = connection.depends_on();
+            if !rows.is_empty() && sender.blocking_send(Batch { rows, depends_on }).is_err() {
                 break Ok(done);
             }
             if done {

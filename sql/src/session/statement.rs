@@ -255,6 +255,7 @@ impl Session {
             (rows, None)
         } else {
             let done = self.run_modify(planned, run.parameters, context).await?;
+            self.tells_nothing = planned.plan.tells_nothing();
             (done.rows.into(), Some(done.count))
         };
         if run.announce && planned.columns().is_some() {

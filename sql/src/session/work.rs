@@ -14,14 +14,14 @@ use super::transaction::{AtEnd, Listening, Transaction, Work};
 use super::{Session, SessionServices, StatementContext};
 use crate::backend::{Backend, Deadlines, State, WaitEvent};
 use crate::catalog::{self, Catalog, CatalogEdit, Scope};
-use crate::cluster::{fatal, storage_error};
+use crate::cluster::{Keep, fatal, storage_error};
 use crate::execute;
 use crate::locks::{LockMode, LockTag};
 use crate::settings::id;
 use crate::{Oid, Result, SqlError, clock, error};
 
 /// What a backend shows while it waits for its commit to be on disk.
-const FLUSH_WAIT: WaitEvent = WaitEvent { kind: "IO", name: "WALSync" };
+pub(super) const FLUSH_WAIT: WaitEvent = WaitEvent { kind: "IO", name: "WALSync" };
 
 /// Asks whether the backend must stop what it does.
 ///
@@ -169,6 +169,9 @@ impl Session {
     /// A statement has ended: under READ COMMITTED its snapshot ends too.
     pub(super) fn end_statement(&mut self) {
         self.collect_notifications();
+        if !std::mem::take(&mut self.tells_nothing) {
+            self.note_reads();
+        }
         let keeps_snapshot = self.keeps_snapshot();
         if let Some(transaction) = &mut self.transaction
             && !transaction.work.writes()
@@ -213,54 +216,71 @@ impl Session {
         }
         self.settle_deferred().await?;
         self.hold_cursors().await?;
+        let keep = self.keep();
         let database = self.database.clone();
         let cluster = self.shared.cluster.clone();
         let transaction = self.transaction();
         if transaction.lost {
             return Err(SqlError::internal("what the transaction has written is lost"));
         }
-        let mut shared_commit = 0;
         if !transaction.shared_changes.is_empty() {
-            // The cluster's file first: a crash between the two leaves a shared row too many, never one too few.
-            shared_commit = cluster.commit_shared(&transaction.shared_changes)?;
+            // The cluster's file first, and on disk: a crash between the two leaves a shared row too many, never one
+            // too few.
+            let shared_commit = cluster.commit_shared(&transaction.shared_changes)?;
+            cluster.flush_shared(shared_commit).await?;
         }
+        let transaction = self.transaction();
         let mut commit = 0;
         if let Work::Write(connection, _) = &mut transaction.work {
             let changed = transaction.catalog_changed.then(|| transaction.catalog.clone()).flatten();
             let before = connection.last_commit();
-            database.commit(connection, changed).map_err(execute::engine_error)?;
+            database.commit(connection, changed, keep).map_err(execute::engine_error)?;
             // A pooled connection remembers the commits of its earlier users.
             commit = if connection.last_commit() == before { 0 } else { connection.last_commit() };
         }
         let restarted = self.services.take_restarted();
         let restarts = if restarted.is_empty() { 0 } else { database.sequences.restart(&restarted)? };
         self.services.end_transaction_id(true);
-        let transaction = self.end_transaction(true).expect("checked above");
-        let Transaction { work, shared_lock, notifications, listening, on_commit, .. } = transaction;
+        let depends_on = if keep == Keep::Surely { commit } else { 0 }.max(self.depends_on());
+        let mut transaction = self.end_transaction(true).expect("checked above");
+        let notifications = std::mem::take(&mut transaction.notifications);
+        let notifies = !notifications.is_empty();
+        // In the order of commits, which the write lock still keeps.
+        self.shared.cluster.notifications.enqueue(&self.database, depends_on, notifications);
+        let Transaction { work, shared_lock, listening, on_commit, .. } = transaction;
         drop(work);
         drop(shared_lock);
         self.shared.cluster.locks.release_transaction(self.backend());
-        self.flush(commit, shared_commit, restarts).await?;
+        self.flush(commit, restarts, keep).await?;
         self.apply_listening(listening);
-        self.shared.cluster.notifications.send(self.database.oid, &notifications);
+        if notifies {
+            self.settle().await?;
+            self.shared.cluster.notifications.deliver(&self.database);
+        }
         self.run_at_end(on_commit).await;
         Ok(())
     }
 
+    /// Whether the transaction's commit must outlive a crash. Without standbys `local`, `remote_write` and
+    /// `remote_apply` are as good as `on`.
+    fn keep(&self) -> Keep {
+        match self.shared.settings.lock().text(id::SYNCHRONOUS_COMMIT) {
+            "off" => Keep::Perhaps,
+            _ => Keep::Surely,
+        }
+    }
+
     /// Waits until the commit is on disk, unless the user has said that this may take its time.
-    async fn flush(&mut self, commit: u64, shared_commit: u64, restarts: u64) -> Result<()> {
+    async fn flush(&mut self, commit: u64, restarts: u64, keep: Keep) -> Result<()> {
         let sequence_commit = self.services.end_transaction();
-        let awaits = {
-            let settings = self.shared.settings.lock();
-            settings.text(id::SYNCHRONOUS_COMMIT) != "off"
-        };
-        if !awaits || (commit | shared_commit | sequence_commit | restarts) == 0 {
+        if (commit | sequence_commit | restarts) == 0 {
+            return Ok(());
+        }
+        if keep == Keep::Perhaps {
+            self.shared.cluster.flush_soon();
             return Ok(());
         }
         let _waiting = self.backend().waiting(FLUSH_WAIT);
-        if shared_commit > 0 {
-            self.shared.cluster.flush_shared(shared_commit).await?;
-        }
         self.database.sequences.flush_to(sequence_commit).await?;
         if commit > 0 {
             self.database.store.flush_to(commit).await.map_err(storage_error)?;
@@ -403,6 +423,8 @@ impl Session {
     /// A statement or message has failed: the transaction is aborted, or rolled back when it was implicit.
     pub fn fail(&mut self, error: &SqlError) {
         let ends = error.0.severity > crate::Severity::Error;
+        self.tells_nothing = false;
+        self.note_reads();
         self.backend().set_interrupt(None);
         self.services.take_notifications();
         let keeps_snapshot = self.transaction.is_some() && self.keeps_snapshot();

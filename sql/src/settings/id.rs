@@ -117,6 +117,7 @@ ids! {
     UNIX_SOCKET_DIRECTORIES = "unix_socket_directories",
     UNIX_SOCKET_GROUP = "unix_socket_group",
     UNIX_SOCKET_PERMISSIONS = "unix_socket_permissions",
+    WAL_WRITER_DELAY = "wal_writer_delay",
     WORKER_CRASH_SCOPE = "worker_crash_scope",
     WORKER_ISOLATION = "worker_isolation",
     WORKER_MEMORY_LIMIT = "worker_memory_limit",

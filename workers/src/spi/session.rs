@@ -25,8 +25,14 @@ impl SpiSession {
         Self { session, notices: Vec::new() }
     }
 
-    /// Carries out one request.
+    /// Carries out one request. What it has read is on disk when the worker hears of it.
     pub(crate) async fn call(&mut self, request: SpiRequest) -> Result<SpiResult> {
+        let result = self.carry_out(request).await;
+        self.session.settle().await?;
+        result
+    }
+
+    async fn carry_out(&mut self, request: SpiRequest) -> Result<SpiResult> {
         match request {
             SpiRequest::Begin => self.control("BEGIN", SpiCode::OkConnect).await,
             SpiRequest::Commit => self.control("COMMIT", SpiCode::OkFinish).await,

@@ -258,6 +258,8 @@ impl Session {
         let positions = given.iter().map(|column| column.position).collect();
         let mut inserter = RowInserter::new(&binding, class.oid, positions)?;
         let wire = if format.binary { Format::Binary } else { Format::Text };
+        // It sends what earlier statements of the message have said.
+        self.settle().await?;
         destination.copy_in(given.len(), wire).await?;
         let mut reader = RowReader::new(format, given.len());
         let mut count = 0;

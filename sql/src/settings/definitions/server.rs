@@ -423,6 +423,15 @@ const SETTINGS: &[SettingDefinition] = &[
         "Compresses full-page writes written in WAL file with specified method.",
     )
     .accepted(NO_EFFECT),
+    integer(
+        "wal_writer_delay",
+        Sighup,
+        200,
+        1,
+        10000,
+        "Time between WAL flushes performed in the WAL writer.",
+    )
+    .unit(Milliseconds),
 ];
 
 /// Replication / Sending Servers.

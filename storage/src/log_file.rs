@@ -1,0 +1,243 @@
+//! SQLite's way to its files, with an eye on the log: from where a connection has read.
+//!
+//! A commit can be read before it is on disk. Who must not pass on what could still vanish has to know whether
+//! it has read such a thing, and exactly: if every reader waited for the last commit, a writer would wait for
+//! its predecessor's flush while it holds the write lock. So the log's file notes, for each connection, the
+//! latest commit of which a page was read while it was not on disk ([`crate::clock`] knows which pages are).
+//! A page that comes from the database file was copied there by a checkpoint, which has flushed the log first.
+//! A page in the connection's cache was read earlier and is accounted for since then.
+//!
+//! It is `unix-excl` under another name. Files other than logs, and logs of databases that were not
+//! [`watch`]ed, are left to it entirely; a log's file gets methods that note and pass on. What is noted lies in
+//! the file's memory behind what `unix-excl` keeps there.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
+
+use parking_lot::Mutex;
+use rusqlite::ffi;
+
+use crate::clock::CommitClock;
+use crate::{Result, failure};
+
+/// The name under which it is registered.
+pub(crate) const VFS: &CStr = c"postilion";
+/// What it passes everything on to.
+const BASE: &CStr = c"unix-excl";
+
+/// The clocks of logs that are watched, by the log's path.
+static WATCHED: LazyLock<Mutex<HashMap<PathBuf, Weak<CommitClock>>>> = LazyLock::new(Mutex::default);
+
+/// [`BASE`] as SQLite has it; null until [`register`].
+static BASE_VFS: AtomicPtr<ffi::sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
+
+/// The methods of a watched log; null until the first is opened.
+static METHODS: AtomicPtr<ffi::sqlite3_io_methods> = AtomicPtr::new(ptr::null_mut());
+
+/// What is kept of one connection's log.
+struct Noted {
+    clock: Arc<CommitClock>,
+    base: *const ffi::sqlite3_io_methods,
+    /// The latest commit that was read before it was on disk.
+    read: AtomicU64,
+    /// Whether the connection has written frames since its transaction began.
+    wrote: AtomicBool,
+}
+
+/// Keeps a log watched.
+pub(crate) struct Watch(PathBuf);
+
+/// Watches a log that is opened from now on.
+pub(crate) fn watch(log: &Path, clock: &Arc<CommitClock>) -> Result<Watch> {
+    register()?;
+    WATCHED.lock().insert(log.to_owned(), Arc::downgrade(clock));
+    Ok(Watch(log.to_owned()))
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        WATCHED.lock().remove(&self.0);
+    }
+}
+
+fn register() -> Result<()> {
+    static REGISTERED: OnceLock<c_int> = OnceLock::new();
+    let code = *REGISTERED.get_or_init(|| {
+        // SAFETY: the name is a C string. SQLite's own VFS lives as long as the process, and so does its copy.
+        unsafe {
+            let base = ffi::sqlite3_vfs_find(BASE.as_ptr());
+            if base.is_null() {
+                return ffi::SQLITE_NOTFOUND;
+            }
+            BASE_VFS.store(base, Ordering::Release);
+            let mut own = ptr::read(base);
+            own.zName = VFS.as_ptr();
+            own.pNext = ptr::null_mut();
+            let size = noted_offset() + size_of::<Noted>();
+            own.szOsFile = c_int::try_from(size).unwrap_or(c_int::MAX);
+            own.xOpen = Some(open);
+            ffi::sqlite3_vfs_register(Box::leak(Box::new(own)), 0)
+        }
+    });
+    if code == ffi::SQLITE_OK {
+        Ok(())
+    } else {
+        Err(failure::fault("SQLite's file system is not as expected"))
+    }
+}
+
+/// Where [`Noted`] lies in a file's memory. To be asked after [`register`].
+fn noted_offset() -> usize {
+    // SAFETY: set by `register`; SQLite's own VFS lives as long as the process.
+    let size = unsafe { (*BASE_VFS.load(Ordering::Acquire)).szOsFile };
+    usize::try_from(size).unwrap_or(0).next_multiple_of(align_of::<Noted>())
+}
+
+/// What is kept of a log that [`open`] has made.
+///
+/// # Safety
+/// `file` is one, and open.
+unsafe fn noted<'a>(file: *mut ffi::sqlite3_file) -> &'a Noted {
+    // SAFETY: `open` has written it there, behind what the base keeps; it stays until `close`.
+    unsafe { &*file.cast::<u8>().add(noted_offset()).cast::<Noted>() }
+}
+
+/// The log of a handle, if it is open and watched.
+///
+/// # Safety
+/// `database` is a live handle, and this thread is inside its gate.
+unsafe fn log_of<'a>(database: *mut ffi::sqlite3) -> Option<&'a Noted> {
+    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
+    // SAFETY: the operation writes a pointer to the log's file, which lives as long as the handle's log.
+    unsafe {
+        let (name, place) = (c"main".as_ptr(), (&raw mut file).cast::<c_void>());
+        let code = ffi::sqlite3_file_control(database, name, ffi::SQLITE_FCNTL_JOURNAL_POINTER, place);
+        let methods = METHODS.load(Ordering::Acquire).cast_const();
+        let ours = code == ffi::SQLITE_OK && !file.is_null() && (*file).pMethods == methods;
+        (ours && !methods.is_null()).then(|| noted(file))
+    }
+}
+
+/// The latest commit that a handle has read before it was on disk; 0 if there is none.
+///
+/// # Safety
+/// `database` is a live handle, and this thread is inside its gate.
+pub(crate) unsafe fn latest_read(database: *mut ffi::sqlite3) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { log_of(database) }.map_or(0, |noted| noted.read.load(Ordering::SeqCst))
+}
+
+/// A transaction begins: what the log has beyond counted commits is not the handle's own.
+///
+/// # Safety
+/// `database` is a live handle, and this thread is inside its gate.
+pub(crate) unsafe fn begin(database: *mut ffi::sqlite3) {
+    // SAFETY: the caller's promise.
+    if let Some(noted) = unsafe { log_of(database) } {
+        noted.wrote.store(false, Ordering::SeqCst);
+    }
+}
+
+/// The handle's cache is empty: what it had read is forgotten.
+///
+/// # Safety
+/// `database` is a live handle, and this thread is inside its gate.
+pub(crate) unsafe fn forget(database: *mut ffi::sqlite3) {
+    // SAFETY: the caller's promise.
+    if let Some(noted) = unsafe { log_of(database) } {
+        noted.read.store(0, Ordering::SeqCst);
+    }
+}
+
+unsafe extern "C" fn open(
+    _own: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    file: *mut ffi::sqlite3_file,
+    flags: c_int,
+    given: *mut c_int,
+) -> c_int {
+    // SAFETY: SQLite's call, passed on with the VFS that it is for. The file's memory is as large as `register`
+    // has asked for.
+    unsafe {
+        let base = BASE_VFS.load(Ordering::Acquire);
+        let Some(open_base) = (*base).xOpen else { return ffi::SQLITE_CANTOPEN };
+        let code = open_base(base, name, file, flags, given);
+        if code != ffi::SQLITE_OK || flags & ffi::SQLITE_OPEN_WAL == 0 || name.is_null() {
+            return code;
+        }
+        let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
+        let Some(clock) = WATCHED.lock().get(path).and_then(Weak::upgrade) else { return code };
+        let methods = (*file).pMethods;
+        let noted = Noted { clock, base: methods, read: AtomicU64::new(0), wrote: AtomicBool::new(false) };
+        ptr::write(file.cast::<u8>().add(noted_offset()).cast::<Noted>(), noted);
+        (*file).pMethods = own_methods(methods);
+        code
+    }
+}
+
+/// The methods of watched logs. All logs have the same base.
+///
+/// # Safety
+/// `base` are the methods of an open file.
+unsafe fn own_methods(base: *const ffi::sqlite3_io_methods) -> *const ffi::sqlite3_io_methods {
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| {
+        // SAFETY: the methods of a file are SQLite's for as long as the process lives.
+        let mut methods = unsafe { ptr::read(base) };
+        methods.xClose = Some(close);
+        methods.xRead = Some(read);
+        methods.xWrite = Some(write);
+        METHODS.store(Box::leak(Box::new(methods)), Ordering::Release);
+    });
+    METHODS.load(Ordering::Acquire)
+}
+
+unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
+    // SAFETY: SQLite closes a file once, and does not use it afterwards; so what is kept of it is dropped once.
+    unsafe {
+        let noted = ptr::read(ptr::from_ref(noted(file)));
+        (*noted.base).xClose.map_or(ffi::SQLITE_IOERR, |close_base| close_base(file))
+    }
+}
+
+unsafe extern "C" fn read(
+    file: *mut ffi::sqlite3_file,
+    buffer: *mut c_void,
+    amount: c_int,
+    position: ffi::sqlite3_int64,
+) -> c_int {
+    // SAFETY: SQLite's call on a log that `open` has made, passed on.
+    unsafe {
+        let noted = noted(file);
+        let own = noted.wrote.load(Ordering::Relaxed);
+        let commit = noted.clock.commit_at(u64::try_from(position).unwrap_or(0), own);
+        if commit > 0 {
+            noted.read.fetch_max(commit, Ordering::SeqCst);
+        }
+        (*noted.base).xRead.map_or(ffi::SQLITE_IOERR, |read_base| read_base(file, buffer, amount, position))
+    }
+}
+
+unsafe extern "C" fn write(
+    file: *mut ffi::sqlite3_file,
+    buffer: *const c_void,
+    amount: c_int,
+    position: ffi::sqlite3_int64,
+) -> c_int {
+    // SAFETY: as in `read`.
+    unsafe {
+        let noted = noted(file);
+        if position == 0 {
+            noted.clock.begin_log();
+        }
+        noted.wrote.store(true, Ordering::Relaxed);
+        (*noted.base)
+            .xWrite
+            .map_or(ffi::SQLITE_IOERR, |write_base| write_base(file, buffer, amount, position))
+    }
+}

@@ -1,0 +1,169 @@
+//! What was read from a commit leaves the server after the commit is on disk, and not before: flushes are held by the
+//! shim, and the server's own `pg_stat_activity` says who waits for them.
+
+use harness::{Faults, Server, eventually};
+use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
+
+async fn connect(server: &Server, name: &str) -> Client {
+    let (client, connection) =
+        tokio_postgres::connect(&config(server, name), NoTls).await.expect("connected");
+    tokio::spawn(connection);
+    client
+}
+
+fn config(server: &Server, name: &str) -> String {
+    format!("host=127.0.0.1 port={} user=postgres dbname=postgres application_name={name}", server.port())
+}
+
+/// Waits until the session of this name waits for the disk.
+async fn until_waiting(observer: &Client, name: &str) {
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}' AND wait_event = 'WALSync'"
+    );
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while first_value(observer, &sql).await != "1" {
+        assert!(std::time::Instant::now() < deadline, "\"{name}\" does not wait for the disk");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+async fn first_value(client: &Client, sql: &str) -> String {
+    let messages = client.simple_query(sql).await.expect("it runs");
+    let row = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("").to_owned()),
+        _ => None,
+    });
+    row.expect("a row")
+}
+
+/// A commit is held up; the reader runs `sql`, which depends on it, and gets no answer before the commit is on disk.
+async fn reader_waits(sql: &'static str) -> Result<Vec<SimpleQueryMessage>, tokio_postgres::Error> {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let observer = connect(&server, "observer").await;
+    let setup = "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE other (id int); INSERT INTO other VALUES (1)";
+    observer.batch_execute(setup).await.expect("set up");
+    let (writer, reader) = (connect(&server, "writer").await, connect(&server, "reader").await);
+    faults.begin();
+    let written = tokio::spawn(async move { writer.batch_execute("INSERT INTO t VALUES (1, 'new')").await });
+    until_waiting(&observer, "writer").await;
+    // One that reads other pages is not held up.
+    assert_eq!(first_value(&observer, "SELECT count(*) FROM other").await, "1");
+    let read = tokio::spawn(async move { reader.simple_query(sql).await });
+    until_waiting(&observer, "reader").await;
+    assert!(!read.is_finished() && !written.is_finished());
+    faults.end();
+    written.await.expect("no panic").expect("committed");
+    read.await.expect("no panic")
+}
+
+fn rows(messages: &[SimpleQueryMessage]) -> usize {
+    messages.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_wait_for_the_commit_they_come_from() {
+    let answer = reader_waits("SELECT * FROM t").await.expect("it runs");
+    assert_eq!(rows(&answer), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn returned_rows_wait_inside_a_transaction() {
+    let answer =
+        reader_waits("BEGIN; UPDATE t SET v = 'newer' RETURNING id; ROLLBACK").await.expect("it runs");
+    assert_eq!(rows(&answer), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_wait_for_the_commit_they_tell_of() {
+    let error = reader_waits("INSERT INTO t VALUES (1, 'again')").await.expect_err("a duplicate");
+    assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn absent_rows_are_told_late_as_well() {
+    let answer = reader_waits("SELECT * FROM t WHERE id = 2").await.expect("it runs");
+    assert_eq!(rows(&answer), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copied_rows_wait() {
+    // The client library cannot take COPY data in a simple query; what it says of it comes after the wait.
+    let _unexpected = reader_waits("COPY t TO STDOUT").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_asynchronous_commit_wrote_is_seen_at_once() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let (writer, reader) = (connect(&server, "writer").await, connect(&server, "reader").await);
+    writer.batch_execute("CREATE TABLE t (id int); SET synchronous_commit = off").await.expect("set up");
+    faults.begin();
+    writer.batch_execute("INSERT INTO t VALUES (1)").await.expect("acknowledged before the flush");
+    assert_eq!(first_value(&reader, "SELECT count(*) FROM t").await, "1");
+    faults.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_come_after_the_flush_and_in_order() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let observer = connect(&server, "observer").await;
+    observer.batch_execute("CREATE TABLE t (id int)").await.expect("set up");
+    let (listener, mut connection) =
+        tokio_postgres::connect(&config(&server, "listener"), NoTls).await.expect("connected");
+    let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(notification) = message {
+                sender.send(notification.payload().to_owned()).expect("the test listens");
+            }
+        }
+    });
+    listener.batch_execute("LISTEN c").await.expect("listening");
+    faults.begin();
+    let mut senders = Vec::new();
+    for number in 0..6 {
+        let name = format!("sender{number}");
+        let client = connect(&server, &name).await;
+        let text = format!("BEGIN; INSERT INTO t VALUES ({number}); NOTIFY c, '{number}'; COMMIT");
+        senders.push(tokio::spawn(async move { client.batch_execute(&text).await }));
+        // One after the other, so that the order of commits is known.
+        until_waiting(&observer, &name).await;
+    }
+    listener.batch_execute("SELECT 1").await.expect("it runs");
+    assert!(received.try_recv().is_err(), "told before it was on disk");
+    faults.end();
+    for sender in senders {
+        sender.await.expect("no panic").expect("committed");
+    }
+    for number in 0..6 {
+        assert_eq!(received.recv().await.expect("a notification"), number.to_string());
+    }
+}
+
+#[test]
+fn a_worker_gets_nothing_that_could_vanish() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().set("worker_spi.naptime", "1").start();
+    server.query("CREATE EXTENSION worker_spi");
+    server.query("SELECT worker_spi_launch(1)");
+    server.expect_log("worker 1 initialized");
+    eventually("the table is there", || {
+        server.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'schema1'") == "1"
+    });
+    faults.begin();
+    let mut writer = server
+        .psql_command("postgres")
+        .args(["-c", "INSERT INTO schema1.counted VALUES ('total', 0), ('delta', 5)"])
+        .spawn()
+        .expect("psql runs");
+    eventually("the worker waits for the disk", || {
+        server.query(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'worker_spi' AND wait_event = 'WALSync'",
+        ) == "1"
+    });
+    faults.end();
+    assert!(writer.wait().expect("psql ends").success());
+    eventually("the worker goes on", || server.query("SELECT sum(value) FROM schema1.counted") == "5");
+}
