@@ -87,6 +87,8 @@ pub(super) struct Transaction {
     pub(super) work: Work,
     /// The newest commit that the snapshot is sure to show.
     pub(super) seen_commit: u64,
+    /// The identifier of the snapshot that it has imported.
+    pub(super) imported: Option<String>,
     /// The catalog that goes with the snapshot, or the transaction's own.
     pub(super) catalog: Option<Arc<Catalog>>,
     /// Whether the catalog is the transaction's own.
@@ -115,6 +117,7 @@ impl Transaction {
             started,
             work: Work::None,
             seen_commit: 0,
+            imported: None,
             catalog: None,
             catalog_changed: false,
             shared_changes: Vec::new(),
@@ -127,6 +130,15 @@ impl Transaction {
             on_commit: Vec::new(),
             on_abort: Vec::new(),
             next_savepoint: 0,
+        }
+    }
+
+    /// A command that takes no snapshot in PostgreSQL has run: the transaction has one only if it had one before.
+    pub(super) fn forget_snapshot_unless(&mut self, had_snapshot: bool) {
+        self.had_snapshot = had_snapshot;
+        if !had_snapshot && matches!(self.work, Work::Read(_)) {
+            self.work = Work::None;
+            self.catalog = None;
         }
     }
 
