@@ -155,6 +155,9 @@ impl Session {
         if inside || self.among_others {
             return Err(error!(ACTIVE_SQL_TRANSACTION, "{command} cannot run inside a transaction block"));
         }
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.pipelined) {
+            return Err(error!(ACTIVE_SQL_TRANSACTION, "{command} cannot be executed within a pipeline"));
+        }
         Ok(())
     }
 
@@ -244,8 +247,8 @@ impl Session {
                 SqlState::NO_ACTIVE_SQL_TRANSACTION,
                 "SET TRANSACTION can only be used in transaction blocks",
             );
-            return Ok(());
         }
+        // Without a block they hold to the end of the implicit transaction.
         self.transaction();
         self.set_modes(modes)
     }

@@ -75,6 +75,8 @@ pub(super) enum Listening {
 pub(super) struct Transaction {
     /// Whether it is a block that BEGIN has opened; otherwise it ends with its message.
     pub(super) explicit: bool,
+    /// Whether an Execute message has been completed in it, without a Sync since.
+    pub(super) pipelined: bool,
     /// Whether a statement has failed: only its end is accepted.
     pub(super) failed: bool,
     /// Whether the engine's transaction is gone before its time: a statement has panicked, or one that writes was
@@ -111,6 +113,7 @@ impl Transaction {
     pub(super) fn new(explicit: bool, started: i64) -> Self {
         Self {
             explicit,
+            pipelined: false,
             failed: false,
             lost: false,
             had_snapshot: false,
