@@ -209,6 +209,11 @@ impl Backend {
         format!("{}/{}", self.pid, self.local_transaction.load(Ordering::SeqCst))
     }
 
+    /// The number of the running or last transaction in this backend.
+    pub(crate) fn local_transaction(&self) -> u32 {
+        self.local_transaction.load(Ordering::SeqCst)
+    }
+
     /// A transaction begins: it gets a name for locks, and no number yet.
     pub(crate) fn begin_transaction(&self) {
         self.local_transaction.fetch_add(1, Ordering::SeqCst);

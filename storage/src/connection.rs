@@ -230,6 +230,7 @@ impl Connection {
             Ok(false) => Ok(None),
             Err(error) => {
                 self.reset_inside(statement);
+                self.handle.watch.forget_stop();
                 Err(error)
             }
         }

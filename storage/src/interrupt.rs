@@ -142,6 +142,16 @@ impl Watch {
         (left <= 1).then_some(Stop::BudgetExhausted)
     }
 
+    /// Whether a statement has been stopped and its end is under way.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.stopped.get().is_some()
+    }
+
+    /// The end of the stopped statement is over.
+    pub(crate) fn forget_stop(&self) {
+        self.stopped.set(None);
+    }
+
     /// Why the last stopped statement was stopped; asked once.
     pub(crate) fn take_stop(&self) -> Stop {
         self.stopped.take().unwrap_or(Stop::Interrupted)

@@ -307,7 +307,7 @@ unsafe extern "C" fn end_aggregate(context: *mut ffi::sqlite3_context) {
     // SAFETY: as in `with_group`.
     let aggregate = unsafe { Registered::<AggregateFunction>::from_raw(ffi::sqlite3_user_data(context)) };
     let handle = aggregate.handle();
-    if !handle.is_discarding() && !handle.has_failed() {
+    if !handle.is_discarding() && !handle.has_failed() && !handle.watch.has_stopped() {
         // SAFETY: the context of this callback.
         unsafe { value_of_aggregate(context) };
     }

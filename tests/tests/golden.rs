@@ -16,3 +16,8 @@ fn psql_catalog() {
 fn psql_queries() {
     replay(&Server::start(), "psql_queries");
 }
+
+#[test]
+fn transactions() {
+    replay(&Server::start(), "transactions");
+}

@@ -71,7 +71,7 @@ use crate::bound::{BoundStatement, CteId, Expr, ExprKind, RangeId, SelectId, Typ
 use crate::catalog::Catalog;
 use crate::oid::types;
 use crate::types::{FormatSettings, TypeContext};
-use crate::{Oid, Result, error};
+use crate::{Oid, Result};
 
 pub use api::{EXPRESSION_RANGE, assign, bind_domain_check, bind_expression, bind_query, resolve_type};
 pub use coerce::is_polymorphic;
@@ -274,9 +274,7 @@ impl<'a> Binder<'a> {
     /// Runs `bind` one step deeper, within [`DEPTH_MAX`].
     fn deeper<T>(&mut self, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= DEPTH_MAX {
-            return Err(error!(STATEMENT_TOO_COMPLEX, "stack depth limit exceeded").hint(
-                "Increase the configuration parameter \"max_stack_depth\", after ensuring the platform's stack depth limit is adequate.",
-            ));
+            return Err(crate::parse::errors::too_deep());
         }
         self.depth += 1;
         let result = bind(self);

@@ -56,6 +56,11 @@ impl CatalogEdit {
         Oid(self.catalog.next_shared_oid.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Makes sure that an OID which was chosen is not given to another shared object later.
+    pub fn claim_shared_oid(&mut self, oid: Oid) {
+        self.catalog.next_shared_oid.fetch_max(oid.0.saturating_add(1), Ordering::Relaxed);
+    }
+
     /// Adds a row.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ pub struct OpenDatabase {
     catalog: RwLock<Arc<Catalog>>,
     /// The last commit that has changed the catalog and must outlive a crash.
     catalog_commit: AtomicU64,
+    /// Held for reading by whoever commits; for writing to keep everybody from it.
+    commits: RwLock<()>,
 }
 
 /// What is asked of a commit (`synchronous_commit`).
@@ -64,6 +66,7 @@ impl OpenDatabase {
             plans: Mutex::default(),
             catalog: RwLock::new(catalog),
             catalog_commit: AtomicU64::new(0),
+            commits: RwLock::default(),
         }))
     }
 
@@ -99,6 +102,27 @@ impl OpenDatabase {
         Ok((connection, catalog.clone()))
     }
 
+    /// Begins so many transactions that read the same state, with its catalog; nothing when `only_if` does not hold for the
+    /// number of the last commit in it.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub(crate) fn begin_reads(
+        &self,
+        count: usize,
+        only_if: impl FnOnce(u64) -> bool,
+    ) -> Result<Option<(Vec<PooledConnection>, Arc<Catalog>)>> {
+        let mut connections = (0..count).map(|_| self.connection()).collect::<Result<Vec<_>>>()?;
+        let _nobody_commits = self.commits.write();
+        if !only_if(self.store.committed()) {
+            return Ok(None);
+        }
+        for connection in &mut connections {
+            connection.begin_read().map_err(super::storage_error)?;
+        }
+        Ok(Some((connections, self.catalog())))
+    }
+
     /// Commits a writing transaction; a changed catalog becomes everybody's in the same moment.
     ///
     /// # Errors
@@ -109,6 +133,7 @@ impl OpenDatabase {
         changed: Option<Arc<Catalog>>,
         keep: Keep,
     ) -> storage::Result<()> {
+        let _gate = self.commits.read();
         let commit = |connection: &mut Connection| match keep {
             Keep::Surely => connection.commit(),
             Keep::Perhaps => connection.commit_lazily(),

@@ -6,6 +6,7 @@
 
 mod checkpointer;
 mod database;
+mod exported_snapshots;
 mod notifications;
 mod requests;
 mod sequences;
@@ -24,6 +25,8 @@ use storage::{ErrorKind, ValueRef, WriteLock};
 
 pub(crate) use database::Keep;
 pub use database::OpenDatabase;
+pub use exported_snapshots::ExportedSnapshots;
+pub(crate) use exported_snapshots::{Exported, IMPORTERS_MAX, Importer};
 pub use notifications::{Notification, Notifications};
 pub use requests::{Request, Requests};
 pub(crate) use sequences::check_bounds;
@@ -64,6 +67,8 @@ pub struct Cluster {
     pub extensions: RwLock<BTreeMap<String, String>>,
     /// The numbers of transactions.
     pub transaction_ids: Arc<TransactionIds>,
+    /// Snapshots exported for others.
+    pub exported_snapshots: ExportedSnapshots,
     /// LISTEN and NOTIFY.
     pub notifications: Notifications,
     /// Who holds and awaits what.
@@ -111,6 +116,7 @@ impl Cluster {
             requests: Requests::default(),
             extensions: RwLock::default(),
             transaction_ids,
+            exported_snapshots: ExportedSnapshots::default(),
             notifications: Notifications::default(),
             started: clock::now(),
             statements: Mutex::default(),

@@ -36,9 +36,9 @@ const ABORTED_KEPT_MAX: usize = 1 << 16;
 pub struct TransactionSnapshot {
     /// The lowest number of those running.
     pub xmin: u64,
-    /// The first number that had not been given out.
+    /// The number after the highest of those that had ended.
     pub xmax: u64,
-    /// Those running, in order.
+    /// Those below `xmax` that were running, in order.
     pub running: Vec<u64>,
 }
 
@@ -80,10 +80,12 @@ struct State {
     /// Numbers below this may be given out.
     reserved: u64,
     running: BTreeSet<u64>,
+    /// The highest number of those that have ended.
+    latest_ended: u64,
     aborted: BTreeSet<u64>,
     /// Nothing is remembered of transactions below this.
     remembered_from: u64,
-    /// Made anew when numbers are given out or given back.
+    /// Made anew when a transaction ends.
     snapshot: Arc<TransactionSnapshot>,
 }
 
@@ -91,15 +93,15 @@ impl State {
     fn new(next: u64) -> Self {
         let snapshot = Arc::new(TransactionSnapshot { xmin: next, xmax: next, running: Vec::new() });
         let (running, aborted) = (BTreeSet::new(), BTreeSet::new());
-        Self { next, reserved: next, running, aborted, remembered_from: next, snapshot }
+        let latest_ended = next - 1;
+        Self { next, reserved: next, running, latest_ended, aborted, remembered_from: next, snapshot }
     }
 
     fn refresh(&mut self) {
-        self.snapshot = Arc::new(TransactionSnapshot {
-            xmin: self.running.first().copied().unwrap_or(self.next),
-            xmax: self.next,
-            running: self.running.iter().copied().collect(),
-        });
+        let xmax = self.latest_ended + 1;
+        let running: Vec<u64> = self.running.range(..xmax).copied().collect();
+        let xmin = running.first().copied().unwrap_or(xmax);
+        self.snapshot = Arc::new(TransactionSnapshot { xmin, xmax, running });
     }
 }
 
@@ -138,7 +140,6 @@ impl TransactionIds {
         let number = state.next;
         state.next += 1;
         state.running.insert(number);
-        state.refresh();
         let half_used = state.reserved - state.next < NUMBERS_AHEAD / 2;
         drop(state);
         if half_used && !self.reserving.swap(true, Ordering::SeqCst) {
@@ -153,6 +154,7 @@ impl TransactionIds {
         if !state.running.remove(&number) {
             return;
         }
+        state.latest_ended = state.latest_ended.max(number);
         if !committed {
             state.aborted.insert(number);
             if state.aborted.len() > ABORTED_KEPT_MAX
@@ -271,10 +273,12 @@ mod tests {
         let [first, second, third] = [(); 3].map(|()| ids.assign().unwrap());
         ids.finish(second, true);
         let snapshot = ids.snapshot();
-        assert_eq!((snapshot.xmin, snapshot.xmax), (first, third + 1));
-        assert_eq!(snapshot.running, [first, third]);
-        assert_eq!(snapshot.seen_by(Some(first)).running, [third]);
+        // The third has not ended, so it is beyond the snapshot.
+        assert_eq!((snapshot.xmin, snapshot.xmax), (first, third));
+        assert_eq!(snapshot.running, [first]);
+        assert!(snapshot.seen_by(Some(first)).running.is_empty());
         ids.finish(third, false);
+        assert_eq!((ids.snapshot().xmin, ids.snapshot().xmax), (first, third + 1));
         let status = [first, second, third, third + 1, 2].map(|number| ids.status(number));
         use TransactionStatus::*;
         assert_eq!(status, [InProgress, Committed, Aborted, Future, Committed]);

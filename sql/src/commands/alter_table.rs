@@ -380,7 +380,7 @@ impl CommandContext<'_> {
     }
 }
 
-fn options_of(kind: char) -> &'static [(&'static str, OptionKind)] {
+pub(super) fn options_of(kind: char) -> &'static [(&'static str, OptionKind)] {
     match kind {
         'i' => INDEX_OPTIONS,
         'v' => VIEW_OPTIONS,
@@ -400,9 +400,12 @@ pub(super) fn checked_options(
     options: &[Definition],
     known: &[(&str, OptionKind)],
 ) -> Result<Vec<(String, String)>> {
-    let mut checked = Vec::new();
+    let mut checked: Vec<(String, String)> = Vec::new();
     for option in options {
         let name = option.name.as_str();
+        if checked.iter().any(|(known, _)| known == name) {
+            return Err(error!(INVALID_PARAMETER_VALUE, "parameter \"{name}\" specified more than once"));
+        }
         let toast = option.namespace.as_deref() == Some("toast");
         if let Some(namespace) = option.namespace.as_deref().filter(|_| !toast) {
             return Err(error!(INVALID_PARAMETER_VALUE, "unrecognized parameter namespace \"{namespace}\""));

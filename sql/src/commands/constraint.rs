@@ -216,6 +216,10 @@ impl CommandContext<'_> {
         unique: Unique,
         timing: ConstraintTiming,
     ) -> Result<Arc<Index>> {
+        if timing.deferrable == Some(true) || timing.initially_deferred == Some(true) {
+            // The engine checks each row as it is written.
+            return Err(SqlError::unsupported("DEFERRABLE UNIQUE or PRIMARY KEY"));
+        }
         if unique.primary && self.edit.indexes(class.oid).iter().any(|index| index.indisprimary) {
             return Err(error!(
                 INVALID_TABLE_DEFINITION,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::alter_table::{checked_options, options_of};
 use super::constraint::Wanted;
 use super::dependency::{DependencyKind, ObjectAddress, record};
 use super::naming::dotted;
@@ -132,7 +133,9 @@ impl CommandContext<'_> {
         let mut class = new_rows::class(oid, name, schema.oid, self.user, kind);
         class.relnatts = attnum(columns)? - 1;
         if !options.is_empty() {
-            class.reloptions = Some(options.iter().map(option_text).collect());
+            let checked = checked_options(options, options_of(kind))?;
+            let texts = checked.into_iter().map(|(name, text)| format!("{name}={text}")).collect::<Vec<_>>();
+            class.reloptions = (!texts.is_empty()).then_some(texts);
         }
         class.reltype = self.insert_row_type(&class)?;
         let class = self.edit.insert(class)?;
@@ -394,6 +397,7 @@ fn refuse_unsupported(statement: &CreateTable) -> Result<()> {
         CreateTable { partition_of: Some(_), .. } => refuse("CREATE TABLE PARTITION OF"),
         CreateTable { partition_by: Some(_), .. } => refuse("CREATE TABLE PARTITION BY"),
         CreateTable { persistence: Persistence::Temporary, .. } => refuse("CREATE TEMPORARY TABLE"),
+        CreateTable { on_commit: Some(_), .. } => Err(on_commit_refused()),
         CreateTable { inherits, .. } if !inherits.is_empty() => refuse("INHERITS"),
         CreateTable { tablespace: Some(name), .. } if name != "pg_default" => {
             Err(error!(UNDEFINED_OBJECT, "tablespace \"{name}\" does not exist"))
@@ -403,6 +407,11 @@ fn refuse_unsupported(statement: &CreateTable) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// ON COMMIT of a table that is kept.
+pub(super) fn on_commit_refused() -> SqlError {
+    error!(INVALID_TABLE_DEFINITION, "ON COMMIT can only be used on temporary tables")
 }
 
 /// The type under `serial` and its kin.
@@ -419,10 +428,4 @@ fn serial_type(text: &str) -> Option<Oid> {
 pub(super) fn attnum(index: usize) -> Result<i16> {
     i16::try_from(index + 1)
         .map_err(|_| error!(TOO_MANY_COLUMNS, "tables can have at most {COLUMNS_MAX} columns"))
-}
-
-/// An option as `pg_class.reloptions` keeps it.
-fn option_text(option: &Definition) -> String {
-    let value = option.value.as_ref().map_or_else(|| "true".to_owned(), |value| value.text());
-    format!("{}={value}", option.name)
 }

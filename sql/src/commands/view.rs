@@ -189,6 +189,9 @@ impl CommandContext<'_> {
     /// CREATE TABLE AS, SELECT INTO, CREATE MATERIALIZED VIEW.
     pub(super) fn create_table_as(&mut self, statement: &CreateTableAs, tag: &str) -> Result<CommandTag> {
         let done = |rows| CommandTag { command: rows_tag(tag, rows).to_owned(), rows };
+        if statement.on_commit.is_some() && statement.persistence != Persistence::Temporary {
+            return Err(super::table::on_commit_refused());
+        }
         if statement.persistence == Persistence::Temporary {
             return Err(SqlError::unsupported("CREATE TEMPORARY TABLE"));
         }

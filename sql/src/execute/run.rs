@@ -115,9 +115,7 @@ pub(crate) fn engine_error(error: storage::Error) -> SqlError {
         ErrorKind::Corrupt => error!(DATA_CORRUPTED, "database file is damaged: {}", error.message),
         ErrorKind::DiskFull => error!(DISK_FULL, "could not extend file: No space left on device"),
         ErrorKind::Io => error!(IO_ERROR, "could not read or write database file: {}", error.message),
-        ErrorKind::Limit if error.message.contains("depth") => {
-            error!(STATEMENT_TOO_COMPLEX, "statement is too complex: {}", error.message)
-        }
+        ErrorKind::Limit if error.message.contains("depth") => crate::parse::errors::too_deep(),
         ErrorKind::Limit => error!(PROGRAM_LIMIT_EXCEEDED, "{}", error.message),
         ErrorKind::InUse => error!(OBJECT_IN_USE, "{}", error.message),
         ErrorKind::Other => {

@@ -88,8 +88,7 @@ fn run_body(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<(
     {
         let mut functions = session.functions.lock();
         if functions.depth >= DEPTH_MAX {
-            return Err(error!(STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
-                .hint(format!("Functions may call each other at most {DEPTH_MAX} levels deep.")));
+            return Err(crate::parse::errors::too_deep());
         }
         functions.depth += 1;
     }

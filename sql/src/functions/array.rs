@@ -110,6 +110,10 @@ fn append(call: &FunctionCall<'_>, array: ValueRef<'_>, element: ValueRef<'_>) -
         Some(dimension) => {
             dimension.upper().checked_add(1).ok_or_else(subscript_overflow)?;
             dimension.length += 1;
+            let lower = dimension.lower;
+            lower
+                .checked_add(dimension.length)
+                .ok_or_else(|| error!(PROGRAM_LIMIT_EXCEEDED, "array lower bound is too large: {lower}"))?;
         }
         None => array.dimensions.push(Dimension { length: 1, lower: 1 }),
     }
@@ -121,7 +125,10 @@ fn prepend(call: &FunctionCall<'_>, element: ValueRef<'_>, array: ValueRef<'_>) 
     one_dimension(&array)?;
     array.elements.insert(0, element.to_owned());
     match array.dimensions.first_mut() {
-        Some(dimension) => dimension.length += 1,
+        Some(dimension) => {
+            dimension.lower.checked_sub(1).ok_or_else(subscript_overflow)?;
+            dimension.length += 1;
+        }
         None => array.dimensions.push(Dimension { length: 1, lower: 1 }),
     }
     Ok(array.to_value(form(call, 1)))

@@ -102,11 +102,17 @@ fn factorial(of: &Numeric) -> Result<Numeric> {
     if count > FACTORIAL_MAX {
         return Err(crate::types::numeric::overflow());
     }
-    let mut product = num_bigint::BigInt::from(1);
-    for factor in 2..=count {
-        product *= factor;
+    Ok(Numeric::integer(product(1, count.max(1))))
+}
+
+/// The product of all numbers from one to another, halves first: factors of like size multiply fastest.
+fn product(from: i64, to: i64) -> num_bigint::BigInt {
+    const ONE_BY_ONE_MAX: i64 = 16;
+    if to - from < ONE_BY_ONE_MAX {
+        return (from..=to).map(num_bigint::BigInt::from).product();
     }
-    Ok(Numeric::integer(product))
+    let middle = from + (to - from) / 2;
+    product(from, middle) * product(middle + 1, to)
 }
 
 fn width_bucket(operand: &Numeric, low: &Numeric, high: &Numeric, count: i32) -> Result<Value> {

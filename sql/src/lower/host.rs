@@ -137,6 +137,26 @@ pub(super) fn may_write(procedure: &Procedure) -> bool {
         && crate::bind::may_write(procedure)
 }
 
+/// Whether a call of this function does something outside the tables, which is there even if its statement is undone
+/// or begun again.
+pub(super) fn has_effect(procedure: &Procedure) -> bool {
+    const EFFECTS: &[&str] = &[
+        "nextval_oid",
+        "pg_cancel_backend",
+        "pg_export_snapshot",
+        "pg_notify",
+        "pg_reload_conf",
+        "set_config_by_name",
+        "setseed",
+        "setval3_oid",
+        "setval_oid",
+    ];
+    let symbol = procedure.prosrc.as_str();
+    EFFECTS.contains(&symbol)
+        || symbol.starts_with("pg_try_advisory_")
+        || symbol.starts_with("pg_advisory_unlock")
+}
+
 /// Finds the body of a function and wraps it for the engine.
 ///
 /// # Errors

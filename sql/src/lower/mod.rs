@@ -44,6 +44,9 @@ pub struct Plan {
     pub parameters: Vec<Oid>,
     /// Whether a function in it may wait, so that it must leave the reactor thread.
     pub waits: bool,
+    /// Whether a function in it does something that must not be done twice: once begun, it must not be begun again. One
+    /// that may have many rows is also marked [`Self::waits`].
+    pub once: bool,
     /// Whether a function in it may change tables: it needs the right to write, even as a query.
     pub may_write: bool,
     /// Whether it changes no table.
@@ -176,6 +179,7 @@ pub fn plan(
         columns,
         parameters,
         waits: planner.waits,
+        once: planner.once,
         may_write: planner.may_write,
         read_only,
         parts,
@@ -237,6 +241,7 @@ struct Planner<'a> {
     catalog: &'a Catalog,
     stored: &'a dyn StoredExpressions,
     waits: bool,
+    once: bool,
     may_write: bool,
     row_lock: Option<LockStrength>,
     /// The modifying parts so far: number, name, columns.
@@ -253,6 +258,7 @@ impl<'a> Planner<'a> {
             catalog,
             stored,
             waits: false,
+            once: false,
             may_write: false,
             row_lock: None,
             buffered: Vec::new(),
@@ -291,7 +297,8 @@ impl<'a> Planner<'a> {
         }
         write(&mut emitter)?;
         let sql = emitter.take().into();
-        self.waits |= emitter.needs.waits;
+        self.waits |= emitter.needs.waits || emitter.needs.effects && emitter.needs.scans;
+        self.once |= emitter.needs.effects;
         self.may_write |= emitter.needs.may_write;
         self.row_lock = self.row_lock.max(emitter.needs.row_lock);
         let functions = emitter.needs.functions.into_values().collect();

@@ -19,8 +19,8 @@ pub(super) fn at_or_near(message: &str, text: &str, token: &Token) -> SqlError {
     error!(SYNTAX_ERROR, "{message} at or near \"{}\"", &text[token.start..token.end]).at(token.position)
 }
 
-/// `54001`, as PostgreSQL says it.
-pub(super) fn too_deep() -> SqlError {
+/// `54001`, as PostgreSQL says it, whoever has reached the limit of its depth.
+pub(crate) fn too_deep() -> SqlError {
     SqlError::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded").hint(
         "Increase the configuration parameter \"max_stack_depth\" (currently 2048kB), after ensuring the platform's \
          stack depth limit is adequate.",

@@ -3,7 +3,7 @@
 //! parser tries alternatives one after another and so loses the place of an error, groups some operators differently,
 //! and accepts what PostgreSQL refuses. Errors have PostgreSQL's wording and position.
 
-mod errors;
+pub(crate) mod errors;
 mod expression;
 mod keywords;
 mod locking;

@@ -110,6 +110,10 @@ pub trait SessionServices: Send + Sync {
     fn transaction_id(&self, assign: bool) -> Result<Option<u64>> {
         Err(SqlError::unsupported("pg_current_xact_id"))
     }
+    /// `pg_export_snapshot`: the identifier.
+    fn export_snapshot(&self, exporter: Exporter) -> Result<String> {
+        Err(SqlError::unsupported("pg_export_snapshot"))
+    }
     /// Which transactions had ended when the running statement's snapshot was taken.
     fn snapshot(&self) -> Arc<crate::cluster::TransactionSnapshot> {
         Arc::new(crate::cluster::TransactionSnapshot { xmin: 0, xmax: 0, running: Vec::new() })
@@ -134,6 +138,17 @@ pub trait SessionServices: Send + Sync {
     fn cursors(&self) -> Vec<CursorRow> {
         Vec::new()
     }
+}
+
+/// The properties of a transaction that exports its snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Exporter {
+    /// Whether it keeps one snapshot.
+    pub keeps_snapshot: bool,
+    /// Whether it is serializable.
+    pub serializable: bool,
+    /// Whether it is read only.
+    pub read_only: bool,
 }
 
 /// Services of a session that has none.

@@ -4,7 +4,7 @@
 
 use super::transaction::Work;
 use super::{CommandTag, Session};
-use crate::cluster::storage_error;
+use crate::cluster::{Importer, storage_error};
 use crate::parse::{IsolationLevel, TransactionMode, Utility};
 use crate::settings::{SetScope, id, parse_boolean};
 use crate::{Result, Severity, SqlError, SqlState, error};
@@ -25,7 +25,7 @@ impl Session {
             Utility::RollbackToSavepoint(name) => self.rollback_to_savepoint(name)?,
             Utility::SetTransaction { session: false, modes } => self.set_transaction(modes)?,
             Utility::SetTransaction { session: true, modes } => self.set_characteristics(modes)?,
-            Utility::SetTransactionSnapshot(_) => return Err(SqlError::unsupported(tag)),
+            Utility::SetTransactionSnapshot(id) => self.import_snapshot(id)?,
             // As where `max_prepared_transactions` is zero, which it is here for good.
             Utility::PrepareTransaction(_) => {
                 self.abort();
@@ -155,6 +155,9 @@ impl Session {
         if inside || self.among_others {
             return Err(error!(ACTIVE_SQL_TRANSACTION, "{command} cannot run inside a transaction block"));
         }
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.pipelined) {
+            return Err(error!(ACTIVE_SQL_TRANSACTION, "{command} cannot be executed within a pipeline"));
+        }
         Ok(())
     }
 
@@ -244,8 +247,8 @@ impl Session {
                 SqlState::NO_ACTIVE_SQL_TRANSACTION,
                 "SET TRANSACTION can only be used in transaction blocks",
             );
-            return Ok(());
         }
+        // Without a block they hold to the end of the implicit transaction.
         self.transaction();
         self.set_modes(modes)
     }
@@ -301,6 +304,47 @@ impl Session {
             _ => None,
         };
         refused.map_or(Ok(()), |message| Err(error!(ACTIVE_SQL_TRANSACTION, "{message}")))
+    }
+
+    /// SET TRANSACTION SNAPSHOT.
+    fn import_snapshot(&mut self, identifier: &str) -> Result<()> {
+        if self.require_block("SET TRANSACTION").is_err() {
+            self.notice(
+                Severity::Warning,
+                SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                "SET TRANSACTION can only be used in transaction blocks",
+            );
+        }
+        let has_number = self.backend().transaction_id().is_some();
+        let transaction = self.transaction();
+        if transaction.had_snapshot || has_number || !transaction.savepoints.is_empty() {
+            return Err(error!(
+                ACTIVE_SQL_TRANSACTION,
+                "SET TRANSACTION SNAPSHOT must be called before any query"
+            ));
+        }
+        if !self.keeps_snapshot() {
+            return Err(error!(
+                FEATURE_NOT_SUPPORTED,
+                "a snapshot-importing transaction must have isolation level SERIALIZABLE or REPEATABLE READ"
+            ));
+        }
+        let importer = {
+            let settings = self.shared.settings.lock();
+            Importer {
+                database: self.database.oid,
+                serializable: settings.text(id::TRANSACTION_ISOLATION) == "serializable",
+                read_only: settings.boolean(id::TRANSACTION_READ_ONLY),
+            }
+        };
+        let imported = self.shared.cluster.exported_snapshots.lend(identifier, &importer)?;
+        self.services.import_snapshot(imported.snapshot);
+        let transaction = self.transaction();
+        transaction.had_snapshot = true;
+        transaction.work = Work::Read(imported.connection);
+        transaction.catalog = Some(imported.catalog);
+        transaction.imported = Some(identifier.to_owned());
+        Ok(())
     }
 
     fn set_characteristics(&mut self, modes: &[TransactionMode]) -> Result<()> {

@@ -63,6 +63,16 @@ impl Declared {
         self.given_up + self.rows.len()
     }
 
+    /// Whether a direction leads to where the cursor is.
+    fn stays(&self, direction: FetchDirection) -> bool {
+        match direction {
+            FetchDirection::Forward(rows)
+            | FetchDirection::Backward(rows)
+            | FetchDirection::Relative(rows) => rows == 0,
+            FetchDirection::Absolute(_) => false,
+        }
+    }
+
     fn row(&self, index: usize) -> Option<&Row> {
         self.rows.get(index.checked_sub(self.given_up)?)
     }
@@ -75,15 +85,17 @@ impl Declared {
     }
 
     /// Moves, and gives the rows passed: their indexes in order. As many rows as are needed are known.
-    fn advance(&mut self, direction: FetchDirection) -> Result<Vec<usize>> {
+    fn advance(&mut self, direction: FetchDirection, is_move: bool) -> Result<Vec<usize>> {
         let (at, count) = (self.position as i64, self.known() as i64);
         let backward = match direction {
             FetchDirection::Forward(rows) => rows < 0,
-            FetchDirection::Backward(rows) => rows >= 0,
+            FetchDirection::Backward(rows) => rows > 0,
             FetchDirection::Absolute(row) => row != 0 && resolve_absolute(row, count) <= at,
             FetchDirection::Relative(rows) => rows < 0,
         };
-        if backward && !self.scroll {
+        // The row it is on is read again by going one back.
+        let again = !is_move && self.stays(direction) && (1..=count).contains(&at);
+        if (backward || again) && !self.scroll {
             return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward")
                 .hint("Declare it with SCROLL option to enable backward scan."));
         }
@@ -239,7 +251,7 @@ impl Session {
         let portal = self.portals.get_mut(name).ok_or_else(missing)?;
         let formats = if run.announce { portal.formats.clone() } else { run.formats.clone() };
         let declared = portal.declared.as_mut().ok_or_else(missing)?;
-        let passed = declared.advance(command.direction)?;
+        let passed = declared.advance(command.direction, command.is_move)?;
         let count = passed.len() as u64;
         let (planned, context) = (declared.planned.clone(), declared.context.clone());
         if !command.is_move {
@@ -315,7 +327,7 @@ impl Session {
         let Some(declared) = portal.declared.as_mut() else {
             return Err(SqlError::internal("a portal that is no cursor"));
         };
-        let passed = declared.advance(direction)?;
+        let passed = declared.advance(direction, false)?;
         let count = passed.len() as u64;
         let (planned, context) = (declared.planned.clone(), declared.context.clone());
         let rows: VecDeque<Row> = passed.iter().filter_map(|index| declared.row(*index).cloned()).collect();

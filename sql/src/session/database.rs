@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use super::{CommandTag, Session};
-use crate::catalog::{CatalogEdit, Database};
+use crate::catalog::{Catalog, CatalogEdit, Database};
 use crate::cluster::Cluster;
+use crate::oid::FIRST_NORMAL;
 use crate::parse::{AlterDatabaseAction, CreateDatabase, Utility};
 use crate::settings::parse_boolean;
 use crate::{Oid, Result, SqlError, error};
@@ -66,6 +67,13 @@ impl Session {
         if !source.datistemplate && !catalog.has_privs_of_role(user, source.datdba) {
             return Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied to copy database \"{template}\""));
         }
+        // Both ways of copying come to the same here.
+        if let Some(strategy) = option("strategy")
+            && !matches!(strategy.to_ascii_lowercase().as_str(), "wal_log" | "file_copy")
+        {
+            return Err(error!(INVALID_PARAMETER_VALUE, "invalid create database strategy \"{strategy}\"")
+                .hint("Valid strategies are \"wal_log\" and \"file_copy\"."));
+        }
         let owner = match option("owner") {
             None => user,
             Some(owner) => catalog
@@ -74,7 +82,11 @@ impl Session {
                 .ok_or_else(|| error!(UNDEFINED_OBJECT, "role \"{owner}\" does not exist"))?,
         };
         let mut edit = CatalogEdit::new(&catalog);
-        let oid = edit.allocate_shared_oid();
+        let oid = match option("oid") {
+            Some(text) => chosen_oid(&catalog, &text)?,
+            None => edit.allocate_shared_oid(),
+        };
+        edit.claim_shared_oid(oid);
         let mut row = Database {
             oid,
             datname: name.clone(),
@@ -87,7 +99,7 @@ impl Session {
         };
         for option in &command.options {
             let value = option.value.as_ref().map(crate::parse::DefinitionValue::text).unwrap_or_default();
-            apply_option(&mut row, &option.name, &value)?;
+            apply_option(&mut row, &option.name, &value, true)?;
         }
         edit.insert(row)?;
         self.adopt_catalog(edit).await?;
@@ -165,7 +177,7 @@ impl Session {
                 for option in options {
                     let value =
                         option.value.as_ref().map(crate::parse::DefinitionValue::text).unwrap_or_default();
-                    apply_option(&mut row, &option.name, &value)?;
+                    apply_option(&mut row, &option.name, &value, false)?;
                 }
             }
             _ => {}
@@ -187,8 +199,32 @@ impl Session {
     }
 }
 
+/// The OID that CREATE DATABASE names.
+///
+/// # Errors
+/// `22023` when it is reserved or taken.
+fn chosen_oid(catalog: &Catalog, text: &str) -> Result<Oid> {
+    let oid = text
+        .parse()
+        .map(Oid)
+        .map_err(|_| error!(INVALID_TEXT_REPRESENTATION, "invalid input syntax for type oid: \"{text}\""))?;
+    if oid < FIRST_NORMAL {
+        return Err(error!(
+            INVALID_PARAMETER_VALUE,
+            "OIDs less than {FIRST_NORMAL} are reserved for system objects"
+        ));
+    }
+    if let Some(other) = catalog.database(oid) {
+        return Err(error!(
+            INVALID_PARAMETER_VALUE,
+            "database OID {oid} is already in use by database \"{}\"", other.datname
+        ));
+    }
+    Ok(oid)
+}
+
 /// Gives a database the value of an option of CREATE or ALTER DATABASE.
-fn apply_option(row: &mut Database, name: &str, value: &str) -> Result<()> {
+fn apply_option(row: &mut Database, name: &str, value: &str, is_new: bool) -> Result<()> {
     let boolean = || {
         parse_boolean(value)
             .ok_or_else(|| error!(SYNTAX_ERROR, "{} requires a Boolean value", name.to_lowercase()))
@@ -201,7 +237,8 @@ fn apply_option(row: &mut Database, name: &str, value: &str) -> Result<()> {
             row.datconnlimit =
                 limit.ok_or_else(|| error!(INVALID_PARAMETER_VALUE, "invalid connection limit: {value}"))?;
         }
-        "template" | "owner" | "strategy" | "oid" => {}
+        // CREATE DATABASE has looked at them.
+        "template" | "owner" | "strategy" | "oid" if is_new => {}
         // What every database here has already.
         "encoding" if matches!(value.to_ascii_lowercase().as_str(), "utf8" | "utf-8" | "default" | "6") => {}
         "lc_collate" | "lc_ctype" | "locale" | "locale_provider" | "tablespace" | "icu_locale" => {

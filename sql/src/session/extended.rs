@@ -230,6 +230,9 @@ impl Session {
         self.report_parameters(destination);
         if let Ok(completion) = &result {
             destination.complete(completion);
+            if let Some(transaction) = &mut self.transaction {
+                transaction.pipelined = true;
+            }
         }
         self.noted(result.map(|_| ()))
     }

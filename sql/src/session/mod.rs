@@ -59,7 +59,7 @@ pub(crate) use cache::{ParseCache, PlanCache};
 pub(crate) use statement::command_word;
 
 pub use context::{
-    CursorRow, NoServices, PreparedStatementRow, SessionServices, SessionShared, StatementContext,
+    CursorRow, Exporter, NoServices, PreparedStatementRow, SessionServices, SessionShared, StatementContext,
 };
 
 /// Who asks for a session.

@@ -5,7 +5,8 @@
 //! snapshot, and nothing has been sent twice. One with more rows than a first batch goes on there, its rows flowing back
 //! in batches. The engine connection moves along with the statement.
 //!
-//! A function with an effect outside the transaction (`nextval`) may thus have it twice, as after any retried statement.
+//! A statement with a function that has an effect outside the transaction (`nextval`) must not be begun twice. One without
+//! a FROM has no budget; any other is run on another thread from its start.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -113,6 +114,11 @@ fn read_batch(cursor: &mut Cursor, connection: &mut Connection, rows_max: usize)
         }
     }
     Ok((rows, false))
+}
+
+/// The budget of a plan that can be begun again where it may take its time; none for one that cannot.
+fn reactor_budget(planned: &Planned) -> Option<u32> {
+    (!planned.plan.once).then_some(REACTOR_BUDGET_KILO)
 }
 
 fn batch_limit(limit: Option<u64>, batch: usize) -> usize {
@@ -238,7 +244,7 @@ impl Session {
         connection.clear_interrupt();
         backend.set_interrupt(Some(connection.interrupt()));
         connection.set_deadline(deadline);
-        connection.set_budget(Some(REACTOR_BUDGET_KILO));
+        connection.set_budget(reactor_budget(planned));
         let result = Cursor::open(connection, &planned.plan, parameters, context).and_then(|mut cursor| {
             let (rows, done) = read_batch(&mut cursor, connection, batch_limit(limit, FIRST_BATCH_ROWS))?;
             Ok((rows, done, cursor))
@@ -414,7 +420,7 @@ impl Session {
         backend.set_interrupt(Some(connection.interrupt()));
         connection.set_deadline(deadline);
         if !planned.plan.waits {
-            connection.set_budget(Some(REACTOR_BUDGET_KILO));
+            connection.set_budget(reactor_budget(planned));
             let known = transaction.deferred.len();
             let done = execute::run_modify(
                 connection,

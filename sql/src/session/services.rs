@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use storage::Connection;
 
+use super::context::Exporter;
 use super::locking::Awaited;
 use super::work::check_interrupts;
 use super::{CursorRow, PreparedStatementRow, SessionServices, SessionShared};
@@ -13,7 +14,10 @@ use crate::backend::Backend;
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Sequence};
-use crate::cluster::{Cluster, Notification, OpenDatabase, Restarted, TransactionSnapshot, check_bounds};
+use crate::cluster::{
+    Cluster, Exported, IMPORTERS_MAX, Notification, OpenDatabase, Restarted, TransactionSnapshot,
+    check_bounds,
+};
 use crate::locks::{Lifetime, LockMode, RowAnswer};
 use crate::oid::relations;
 use crate::{Oid, Result, SqlError, error};
@@ -46,6 +50,8 @@ struct State {
     last: Option<Oid>,
     /// The commit of the sequences' file that the transaction must wait for.
     sequence_commit: u64,
+    /// The last commit before that.
+    snapshot_commit: u64,
     /// The sequences that the transaction has restarted, in order; the last entry of a sequence is in force.
     restarted: Vec<Restarted>,
     /// Messages of the running statement, each once.
@@ -140,10 +146,17 @@ impl Services {
     pub(super) fn begin_snapshot(&self) {
         let mut state = self.state.lock();
         if state.snapshot.is_none() {
+            state.snapshot_commit = self.database.store.committed();
             let snapshot = self.cluster.transaction_ids.snapshot();
             self.backend.set_xmin(Some(snapshot.xmin));
             state.snapshot = Some(snapshot);
         }
+    }
+
+    /// The transaction has been given another's snapshot.
+    pub(super) fn import_snapshot(&self, snapshot: Arc<TransactionSnapshot>) {
+        self.backend.set_xmin(Some(snapshot.xmin));
+        self.state.lock().snapshot = Some(snapshot);
     }
 
     /// The snapshot has been given up.
@@ -155,6 +168,7 @@ impl Services {
     /// The transaction's effects are there, or gone: its number is given back.
     pub(super) fn end_transaction_id(&self, committed: bool) {
         self.end_snapshot();
+        self.cluster.exported_snapshots.forget(self.backend.pid);
         if let Some(number) = self.backend.transaction_id() {
             self.cluster.transaction_ids.finish(number, committed);
             self.backend.set_transaction_id(None);
@@ -309,6 +323,38 @@ impl SessionServices for Services {
         let number = self.cluster.transaction_ids.assign()?;
         self.backend.set_transaction_id(Some(number));
         Ok(Some(number))
+    }
+
+    fn export_snapshot(&self, exporter: Exporter) -> Result<String> {
+        let (snapshot, commit) = {
+            let state = self.state.lock();
+            (state.snapshot.clone(), state.snapshot_commit)
+        };
+        let snapshot = snapshot.unwrap_or_else(|| self.cluster.transaction_ids.snapshot());
+        // The snapshot of a statement may as well be a moment younger; that of a transaction is what it is.
+        let same = |present| !exporter.keeps_snapshot || present == commit;
+        let Some((connections, catalog)) = self.database.begin_reads(IMPORTERS_MAX, same)? else {
+            return Err(error!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "cannot export a snapshot that is not the newest"
+            )
+            .detail("Another transaction has committed since the snapshot was taken.")
+            .hint("Export the snapshot by the first query of the transaction."));
+        };
+        let snapshots = &self.cluster.exported_snapshots;
+        let pid = self.backend.pid;
+        let id = format!("{pid:08X}-{:08X}-{}", self.backend.local_transaction(), snapshots.count(pid) + 1);
+        let exported = Exported {
+            database: self.database.oid,
+            pid,
+            serializable: exporter.serializable,
+            read_only: exporter.read_only,
+            catalog,
+            snapshot,
+            connections,
+        };
+        snapshots.add(id.clone(), exported)?;
+        Ok(id)
     }
 
     fn snapshot(&self) -> Arc<TransactionSnapshot> {

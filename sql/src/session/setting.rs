@@ -30,8 +30,8 @@ impl Session {
         };
         if scope == SetScope::Local && self.require_block("SET LOCAL").is_err() {
             let message = "SET LOCAL can only be used in transaction blocks";
+            // It holds all the same, to the end of the implicit transaction.
             self.notice(Severity::Warning, SqlState::NO_ACTIVE_SQL_TRANSACTION, message);
-            return Ok(());
         }
         // Begun first, so that the change is undone with it.
         self.transaction();

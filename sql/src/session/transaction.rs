@@ -75,6 +75,8 @@ pub(super) enum Listening {
 pub(super) struct Transaction {
     /// Whether it is a block that BEGIN has opened; otherwise it ends with its message.
     pub(super) explicit: bool,
+    /// Whether an Execute message has been completed in it, without a Sync since.
+    pub(super) pipelined: bool,
     /// Whether a statement has failed: only its end is accepted.
     pub(super) failed: bool,
     /// Whether the engine's transaction is gone before its time: a statement has panicked, or one that writes was
@@ -87,6 +89,8 @@ pub(super) struct Transaction {
     pub(super) work: Work,
     /// The newest commit that the snapshot is sure to show.
     pub(super) seen_commit: u64,
+    /// The identifier of the snapshot that it has imported.
+    pub(super) imported: Option<String>,
     /// The catalog that goes with the snapshot, or the transaction's own.
     pub(super) catalog: Option<Arc<Catalog>>,
     /// Whether the catalog is the transaction's own.
@@ -109,12 +113,14 @@ impl Transaction {
     pub(super) fn new(explicit: bool, started: i64) -> Self {
         Self {
             explicit,
+            pipelined: false,
             failed: false,
             lost: false,
             had_snapshot: false,
             started,
             work: Work::None,
             seen_commit: 0,
+            imported: None,
             catalog: None,
             catalog_changed: false,
             shared_changes: Vec::new(),
@@ -127,6 +133,15 @@ impl Transaction {
             on_commit: Vec::new(),
             on_abort: Vec::new(),
             next_savepoint: 0,
+        }
+    }
+
+    /// A command that takes no snapshot in PostgreSQL has run: the transaction has one only if it had one before.
+    pub(super) fn forget_snapshot_unless(&mut self, had_snapshot: bool) {
+        self.had_snapshot = had_snapshot;
+        if !had_snapshot && matches!(self.work, Work::Read(_)) {
+            self.work = Work::None;
+            self.catalog = None;
         }
     }
 

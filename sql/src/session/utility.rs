@@ -48,7 +48,13 @@ impl Session {
             Utility::Listen(channel) => self.listen(channel),
             Utility::Unlisten(channel) => self.unlisten(channel.as_deref()),
             Utility::Notify { channel, payload } => self.notify(channel, payload.as_deref())?,
-            Utility::Lock(command) => self.lock_tables(command).await?,
+            Utility::Lock(command) => {
+                // It takes no snapshot that the transaction would keep (`PlannedStmtRequiresSnapshot`).
+                let had_snapshot =
+                    self.transaction.as_ref().is_some_and(|transaction| transaction.had_snapshot);
+                self.lock_tables(command).await?;
+                self.transaction().forget_snapshot_unless(had_snapshot);
+            }
             Utility::Explain(command) => {
                 Box::pin(self.explain(command, statement, run, destination)).await?;
             }

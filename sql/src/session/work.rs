@@ -372,7 +372,12 @@ impl Session {
     fn end_transaction(&mut self, committed: bool) -> Option<Transaction> {
         self.portals.retain(|_, portal| portal.survives(committed));
         self.show_cursors();
-        let transaction = self.transaction.take()?;
+        let mut transaction = self.transaction.take()?;
+        if let Some(identifier) = transaction.imported.take()
+            && let Work::Read(connection) = std::mem::replace(&mut transaction.work, Work::None)
+        {
+            self.shared.cluster.exported_snapshots.take_back(&identifier, connection);
+        }
         {
             let mut settings = self.shared.settings.lock();
             if committed { settings.commit() } else { settings.rollback() }

@@ -38,7 +38,8 @@ pub struct Dimension {
 impl Dimension {
     /// The subscript of the last.
     pub fn upper(self) -> i32 {
-        self.lower + self.length - 1
+        // In this order: the first may be the lowest there is.
+        self.lower + (self.length - 1)
     }
 }
 

@@ -5,6 +5,8 @@
 use crate::cluster::TransactionStatus;
 use crate::functions::arguments::{integer, known, rows, scalar};
 use crate::functions::{Function, FunctionCall};
+use crate::session::Exporter;
+use crate::settings::id;
 use crate::types::snapshot;
 use crate::{Result, SqlError, Value, ValueRef, error};
 
@@ -50,6 +52,24 @@ fn group_age(_: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Val
     Ok(i64::from(NEXT_GROUP.wrapping_sub(number).cast_signed()).into())
 }
 
+fn export_snapshot(call: &mut FunctionCall<'_>, _: &[ValueRef<'_>]) -> Result<Value> {
+    let session = &call.context.session;
+    let exporter = {
+        let settings = session.settings.lock();
+        // The transaction is one level, each savepoint another.
+        if settings.level() > 1 {
+            return Err(error!(ACTIVE_SQL_TRANSACTION, "cannot export a snapshot from a subtransaction"));
+        }
+        let isolation = settings.text(id::TRANSACTION_ISOLATION);
+        Exporter {
+            keeps_snapshot: matches!(isolation, "repeatable read" | "serializable"),
+            serializable: isolation == "serializable",
+            read_only: settings.boolean(id::TRANSACTION_READ_ONLY),
+        }
+    };
+    Ok(session.services.export_snapshot(exporter)?.into())
+}
+
 fn commit_times() -> SqlError {
     error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "could not get commit timestamp data")
         .hint("Make sure the configuration parameter \"track_commit_timestamp\" is set.")
@@ -81,6 +101,7 @@ pub const FUNCTIONS: &[Function] = &[
         let ended = number < snapshot.xmax && !snapshot.running.contains(&number);
         Ok((number < snapshot.xmin || ended).into())
     }),
+    scalar("pg_export_snapshot", export_snapshot),
     scalar("pg_xact_commit_timestamp", |_, _| Err(commit_times())),
     rows("pg_last_committed_xact", |_, _| Err(commit_times())),
     rows("pg_xact_commit_timestamp_origin", |_, _| Err(commit_times())),

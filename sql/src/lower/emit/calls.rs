@@ -26,7 +26,9 @@ impl Emitter<'_> {
             Resolved::Native(text) => self.native(text, &call.arguments),
             Resolved::Scalar { function, waits } => {
                 self.needs.waits |= waits;
-                self.note_writes(&*host::procedure(self.catalog, call.function)?);
+                let procedure = host::procedure(self.catalog, call.function)?;
+                self.note_writes(&procedure);
+                self.needs.effects |= host::has_effect(&procedure);
                 let name = self.need(HostFunction::Scalar(function));
                 self.push(&name);
                 self.arguments(&call.arguments)

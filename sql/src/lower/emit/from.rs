@@ -36,6 +36,7 @@ impl Emitter<'_> {
     }
 
     pub(in crate::lower) fn from_item(&mut self, item: &FromItem) -> Result<()> {
+        self.needs.scans |= !matches!(item, FromItem::Subquery { .. } | FromItem::Join { .. });
         match item {
             FromItem::Relation { range, relation } => self.relation(*range, *relation),
             FromItem::Subquery { range, query, lateral: false } => {
@@ -235,6 +236,8 @@ impl Emitter<'_> {
         }
         self.needs.functions.extend(needs.functions);
         self.needs.waits |= needs.waits;
+        self.needs.effects |= needs.effects;
+        self.needs.scans |= needs.scans;
         self.needs.may_write |= needs.may_write;
         self.needs.row_lock = self.needs.row_lock.max(needs.row_lock);
         let table = host::lateral_table(text.into(), arguments.len(), columns);

@@ -50,6 +50,10 @@ enum Renamed {
 pub(super) struct Needs {
     pub(super) functions: BTreeMap<Arc<str>, HostFunction>,
     pub(super) waits: bool,
+    /// Whether a function in it does something that must not be done twice.
+    pub(super) effects: bool,
+    /// Whether it may give any number of rows.
+    pub(super) scans: bool,
     /// Whether a function in it may change tables.
     pub(super) may_write: bool,
     /// How it locks rows, if it does.

@@ -1,0 +1,281 @@
+//! Transactions of several sessions: what each sees of the others, what a rollback leaves, what ends a session that takes
+//! too long. What one session does alone is in the golden script `transactions`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use harness::Server;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error, NoTls};
+
+/// What must not wait for anybody may take.
+const SOON: Duration = Duration::from_secs(10);
+
+async fn connect_to(server: &Server, database: &str) -> Client {
+    let parameters = format!("host=127.0.0.1 port={} user=postgres dbname={database}", server.port());
+    let (client, connection) = tokio_postgres::connect(&parameters, NoTls).await.expect("connects");
+    tokio::spawn(connection);
+    client
+}
+
+/// Runs a flow of two sessions of the same database against a new server.
+fn with_two(flow: impl AsyncFnOnce(&Server, Client, Client)) {
+    let server = Server::builder().start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (one, two) = (connect_to(&server, "postgres").await, connect_to(&server, "postgres").await);
+        tokio::time::timeout(6 * SOON, flow(&server, one, two)).await.expect("nobody waits for ever");
+    });
+}
+
+async fn run(client: &Client, sql: &str) {
+    if let Err(error) = client.batch_execute(sql).await {
+        panic!("{sql}: {error:?}");
+    }
+}
+
+async fn number(client: &Client, sql: &str) -> i64 {
+    match client.query_one(sql, &[]).await {
+        Ok(row) => row.get(0),
+        Err(error) => panic!("{sql}: {error:?}"),
+    }
+}
+
+/// The code and the text of a statement's error.
+async fn refused(client: &Client, sql: &str) -> (String, String) {
+    described(client.batch_execute(sql).await.expect_err(sql))
+}
+
+fn described(error: Error) -> (String, String) {
+    match error.as_db_error() {
+        Some(report) => (report.code().code().to_owned(), report.message().to_owned()),
+        None => panic!("not from the server: {error:?}"),
+    }
+}
+
+#[test]
+fn each_isolation_level_sees_what_it_should() {
+    with_two(async |_, one, two| {
+        run(&one, "CREATE TABLE t (a int8); INSERT INTO t VALUES (1)").await;
+        run(&one, "BEGIN").await;
+        assert_eq!(number(&one, "SELECT sum(a)::int8 FROM t").await, 1);
+        run(&two, "UPDATE t SET a = 2").await;
+        assert_eq!(number(&one, "SELECT sum(a)::int8 FROM t").await, 2);
+        run(&one, "COMMIT").await;
+        for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+            run(&one, &format!("BEGIN ISOLATION LEVEL {level}")).await;
+            let before = number(&one, "SELECT sum(a)::int8 FROM t").await;
+            run(&two, "UPDATE t SET a = a + 1").await;
+            assert_eq!(number(&one, "SELECT sum(a)::int8 FROM t").await, before);
+            let error = one.batch_execute("UPDATE t SET a = 0").await.expect_err("a stale write");
+            assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE));
+            run(&one, "ROLLBACK").await;
+        }
+        run(&one, "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE").await;
+        assert_eq!(number(&one, "SELECT sum(a)::int8 FROM t").await, 4);
+        run(&one, "COMMIT").await;
+    });
+}
+
+#[test]
+fn a_failed_block_keeps_nobody_waiting() {
+    with_two(async |_, one, two| {
+        run(&one, "CREATE TABLE t (a int8)").await;
+        run(&one, "BEGIN; INSERT INTO t VALUES (1)").await;
+        assert_eq!(refused(&one, "SELECT 1/0").await.0, "22012");
+        tokio::time::timeout(SOON, run(&two, "INSERT INTO t VALUES (2)")).await.expect("the lock is free");
+        run(&one, "ROLLBACK").await;
+        assert_eq!(number(&one, "SELECT sum(a)::int8 FROM t").await, 2);
+    });
+}
+
+#[test]
+fn shared_rows_of_others_survive() {
+    with_two(async |server, one, _| {
+        run(&one, "CREATE DATABASE other").await;
+        let other = connect_to(server, "other").await;
+        let roles = "SELECT count(*) FROM pg_roles WHERE rolname ~ '^made'";
+        // The block has its catalog from before the role.
+        run(&one, "BEGIN; CREATE TABLE t (a int)").await;
+        run(&other, "CREATE ROLE made_elsewhere").await;
+        run(
+            &one,
+            "COMMENT ON DATABASE postgres IS 'x'; GRANT CONNECT ON DATABASE postgres TO PUBLIC; COMMIT",
+        )
+        .await;
+        assert_eq!((number(&one, roles).await, number(&other, roles).await), (1, 1));
+        // One that goes back to before its own change.
+        run(&one, "BEGIN; CREATE TABLE u (a int); SAVEPOINT s; CREATE ROLE made_and_undone; ROLLBACK TO s")
+            .await;
+        run(&other, "CREATE ROLE made_meanwhile").await;
+        run(&one, "CREATE ROLE made_afterwards; COMMIT").await;
+        assert_eq!((number(&one, roles).await, number(&other, roles).await), (3, 3));
+        // One that keeps the lock: what came before the savepoint stays.
+        run(
+            &one,
+            "BEGIN; CREATE ROLE made_first; SAVEPOINT s; CREATE ROLE made_second; ROLLBACK TO s; COMMIT",
+        )
+        .await;
+        assert_eq!(number(&other, roles).await, 4);
+    });
+}
+
+#[test]
+fn a_write_that_is_stopped_leaves_what_came_before_its_savepoint() {
+    with_two(async |_, one, two| {
+        run(
+            &one,
+            "CREATE TABLE t (a int8, b int8); INSERT INTO t SELECT g, 0 FROM generate_series(1, 200000) g",
+        )
+        .await;
+        for statement in
+            ["DELETE FROM t WHERE a % 2 = 0", "UPDATE t SET b = b + 1", "INSERT INTO t SELECT * FROM t"]
+        {
+            run(&one, "BEGIN; INSERT INTO t VALUES (-1, 0); SAVEPOINT s; SET LOCAL statement_timeout = 30")
+                .await;
+            assert_eq!(
+                refused(&one, statement).await,
+                ("57014".to_owned(), "canceling statement due to statement timeout".to_owned()),
+                "{statement}"
+            );
+            run(&one, "ROLLBACK TO s; INSERT INTO t VALUES (-2, 0); COMMIT").await;
+        }
+        assert_eq!(number(&two, "SELECT count(*) FROM t WHERE a < 0").await, 6);
+        assert_eq!(number(&two, "SELECT count(*) FROM t").await, 200_006);
+    });
+}
+
+#[test]
+fn functions_with_effects_have_them_once() {
+    with_two(async |_, one, _| {
+        run(&one, "CREATE SEQUENCE s; CREATE TABLE t (a int8 DEFAULT nextval('s'), b int8)").await;
+        assert_eq!(number(&one, "SELECT max(nextval('s')) FROM generate_series(1, 100000)").await, 100_000);
+        run(&one, "INSERT INTO t (b) SELECT g FROM generate_series(1, 50000) g").await;
+        assert_eq!(number(&one, "SELECT last_value FROM s").await, 150_000);
+        let begun = Instant::now();
+        run(&one, "SELECT count(pg_notify('c', g::text)) FROM generate_series(1, 50000) g").await;
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn sessions_that_take_too_long_end() {
+    with_two(async |server, _, two| {
+        let cases = [
+            (
+                "idle_in_transaction_session_timeout",
+                "25P03",
+                "terminating connection due to idle-in-transaction timeout",
+            ),
+            ("idle_session_timeout", "57P05", "terminating connection due to idle-session timeout"),
+            ("transaction_timeout", "25P04", "terminating connection due to transaction timeout"),
+        ];
+        for (setting, code, message) in cases {
+            let client = connect_to(server, "postgres").await;
+            let pid = number(&client, "SELECT pg_backend_pid()::int8").await;
+            run(&client, &format!("SET {setting} = 100")).await;
+            if setting != "idle_session_timeout" {
+                run(&client, "BEGIN").await;
+            }
+            let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
+            let deadline = Instant::now() + SOON;
+            while number(&two, &gone).await > 0 {
+                assert!(Instant::now() < deadline, "{setting}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert!(server.log().contains(message), "{code} {message}: {}", server.log());
+        }
+        // In the middle of a statement, in a block and without one.
+        for begin in ["BEGIN; SET LOCAL transaction_timeout = 100;", "SET transaction_timeout = 100;"] {
+            let client = connect_to(server, "postgres").await;
+            run(&client, begin).await;
+            let (code, message) = refused(&client, "SELECT pg_sleep(30)").await;
+            assert_eq!((code.as_str(), message.as_str()), (cases[2].1, cases[2].2));
+            let client = connect_to(server, "postgres").await;
+            run(&client, begin).await;
+            let (code, _) = refused(&client, "SELECT count(*) FROM generate_series(1, 100000000)").await;
+            assert_eq!(code, cases[2].1);
+        }
+        // Each statement of a message has its own time, and the setting of the one before it.
+        let client = connect_to(server, "postgres").await;
+        run(&client, "SET statement_timeout = 300").await;
+        run(&client, "SELECT pg_sleep(0.2); SELECT pg_sleep(0.2); SELECT pg_sleep(0.2)").await;
+        let (code, _) = refused(&client, "SET statement_timeout = 50; SELECT pg_sleep(30)").await;
+        assert_eq!(code, "57014");
+    });
+}
+
+#[test]
+fn numbers_of_transactions_grow_over_restarts() {
+    let directory = {
+        let mut server = Server::builder().start();
+        let before: u64 = server.query("SELECT pg_current_xact_id()").trim().parse().expect("a number");
+        let after: u64 = server.query("SELECT pg_current_xact_id()").trim().parse().expect("a number");
+        assert_eq!(after, before + 1);
+        assert!(
+            server
+                .error("SELECT pg_xact_status('1000000000')")
+                .contains("transaction ID 1000000000 is in the future")
+        );
+        let directory = server.directory();
+        server.stop();
+        (directory, after)
+    };
+    let (directory, after) = directory;
+    let mut server = Server::builder().directory(Arc::clone(&directory)).start();
+    let next: u64 = server.query("SELECT pg_current_xact_id()").trim().parse().expect("a number");
+    assert_eq!(next, after + 1);
+    server.kill();
+    let server = Server::builder().directory(directory).start();
+    let later: u64 = server.query("SELECT pg_current_xact_id()").trim().parse().expect("a number");
+    assert!(later > next, "{later} after {next}");
+}
+
+#[test]
+fn a_snapshot_is_shared_with_others() {
+    with_two(async |server, one, two| {
+        run(&one, "CREATE TABLE t (a int8); INSERT INTO t VALUES (1)").await;
+        run(&one, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+        let id: String = one.query_one("SELECT pg_export_snapshot()", &[]).await.expect("exports").get(0);
+        let snapshot: String =
+            one.query_one("SELECT pg_current_snapshot()::text", &[]).await.expect("a snapshot").get(0);
+        run(&two, "INSERT INTO t VALUES (2); CREATE TABLE later (a int)").await;
+        let mut importers = Vec::new();
+        for _ in 0..8 {
+            let client = connect_to(server, "postgres").await;
+            run(&client, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+            run(&client, &format!("SET TRANSACTION SNAPSHOT '{id}'")).await;
+            importers.push(client);
+        }
+        for client in &importers {
+            assert_eq!(number(client, "SELECT count(*) FROM t").await, 1);
+            assert_eq!(number(client, "SELECT count(*) FROM pg_class WHERE relname = 'later'").await, 0);
+            let row = client.query_one("SELECT pg_current_snapshot()::text", &[]).await.expect("a snapshot");
+            assert_eq!(row.get::<_, String>(0), snapshot);
+        }
+        let import = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{id}'");
+        assert_eq!(refused(&two, &import).await.0, "53400");
+        run(&two, "ROLLBACK").await;
+        // One that has ended makes room.
+        run(&importers[0], "COMMIT").await;
+        run(&two, &import).await;
+        assert_eq!(number(&two, "SELECT count(*) FROM t").await, 1);
+        run(&two, "COMMIT").await;
+        let wrong = [
+            (format!("BEGIN ISOLATION LEVEL SERIALIZABLE; SET TRANSACTION SNAPSHOT '{id}'"), "0A000"),
+            (format!("BEGIN; SET TRANSACTION SNAPSHOT '{id}'"), "0A000"),
+            (
+                "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT 'nonsense'".to_owned(),
+                "22023",
+            ),
+        ];
+        for (sql, code) in wrong {
+            assert_eq!(refused(&two, &sql).await.0, code, "{sql}");
+            run(&two, "ROLLBACK").await;
+        }
+        // Importers go on when the exporter has ended; nobody else can begin.
+        run(&one, "COMMIT").await;
+        assert_eq!(number(&importers[1], "SELECT count(*) FROM t").await, 1);
+        assert_eq!(refused(&two, &import).await.0, "22023");
+    });
+}
