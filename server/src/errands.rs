@@ -149,7 +149,8 @@ pub(crate) async fn serve(cluster: Arc<Cluster>, directory: PathBuf) {
     };
     // Renamed when it is whole.
     let unfinished = directory.join(format!("{ANSWER_FILE_NAME}.new"));
-    let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, directory.join(ANSWER_FILE_NAME)));
+    let written =
+        fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, directory.join(ANSWER_FILE_NAME)));
     if let Err(error) = written {
         tracing::error!(%error, "could not answer a command line");
     }
@@ -188,7 +189,11 @@ fn ask(directory: &Path, pid: Pid, errand: &Errand) -> Result<Answer> {
     let failed = |error: std::io::Error| error!(IO_ERROR, "could not ask the running server: {error}");
     let (file, answer) = (directory.join(ERRAND_FILE_NAME), directory.join(ANSWER_FILE_NAME));
     let mut made = fs::File::create_new(&file).map_err(|error| {
-        error!(OBJECT_IN_USE, "another command is under way in this directory (\"{}\"): {error}", file.display())
+        error!(
+            OBJECT_IN_USE,
+            "another command is under way in this directory (\"{}\"): {error}",
+            file.display()
+        )
     })?;
     let _left_by_another = fs::remove_file(&answer);
     made.write_all(errand.written().as_bytes()).map_err(failed)?;
@@ -214,10 +219,7 @@ fn ask(directory: &Path, pid: Pid, errand: &Errand) -> Result<Answer> {
 /// Opens the directory of a stopped server and does it here.
 fn run_here(directory: &Path, errand: Errand) -> Result<Answer> {
     if !directory.join("PG_VERSION").exists() {
-        return Err(error!(
-            UNDEFINED_FILE,
-            "\"{}\" is not a data directory", directory.display()
-        ));
+        return Err(error!(UNDEFINED_FILE, "\"{}\" is not a data directory", directory.display()));
     }
     let held = DataDirectory::open(directory)?;
     let cluster = Cluster::open(held.path(), Arc::new(ServerSettings::default()))?;

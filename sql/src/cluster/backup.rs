@@ -23,7 +23,8 @@ impl Cluster {
     /// `58030`, `53100`; `58P02` when the directory is not empty.
     pub fn back_up(&self, target: &Path) -> Result<Vec<String>> {
         let made = fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(target.join("base"));
-        let failed = |error| error!(IO_ERROR, "could not write to directory \"{}\": {error}", target.display());
+        let failed =
+            |error| error!(IO_ERROR, "could not write to directory \"{}\": {error}", target.display());
         made.map_err(failed)?;
         if fs::read_dir(target).map_err(failed)?.count() > 1 {
             return Err(error!(DUPLICATE_FILE, "directory \"{}\" exists but is not empty", target.display()));

@@ -158,7 +158,8 @@ impl StoredExpressions for CatalogExpressions<'_> {
 /// Those of binding the indexes' expressions.
 pub(crate) fn ensure_index_functions(connection: &mut Connection, context: &StatementContext) -> Result<()> {
     let stored = CatalogExpressions { catalog: &context.catalog, format: &context.format };
-    for class in context.catalog.relation::<Class>().rows().filter(|class| matches!(class.relkind, 'r' | 'm')) {
+    for class in context.catalog.relation::<Class>().rows().filter(|class| matches!(class.relkind, 'r' | 'm'))
+    {
         for function in stored.index_functions(&context.catalog, class.oid)? {
             function.ensure(connection).map_err(super::engine_error)?;
         }

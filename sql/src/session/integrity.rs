@@ -64,7 +64,9 @@ fn catalog_faults(connection: &mut Connection, catalog: &Catalog) -> Result<Vec<
     for class in catalog.relation::<Class>().rows().filter(|class| class.oid >= FIRST_NORMAL) {
         let kind = match class.relkind {
             'r' | 'm' => "table",
-            'i' if !catalog.index(class.oid).is_some_and(|index| is_row_number_index(catalog, &index)) => "index",
+            'i' if !catalog.index(class.oid).is_some_and(|index| is_row_number_index(catalog, &index)) => {
+                "index"
+            }
             _ => continue,
         };
         let Some(name) = catalog.physical_name(class.oid) else { continue };
@@ -113,6 +115,8 @@ fn column_faults(
         .iter()
         .filter(|attribute| !attribute.attisdropped && attribute.attnum > 0)
         .filter(|attribute| !present.contains(&attribute.attname))
-        .map(|attribute| format!("column \"{}\" of table \"{}\" is not in the file", attribute.attname, class.relname));
+        .map(|attribute| {
+            format!("column \"{}\" of table \"{}\" is not in the file", attribute.attname, class.relname)
+        });
     Ok(missing.collect())
 }

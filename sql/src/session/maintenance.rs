@@ -30,8 +30,16 @@ use crate::{Oid, Result, Severity, SqlError, SqlState, Value, error, execute};
 
 /// Options of VACUUM and of ANALYZE.
 const VACUUM_OPTIONS: [&str; 10] = [
-    "verbose", "skip_locked", "analyze", "freeze", "full", "disable_page_skipping", "index_cleanup", "process_toast",
-    "truncate", "parallel",
+    "verbose",
+    "skip_locked",
+    "analyze",
+    "freeze",
+    "full",
+    "disable_page_skipping",
+    "index_cleanup",
+    "process_toast",
+    "truncate",
+    "parallel",
 ];
 const ANALYZE_OPTIONS: [&str; 2] = ["verbose", "skip_locked"];
 
@@ -96,7 +104,11 @@ impl Session {
     }
 
     /// ANALYZE.
-    pub(super) async fn analyze(&mut self, options: &[Definition], tables: &[VacuumTable]) -> Result<()> {
+    pub(super) async fn analyze_tables(
+        &mut self,
+        options: &[Definition],
+        tables: &[VacuumTable],
+    ) -> Result<()> {
         let options = Options::read("ANALYZE", options, &ANALYZE_OPTIONS)?;
         if options.on("skip_locked") && !self.writer_is_free() {
             self.warn_skipped("ANALYZE");
@@ -109,7 +121,12 @@ impl Session {
     }
 
     /// The tables that are named, or all; without those that the user may not work on, of which it is warned.
-    fn choose(&mut self, catalog: &Arc<Catalog>, tables: &[VacuumTable], verb: &str) -> Result<Vec<Arc<Class>>> {
+    fn choose(
+        &mut self,
+        catalog: &Arc<Catalog>,
+        tables: &[VacuumTable],
+        verb: &str,
+    ) -> Result<Vec<Arc<Class>>> {
         let user = self.shared.users.lock().1;
         let owner = catalog.database(self.database.oid).map_or(Oid::INVALID, |row| row.datdba);
         let may = |class: &Class| {
@@ -161,7 +178,8 @@ impl Session {
             _ => None,
         };
         for class in tables.iter().filter(|class| class.oid >= FIRST_NORMAL) {
-            let schema = catalog.namespace(class.relnamespace).map(|row| row.nspname.clone()).unwrap_or_default();
+            let schema =
+                catalog.namespace(class.relnamespace).map(|row| row.nspname.clone()).unwrap_or_default();
             let database = database.as_deref().unwrap_or_default();
             let text = format!("{doing} \"{database}{schema}.{}\"", class.relname);
             self.notice(Severity::Info, SqlState::SUCCESSFUL_COMPLETION, text);
@@ -209,7 +227,7 @@ impl Session {
         for class in measured {
             edit.update(class)?;
         }
-        self.adopt_catalog(edit)
+        self.adopt_catalog(edit).await
     }
 
     /// REINDEX.
@@ -221,8 +239,9 @@ impl Session {
                     return Err(SqlError::unsupported(format!("REINDEX ({})", option.name.to_uppercase())));
                 }
                 other => {
-                    return Err(error!(SYNTAX_ERROR, "unrecognized REINDEX option \"{other}\"")
-                        .at(option.position));
+                    return Err(
+                        error!(SYNTAX_ERROR, "unrecognized REINDEX option \"{other}\"").at(option.position)
+                    );
                 }
             }
         }
@@ -239,7 +258,9 @@ impl Session {
             connection.set_context(Some(context.clone()));
             execute::ensure_index_functions(connection, &context)?;
             for name in &names {
-                connection.execute(&format!("REINDEX {}", quoted(name)), &[]).map_err(execute::engine_error)?;
+                connection
+                    .execute(&format!("REINDEX {}", quoted(name)), &[])
+                    .map_err(execute::engine_error)?;
             }
             Ok(())
         })
@@ -319,7 +340,12 @@ impl Session {
     fn writer_is_free(&mut self) -> bool {
         let writer = LockTag::Writer(self.database.oid);
         self.transaction();
-        self.shared.cluster.locks.try_acquire(self.backend(), writer, LockMode::Exclusive, Lifetime::Transaction)
+        self.shared.cluster.locks.try_acquire(
+            self.backend(),
+            writer,
+            LockMode::Exclusive,
+            Lifetime::Transaction,
+        )
     }
 }
 

@@ -58,7 +58,7 @@ impl Session {
             Utility::SetConstraints { .. } => return Err(SqlError::unsupported("SET CONSTRAINTS")),
             Utility::Checkpoint => self.checkpoint().await?,
             Utility::Vacuum { options, tables } => self.vacuum(options, tables).await?,
-            Utility::Analyze { options, tables } => self.analyze(options, tables).await?,
+            Utility::Analyze { options, tables } => self.analyze_tables(options, tables).await?,
             Utility::Reindex(command) => self.reindex(command).await?,
             Utility::AlterSystem(change) => self.alter_system(change)?,
             Utility::CreateDatabase(_) | Utility::AlterDatabase(_) | Utility::DropDatabase { .. } => {
