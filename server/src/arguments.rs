@@ -9,6 +9,8 @@ use sql::settings::{ServerSettings, SettingValue};
 use crate::directory::DEFAULT_DIRECTORY;
 
 /// A small database server that speaks PostgreSQL's protocol over SQLite and hosts background workers.
+///
+/// Other commands: `postilion backup --help`, `postilion check --help`.
 #[derive(Debug, Parser)]
 #[command(name = "postilion", version, disable_help_flag = true)]
 pub struct Arguments {

@@ -9,6 +9,7 @@ use workers::Library;
 
 use crate::arguments::{Arguments, describe_settings};
 use crate::container::{self, FirstStart};
+use crate::errands;
 use crate::{Control, Server, ShutdownMode, background_workers, libraries, setting_of};
 
 /// Runs this process as the server that its command line asks for, with these libraries beside those that come with it;
@@ -19,6 +20,9 @@ pub fn main_with(others: Vec<Arc<dyn Library>>) -> ExitCode {
     let libraries = libraries(others);
     if workers::is_worker_process() {
         return ExitCode::from(workers::run_worker_process(&libraries));
+    }
+    if std::env::args().nth(1).is_some_and(|word| errands::COMMANDS.contains(&word.as_str())) {
+        return errands::run(std::env::args());
     }
     let arguments = Arguments::read(std::env::args());
     if arguments.describe_config {
@@ -67,7 +71,7 @@ pub fn main_with(others: Vec<Arc<dyn Library>>) -> ExitCode {
     if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// SIGHUP reloads; SIGTERM, SIGINT and SIGQUIT shut down, each harder than the one before.
+/// SIGHUP reloads; SIGUSR1 runs an errand; SIGTERM, SIGINT and SIGQUIT shut down, each harder than the one before.
 fn obey_signals(control: Control) {
     let modes = [
         (SignalKind::terminate(), ShutdownMode::Smart),
@@ -78,6 +82,8 @@ fn obey_signals(control: Control) {
         let control = control.clone();
         on_signal(kind, move || control.shut_down(mode));
     }
+    let errands = control.clone();
+    on_signal(SignalKind::user_defined1(), move || errands.run_errand());
     on_signal(SignalKind::hangup(), move || control.reload());
 }
 

@@ -212,6 +212,17 @@ fn check(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The pid of the server that runs in a directory, if one does.
+pub(crate) fn running_server(path: &Path) -> Option<rustix::process::Pid> {
+    let file = File::open(path.join(PID_FILE_NAME)).ok()?;
+    // Who gets the lock is alone; closing the file gives it up again.
+    if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+        return None;
+    }
+    let text = std::io::read_to_string(file).ok()?;
+    rustix::process::Pid::from_raw(text.lines().next()?.trim().parse().ok()?)
+}
+
 /// Opens and locks `postmaster.pid`. A file without a lock is what a dead server has left.
 fn lock(path: &Path) -> Result<File> {
     let file_path = path.join(PID_FILE_NAME);

@@ -9,6 +9,7 @@
 //! | `listener.rs`, `reactor.rs`, `tls.rs` | sockets; the threads that connections live on; encryption |
 //! | `hba.rs`, `server.rs` | who may come in; what all connections share |
 //! | `background.rs` | background workers, beside the connections |
+//! | `errands.rs` | `postilion backup` and `postilion check` |
 //! | `container.rs` | the conventions of the official postgres image |
 //! | `conversation/` | the wire protocol |
 //! | `log/` | the log |
@@ -29,6 +30,7 @@ mod command;
 mod container;
 mod conversation;
 pub mod directory;
+mod errands;
 mod hba;
 mod listener;
 mod log;
@@ -91,6 +93,7 @@ pub struct Server {
 enum Request {
     Shutdown(ShutdownMode),
     Reload,
+    Errand,
 }
 
 /// Asks things of a running server, from any thread.
@@ -107,6 +110,11 @@ impl Control {
     /// Asks for the files to be read again.
     pub fn reload(&self) {
         let _ = self.0.send(Request::Reload);
+    }
+
+    /// Asks for what a command line has left in the data directory (`postilion backup`, `postilion check`).
+    pub fn run_errand(&self) {
+        let _ = self.0.send(Request::Errand);
     }
 }
 
@@ -287,6 +295,10 @@ impl Server {
                 request = self.requests.recv() => match request {
                     Some(Request::Shutdown(mode)) => return PostmasterEvent::Shutdown(mode),
                     Some(Request::Reload) => self.reload(),
+                    Some(Request::Errand) => {
+                        let directory = self.directory.path().to_owned();
+                        tokio::task::spawn_local(errands::serve(cluster.clone(), directory));
+                    }
                     None => return PostmasterEvent::Shutdown(ShutdownMode::Fast),
                 },
                 () = cluster.facilities.reload.notified() => self.reload(),

@@ -83,6 +83,11 @@ impl CommitClock {
         self.counted.fetch_add(1, Ordering::SeqCst) + 1
     }
 
+    /// The end of the frames of counted commits.
+    pub(crate) fn log_end(&self) -> u64 {
+        self.log.lock().end
+    }
+
     /// To be called before a flush begins.
     pub(crate) fn mark(&self) -> Mark {
         let log = self.log.lock();

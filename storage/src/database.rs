@@ -11,7 +11,7 @@ use std::ffi::c_int;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::ffi;
@@ -46,6 +46,10 @@ pub struct Database {
     commits: Arc<CommitClock>,
     flusher: Flusher,
     writers: Arc<Semaphore>,
+    /// The commit up to which checkpoints have copied.
+    copied_commit: AtomicU64,
+    /// How many pages of the present log have been copied, while some are left.
+    copied_pages: AtomicU64,
     lent: AtomicUsize,
     closed: AtomicBool,
     idle: Mutex<Vec<Connection>>,
@@ -110,8 +114,20 @@ impl Database {
         let flusher = Flusher::open(&log, Arc::clone(&commits))?;
         let keeper = Mutex::new(Some(Keeper { connection, _watch: watch, _claim: claim }));
         let writers = Arc::new(Semaphore::new(1));
-        let (lent, closed, idle) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::default());
-        Ok(Arc::new(Self { options, path, log, commits, flusher, writers, lent, closed, idle, keeper }))
+        Ok(Arc::new(Self {
+            options,
+            path,
+            log,
+            commits,
+            flusher,
+            writers,
+            copied_commit: AtomicU64::new(0),
+            copied_pages: AtomicU64::new(0),
+            lent: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            idle: Mutex::default(),
+            keeper,
+        }))
     }
 
     /// The file.
@@ -218,7 +234,8 @@ impl Database {
         self.flusher.flushes()
     }
 
-    /// Copies the log into the database file as far as readers allow; the pages copied and those remaining.
+    /// Copies the log into the database file as far as readers allow; the pages copied this time and those
+    /// remaining.
     /// It waits for the disk, so it belongs on a thread of its own. A reader that holds an old snapshot stops
     /// it at that point.
     ///
@@ -228,11 +245,27 @@ impl Database {
     pub fn checkpoint(&self) -> Result<(u64, u64)> {
         let keeper = self.keeper.lock();
         let connection = &keeper.as_ref().ok_or_else(closed)?.connection;
+        let before = self.commits.now();
         let (pages, copied) = run_checkpoint(connection, ffi::SQLITE_CHECKPOINT_PASSIVE)?;
+        let fresh = copied.saturating_sub(self.copied_pages.swap(copied, Ordering::SeqCst));
+        if pages == copied {
+            self.copied_commit.fetch_max(before, Ordering::SeqCst);
+            self.copied_pages.store(0, Ordering::SeqCst);
+        }
         if pages == copied && file_size(&self.log)? > LOG_KEPT_BYTES_MAX {
             self.cut_log(connection)?;
         }
-        Ok((copied, pages.saturating_sub(copied)))
+        Ok((fresh, pages.saturating_sub(copied)))
+    }
+
+    /// Whether there are commits that no checkpoint has copied for certain.
+    pub fn has_uncopied_commits(&self) -> bool {
+        self.commits.now() > self.copied_commit.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of the log that commits have filled since it was last begun anew.
+    pub fn log_used_bytes(&self) -> u64 {
+        self.commits.log_end()
     }
 
     /// The write lock is needed because SQLite's is taken meanwhile; a reader that is in the way is no error.

@@ -101,7 +101,7 @@ fn statements(client: usize, number: i64, random: i64) -> String {
         ),
         3 => format!(
             "DROP TABLE IF EXISTS made_{client}_{}; CREATE TABLE made_{client}_{number} (i int)",
-            number - 5
+            (number - 5).max(0)
         ),
         _ => format!("DELETE FROM pairs WHERE client = {client} AND number = {}", number - 4),
     };
@@ -187,6 +187,15 @@ impl Load {
 }
 
 impl Running {
+    /// Waits until so many transactions more have been acknowledged, or the clients have ended.
+    pub async fn progress(&self, transactions: i64) {
+        let total = || self.acknowledged.iter().map(|number| number.load(Ordering::SeqCst)).sum::<i64>();
+        let enough = total() + transactions;
+        while total() < enough && !self.clients.iter().all(tokio::task::JoinHandle::is_finished) {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
     /// Waits until all clients have noticed the server's end, and takes note of what they had been told.
     ///
     /// # Panics

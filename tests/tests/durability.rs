@@ -10,10 +10,10 @@ use harness::{Faults, Load, Server};
 
 /// Rounds in the normal run.
 const KILL_ROUNDS: u64 = 3;
-const LOSS_ROUNDS: u64 = 4;
+const LOSS_ROUNDS: u64 = 2;
 
 /// How many writes, truncations and flushes a round with losses may see before its power failure.
-const EVENTS_MAX: u64 = 3000;
+const EVENTS_MAX: u64 = 1500;
 
 /// How long a start after a crash may take.
 const RECOVERY_MAX: Duration = Duration::from_secs(1);
@@ -41,7 +41,8 @@ fn acknowledged_commits_survive_a_killed_server() {
         runtime.block_on(async {
             let running = load.run(server.port(), round as i64);
             // A different moment each round, so that all phases of a commit are hit in the long run.
-            tokio::time::sleep(Duration::from_millis(100 + round * 37 % 400)).await;
+            running.progress((round * 13 % 50) as i64).await;
+            tokio::time::sleep(Duration::from_micros(round * 7919 % 20_000)).await;
             server.kill();
             running.finish(&mut load).await;
         });

@@ -4,6 +4,7 @@
 //! `base/OID.sequences.sqlite` the progress of its sequences,
 //! `transactions.sqlite` the numbers of transactions. Databases are opened when first entered and stay open.
 
+mod backup;
 mod checkpointer;
 mod database;
 mod exported_snapshots;
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use storage::{ErrorKind, ValueRef, WriteLock};
 
+pub(crate) use checkpointer::{Cause, CheckpointCounters};
 pub(crate) use database::Keep;
 pub use database::OpenDatabase;
 pub use exported_snapshots::ExportedSnapshots;
@@ -81,6 +83,8 @@ pub struct Cluster {
     shared: Arc<OpenDatabase>,
     databases: Mutex<HashMap<Oid, Arc<OpenDatabase>>>,
     ready: AtomicBool,
+    /// What checkpoints there have been.
+    pub(crate) checkpoints: CheckpointCounters,
     checkpointer: Mutex<Option<Checkpointer>>,
     wal_writer: Mutex<Option<WalWriter>>,
 }
@@ -123,6 +127,7 @@ impl Cluster {
             shared,
             databases: Mutex::default(),
             ready: AtomicBool::new(true),
+            checkpoints: CheckpointCounters::default(),
             checkpointer: Mutex::default(),
             wal_writer: Mutex::default(),
         });
@@ -167,8 +172,9 @@ impl Cluster {
         if let Some(wal_writer) = self.wal_writer.lock().take() {
             wal_writer.stop();
         }
+        let checkpoint = self.checkpoint(Cause::Shutdown);
         let databases: Vec<_> = self.databases.lock().drain().map(|(_, database)| database).collect();
-        let mut result = Ok(());
+        let mut result = checkpoint;
         for database in databases.iter().chain([&self.shared]) {
             result = result.and(database.close());
         }
@@ -222,6 +228,11 @@ impl Cluster {
         let row = self.shared.catalog().database(oid);
         row.map(|row| row.datname.clone())
             .ok_or_else(|| fatal(error!(INVALID_CATALOG_NAME, "database {oid} does not exist")))
+    }
+
+    /// The names of all databases.
+    pub fn database_names(&self) -> Vec<String> {
+        self.shared.catalog().relation::<catalog::Database>().rows().map(|row| row.datname.clone()).collect()
     }
 
     /// The name of a role.

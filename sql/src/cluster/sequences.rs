@@ -156,6 +156,12 @@ impl Sequences {
         }
     }
 
+    /// Copies the log into the file as far as readers allow.
+    pub(super) fn checkpoint(&self) -> storage::Result<()> {
+        let store = self.state.lock().store.clone();
+        store.map_or(Ok(()), |store| store.checkpoint().map(drop))
+    }
+
     /// Brings to disk what the file has, on this thread.
     pub(super) fn flush_blocking(&self) {
         let store = self.state.lock().store.clone();

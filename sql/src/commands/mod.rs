@@ -160,6 +160,7 @@ pub fn handles(utility: &Utility) -> bool {
             | U::Checkpoint
             | U::Vacuum { .. }
             | U::Analyze { .. }
+            | U::Reindex(_)
             | U::Load(_)
             | U::Do { .. }
             | U::Call(_)

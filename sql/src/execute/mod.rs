@@ -48,7 +48,7 @@ pub(crate) use row_reader::RowReader;
 pub(crate) use run::{engine_error, is_budget_exhausted};
 pub use sql_function::SqlFunctions;
 pub use stored::CatalogExpressions;
-pub(crate) use stored::index_texts;
+pub(crate) use stored::{ensure_index_functions, index_texts};
 
 /// Makes a bound statement ready for the engine; what it was bound with must still hold.
 ///

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use storage::Connection;
+
 use crate::bind::{self, BindContext};
 use crate::bound::{Call, Expr, ExprKind, RangeId, TypeMod};
-use crate::catalog::{Attribute, Catalog};
+use crate::catalog::{Attribute, Catalog, Class};
 use crate::lower::{DomainChecks, HostFunction, StoredExpressions, Text};
 use crate::oid::{relations, types};
 use crate::session::StatementContext;
@@ -147,6 +149,22 @@ impl StoredExpressions for CatalogExpressions<'_> {
         }
         Ok(functions)
     }
+}
+
+/// Makes the functions that the database's indexes call known on a connection: the engine calls them when it builds an
+/// index anew or looks whether it is whole.
+///
+/// # Errors
+/// Those of binding the indexes' expressions.
+pub(crate) fn ensure_index_functions(connection: &mut Connection, context: &StatementContext) -> Result<()> {
+    let stored = CatalogExpressions { catalog: &context.catalog, format: &context.format };
+    for class in context.catalog.relation::<Class>().rows().filter(|class| matches!(class.relkind, 'r' | 'm'))
+    {
+        for function in stored.index_functions(&context.catalog, class.oid)? {
+            function.ensure(connection).map_err(super::engine_error)?;
+        }
+    }
+    Ok(())
 }
 
 /// The value of a column's default that depends on no row, as ON DELETE SET DEFAULT needs it.

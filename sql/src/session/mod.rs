@@ -14,6 +14,7 @@
 //! | `simple`, `extended` | the two protocols |
 //! | `utility` | which command goes where |
 //! | `setting`, `prepared`, `cursor`, `copy`, `explain`, `channel`, `database` | the session's own commands |
+//! | `maintenance`, `integrity` | CHECKPOINT, VACUUM, ANALYZE, REINDEX; whether the file is whole |
 //! | `services` | what SQL functions ask of their session |
 //! | `cache` | parsed texts and plans |
 
@@ -28,7 +29,9 @@ mod cursor;
 mod database;
 mod explain;
 mod extended;
+mod integrity;
 mod locking;
+mod maintenance;
 mod prepared;
 mod pump;
 mod services;

@@ -63,8 +63,9 @@ impl Session {
             }
             Utility::SetConstraints { .. } => return Err(SqlError::unsupported("SET CONSTRAINTS")),
             Utility::Checkpoint => self.checkpoint().await?,
-            Utility::Vacuum { .. } => self.vacuum().await?,
-            Utility::Analyze { .. } => self.analyze_tables().await?,
+            Utility::Vacuum { options, tables } => self.vacuum(options, tables).await?,
+            Utility::Analyze { options, tables } => self.analyze_tables(options, tables).await?,
+            Utility::Reindex(command) => self.reindex(command).await?,
             Utility::AlterSystem(change) => self.alter_system(change)?,
             Utility::CreateDatabase(_) | Utility::AlterDatabase(_) | Utility::DropDatabase { .. } => {
                 return Box::pin(self.run_database_command(utility)).await;
@@ -141,41 +142,6 @@ impl Session {
             }
         }
         Ok(tag)
-    }
-
-    /// CHECKPOINT.
-    async fn checkpoint(&mut self) -> Result<()> {
-        let user = self.shared.users.lock().1;
-        if !self.present_catalog().is_superuser(user) {
-            return Err(error!(
-                INSUFFICIENT_PRIVILEGE,
-                "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT"
-            ));
-        }
-        let databases = self.shared.cluster.open_databases();
-        let task = tokio::task::spawn_blocking(move || {
-            databases.iter().try_for_each(|database| database.store.checkpoint().map(drop))
-        });
-        let done = task.await.map_err(|_| SqlError::internal("a checkpoint has panicked"))?;
-        done.map_err(crate::cluster::storage_error)
-    }
-
-    /// VACUUM: space that deleted rows have left is reused by SQLite anyway; statistics and the log are brought up to date.
-    async fn vacuum(&mut self) -> Result<()> {
-        self.prevent_in_block("VACUUM")?;
-        self.analyze_tables().await?;
-        self.commit().await?;
-        let database = self.database.clone();
-        let task = tokio::task::spawn_blocking(move || database.store.checkpoint().map(drop));
-        let done = task.await.map_err(|_| SqlError::internal("a checkpoint has panicked"))?;
-        done.map_err(crate::cluster::storage_error)
-    }
-
-    /// ANALYZE: SQLite's own.
-    async fn analyze_tables(&mut self) -> Result<()> {
-        self.begin_writing().await?;
-        let done = self.elsewhere(|connection| connection.execute("ANALYZE", &[])).await?;
-        done.map(drop).map_err(|error| self.reason_to_stop(crate::execute::engine_error(error)))
     }
 
     /// ALTER SYSTEM.

@@ -160,7 +160,7 @@ impl Session {
     }
 
     /// Waits for the right to write: visible, cancelable, bounded by `lock_timeout`.
-    async fn await_write_lock(&mut self) -> Result<WriteLock> {
+    pub(super) async fn await_write_lock(&mut self) -> Result<WriteLock> {
         self.acquire(LockTag::Writer(self.database.oid), LockMode::Exclusive).await?;
         // Only a checkpoint that cuts the log has it now and then, for a moment.
         Ok(self.database.store.write_lock().await)

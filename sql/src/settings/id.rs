@@ -87,6 +87,8 @@ ids! {
     LOG_STATEMENT = "log_statement",
     LOG_TIMEZONE = "log_timezone",
     MAX_CONNECTIONS = "max_connections",
+    MAX_WAL_SIZE = "max_wal_size",
+    LOG_CHECKPOINTS = "log_checkpoints",
     MAX_WORKER_PROCESSES = "max_worker_processes",
     MAX_PARALLEL_WORKERS = "max_parallel_workers",
     PORT = "port",

@@ -1,6 +1,8 @@
 //! What `pg_stat_activity`, `pg_locks` and the statistics views are made of. Activity is real; counters that nobody
 //! keeps read as PostgreSQL's do before any activity: zero, or NULL for moments.
 
+use std::sync::atomic::Ordering;
+
 use crate::backend::Backend;
 use crate::functions::arguments::{Rows, from_oid, int4, known, oid, rows, scalar};
 use crate::functions::{Function, FunctionCall};
@@ -137,6 +139,16 @@ const fn zero_time(symbol: &'static str) -> Function {
     scalar(symbol, |_, _| Ok(0.0.into()))
 }
 
+/// A counter of checkpoints.
+macro_rules! counter {
+    ($symbol:literal, $field:ident) => {
+        scalar($symbol, |call, _| {
+            let count = call.context.session.cluster.checkpoints.$field.load(Ordering::Relaxed);
+            Ok(i64::try_from(count).unwrap_or(i64::MAX).into())
+        })
+    };
+}
+
 /// A moment that has never been.
 const fn never(symbol: &'static str) -> Function {
     scalar(symbol, |_, _| Ok(Value::Null))
@@ -203,11 +215,11 @@ pub const FUNCTIONS: &[Function] = &[
     zero("pg_stat_get_analyze_count"),
     zero("pg_stat_get_autoanalyze_count"),
     zero("pg_stat_get_autovacuum_count"),
-    zero("pg_stat_get_bgwriter_buf_written_checkpoints"),
-    zero("pg_stat_get_bgwriter_buf_written_clean"),
+    counter!("pg_stat_get_bgwriter_buf_written_checkpoints", pages),
+    counter!("pg_stat_get_bgwriter_buf_written_clean", pages_between),
     zero("pg_stat_get_bgwriter_maxwritten_clean"),
-    zero("pg_stat_get_bgwriter_requested_checkpoints"),
-    zero("pg_stat_get_bgwriter_timed_checkpoints"),
+    counter!("pg_stat_get_bgwriter_requested_checkpoints", requested),
+    counter!("pg_stat_get_bgwriter_timed_checkpoints", timed),
     zero("pg_stat_get_blocks_fetched"),
     zero("pg_stat_get_blocks_hit"),
     zero("pg_stat_get_buf_alloc"),
@@ -260,7 +272,10 @@ pub const FUNCTIONS: &[Function] = &[
     zero("pg_stat_get_xact_tuples_returned"),
     zero("pg_stat_get_xact_tuples_updated"),
     zero_time("pg_stat_get_checkpoint_sync_time"),
-    zero_time("pg_stat_get_checkpoint_write_time"),
+    scalar("pg_stat_get_checkpoint_write_time", |call, _| {
+        let microseconds = call.context.session.cluster.checkpoints.write_us.load(Ordering::Relaxed);
+        Ok((microseconds as f64 / 1_000.0).into())
+    }),
     zero_time("pg_stat_get_db_active_time"),
     zero_time("pg_stat_get_db_blk_read_time"),
     zero_time("pg_stat_get_db_blk_write_time"),

@@ -31,7 +31,7 @@ const WHAT_TO_LOG: &[SettingDefinition] = &[
     boolean("debug_print_parse", User, false, "Logs each query's parse tree.").accepted(NO_EFFECT),
     boolean("debug_print_plan", User, false, "Logs each query's execution plan.").accepted(NO_EFFECT),
     boolean("debug_print_rewritten", User, false, "Logs each query's rewritten parse tree.").accepted(NO_EFFECT),
-    boolean("log_checkpoints", Sighup, true, "Logs each checkpoint.").accepted(NO_EFFECT),
+    boolean("log_checkpoints", Sighup, true, "Logs each checkpoint."),
     boolean("log_connections", SuperuserBackend, false, "Logs each successful connection."),
     boolean("log_disconnections", SuperuserBackend, false, "Logs end of a session, including duration."),
     boolean("log_duration", Superuser, false, "Logs the duration of each completed SQL statement."),

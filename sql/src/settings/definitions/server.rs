@@ -354,8 +354,7 @@ const CHECKPOINTS: &[SettingDefinition] = &[
         86400,
         "Sets the maximum time between automatic WAL checkpoints.",
     )
-    .unit(Seconds)
-    .accepted(NO_EFFECT),
+    .unit(Seconds),
     real(
         "checkpoint_completion_target",
         Sighup,
@@ -366,8 +365,7 @@ const CHECKPOINTS: &[SettingDefinition] = &[
     )
     .accepted(NO_EFFECT),
     integer("max_wal_size", Sighup, 1024, 2, i32::MAX, "Sets the WAL size that triggers a checkpoint.")
-        .unit(Megabytes)
-        .accepted(NO_EFFECT),
+        .unit(Megabytes),
     integer("min_wal_size", Sighup, 80, 2, i32::MAX, "Sets the minimum size to shrink the WAL to.")
         .unit(Megabytes)
         .accepted(NO_EFFECT),

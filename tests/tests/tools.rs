@@ -1,0 +1,124 @@
+//! `postilion backup` and `postilion check`, checkpoints, and what maintenance leaves to be seen.
+
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use harness::{Server, binary};
+
+fn postilion(arguments: &[&str], directory: &Path) -> Output {
+    let output = Command::new(binary()).args(arguments).arg("-D").arg(directory).output();
+    output.expect("the binary runs")
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+const CONTENT: &str = "
+    CREATE ROLE reader LOGIN; CREATE SCHEMA s; CREATE TABLE s.t (id serial PRIMARY KEY, v text);
+    CREATE INDEX ON s.t (lower(v)); INSERT INTO s.t (v) SELECT 'V' || i FROM generate_series(1, 500) i";
+
+#[test]
+fn a_backup_of_a_running_server_is_a_directory_to_start_on() {
+    let server = Server::start();
+    server.query(CONTENT);
+    server.query("CREATE DATABASE other");
+    let data = server.directory().path().join("data");
+    let copies = std::sync::Arc::new(tempfile::tempdir().expect("a temporary directory"));
+    let target = copies.path().join("data");
+    let output = postilion(&["backup", target.to_str().expect("UTF-8")], &data);
+    assert!(output.status.success(), "{}", text(&output));
+    server.query("INSERT INTO s.t (v) VALUES ('after the backup')");
+    let refused = postilion(&["backup", target.to_str().expect("UTF-8")], &data);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("exists but is not empty"), "{}", text(&refused));
+
+    assert!(text(&postilion(&["check"], &target)).contains("database \"postgres\": ok"));
+    let copy = Server::builder().directory(copies).start();
+    assert_eq!(copy.query("SELECT count(*), max(id) FROM s.t"), "500|500");
+    assert_eq!(copy.query("INSERT INTO s.t (v) VALUES ('new') RETURNING id > 500"), "t\nINSERT 0 1");
+    let there = "SELECT (SELECT count(*) FROM pg_roles WHERE rolname = 'reader'), \
+                 (SELECT count(*) FROM pg_database WHERE datname = 'other')";
+    assert_eq!(copy.query(there), "1|1");
+}
+
+#[test]
+fn check_finds_a_damaged_page_and_an_unknown_table() {
+    let mut server = Server::start();
+    server.query(CONTENT);
+    let data = server.directory().path().join("data");
+    let online = postilion(&["check"], &data);
+    assert!(online.status.success(), "{}", text(&online));
+    assert!(text(&online).contains("database \"postgres\": ok"), "{}", text(&online));
+    let database = server.query("SELECT oid FROM pg_database WHERE datname = 'postgres'");
+    assert_eq!(server.stop(), 0);
+    assert!(postilion(&["check"], &data).status.success());
+    let path = data.join(format!("base/{database}.sqlite"));
+    let file = std::fs::OpenOptions::new().write(true).open(path).expect("the file is there");
+    let size = file.metadata().expect("it has a size").len();
+    file.write_all_at(&[0x55; 4096], size - 4096).expect("written");
+    let damaged = postilion(&["check"], &data);
+    assert_eq!(damaged.status.code(), Some(2), "{}", text(&damaged));
+    assert!(text(&damaged).contains("database \"template1\": ok"), "{}", text(&damaged));
+}
+
+#[test]
+fn a_directory_without_a_cluster_is_refused() {
+    let empty = tempfile::tempdir().expect("a temporary directory");
+    let output = postilion(&["check"], empty.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("is not a data directory"), "{}", text(&output));
+}
+
+#[test]
+fn checkpoints_are_counted_and_logged() {
+    let server = Server::start();
+    server.query(CONTENT);
+    server.query("CHECKPOINT");
+    server.expect_log("checkpoint starting: immediate force wait");
+    server.expect_log("checkpoint complete: wrote ");
+    assert_eq!(server.query("SELECT checkpoints_req >= 1 AND buffers_checkpoint > 0 FROM pg_stat_bgwriter"), "t");
+    let refused = server.error("SET ROLE reader; CHECKPOINT");
+    assert!(refused.contains("must be superuser or have privileges of pg_checkpoint"), "{refused}");
+    server.query("GRANT pg_checkpoint TO reader");
+    server.query("SET ROLE reader; CHECKPOINT");
+}
+
+#[test]
+fn maintenance_keeps_postgresqls_rules() {
+    let server = Server::start();
+    server.query(CONTENT);
+    server.query("ANALYZE s.t");
+    assert_eq!(
+        server.query("SELECT reltuples, relpages > 0 FROM pg_class WHERE relname = 't'"),
+        "500|t"
+    );
+    server.query("VACUUM");
+    server.query("DELETE FROM s.t WHERE id > 10");
+    let before = server.query("SELECT pg_database_size('postgres')");
+    server.query("VACUUM (FULL, ANALYZE) s.t");
+    let after = server.query("SELECT pg_database_size('postgres')");
+    assert!(after.parse::<i64>().ok() < before.parse::<i64>().ok(), "{before} {after}");
+    assert_eq!(server.query("SELECT reltuples FROM pg_class WHERE relname = 't'"), "10");
+    assert_eq!(server.query("SELECT count(*) FROM s.t WHERE lower(v) = 'v7'"), "1");
+    server.query("REINDEX TABLE s.t");
+    server.query("REINDEX INDEX s.t_lower_idx");
+    server.query("REINDEX DATABASE postgres");
+    for (sql, message) in [
+        ("BEGIN; VACUUM", "VACUUM cannot run inside a transaction block"),
+        ("VACUUM (frozen)", "unrecognized VACUUM option \"frozen\""),
+        ("ANALYZE (full)", "unrecognized ANALYZE option \"full\""),
+        ("VACUUM s.t (v)", "ANALYZE option must be specified when a column list is provided"),
+        ("ANALYZE s.t (w)", "column \"w\" of relation \"t\" does not exist"),
+        ("REINDEX INDEX s.t", "\"t\" is not an index"),
+        ("REINDEX TABLE s.t_lower_idx", "\"t_lower_idx\" is not a table or materialized view"),
+        ("REINDEX DATABASE template1", "can only reindex the currently open database"),
+        ("SET ROLE reader; REINDEX SCHEMA s", "must be owner of schema s"),
+    ] {
+        let told = server.error(sql);
+        assert!(told.contains(message), "{sql}: {told}");
+    }
+    let told = server.psql("SET ROLE reader; ANALYZE pg_class");
+    assert_eq!(told.code, 0, "{}", told.err);
+}
