@@ -28,13 +28,25 @@ pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("POSTILION_BINARY") {
         return path.into();
     }
-    let built =
-        ["release", "debug"].map(|profile| workspace().join("target").join(profile).join("postilion"));
-    let newest = built
+    newest("postilion").expect("build the server first: cargo build --release")
+}
+
+/// A built example of the server's crate: the server with one more library.
+///
+/// # Panics
+/// When it has not been built, which `cargo test --workspace` does.
+pub fn example(name: &str) -> PathBuf {
+    newest(&format!("examples/{name}"))
+        .expect("build the examples first: cargo build -p postilion --examples")
+}
+
+/// The newest of the workspace's release and debug builds.
+fn newest(program: &str) -> Option<PathBuf> {
+    let built = ["release", "debug"].map(|profile| workspace().join("target").join(profile).join(program));
+    built
         .into_iter()
         .filter(|path| path.exists())
-        .max_by_key(|path| path.metadata().and_then(|m| m.modified()).ok());
-    newest.expect("build the server first: cargo build --release")
+        .max_by_key(|path| path.metadata().and_then(|m| m.modified()).ok())
 }
 
 /// Waits until a condition holds, and fails the test when it does not in time.
@@ -68,6 +80,7 @@ pub struct ServerBuilder {
     arguments: Vec<String>,
     directory: Option<Arc<TempDir>>,
     environment: Vec<(String, String)>,
+    program: Option<PathBuf>,
 }
 
 /// A running server; dropping it kills it.
@@ -111,6 +124,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Runs another program than [`binary`]: an [`example`].
+    #[must_use]
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
+    }
+
     /// Starts the server and waits until it accepts connections.
     ///
     /// # Panics
@@ -137,7 +157,7 @@ impl ServerBuilder {
         let directory =
             self.directory.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a temporary directory")));
         let port = free_port();
-        let mut child = Command::new(binary())
+        let mut child = Command::new(self.program.unwrap_or_else(binary))
             .arg("-D")
             .arg(directory.path().join("data"))
             .args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k", ""])
@@ -167,7 +187,7 @@ fn free_port() -> u16 {
 impl Server {
     /// A server to be configured before it starts.
     pub fn builder() -> ServerBuilder {
-        ServerBuilder { arguments: Vec::new(), directory: None, environment: Vec::new() }
+        ServerBuilder { arguments: Vec::new(), directory: None, environment: Vec::new(), program: None }
     }
 
     /// A server on a new directory.

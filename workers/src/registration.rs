@@ -164,6 +164,31 @@ impl Registration {
     }
 }
 
+impl Access {
+    /// The words for it in SQL.
+    pub const NAMES: &[(&str, Self)] =
+        &[("none", Self::None), ("shared_memory", Self::SharedMemory), ("database", Self::Database)];
+}
+
+impl StartTime {
+    /// The words for it in SQL.
+    pub const NAMES: &[(&str, Self)] = &[
+        ("postmaster_start", Self::PostmasterStart),
+        ("consistent_state", Self::ConsistentState),
+        ("recovery_finished", Self::RecoveryFinished),
+    ];
+}
+
+impl OnReload {
+    /// The words for it in SQL.
+    pub const NAMES: &[(&str, Self)] = &[("ignore", Self::Ignore), ("flag", Self::Flag)];
+}
+
+impl OnTerminate {
+    /// The words for it in SQL.
+    pub const NAMES: &[(&str, Self)] = &[("die", Self::Die), ("flag", Self::Flag)];
+}
+
 impl Restart {
     /// The interval, or nothing for never.
     pub fn interval(self) -> Option<Duration> {

@@ -184,6 +184,7 @@ impl Session {
             formats: Formats(vec![format]),
             state: PortalState::New,
             declared: Some(declared),
+            scroll: false,
             created: self.statement_time,
             level: self.level(),
         };
@@ -272,7 +273,8 @@ impl Session {
     /// Makes a portal of the protocol one that FETCH and MOVE can move: its rows that are left are computed now.
     async fn make_cursor(&mut self, name: &str) -> Result<()> {
         let portal = self.portal_mut(name)?;
-        let (statement, parameters) = (portal.statement.clone(), portal.parameters.clone());
+        let (statement, parameters, scroll) =
+            (portal.statement.clone(), portal.parameters.clone(), portal.scroll);
         let state = std::mem::replace(&mut portal.state, PortalState::New);
         let (planned, context, rows) = match state {
             PortalState::Started { planned, context, rest, .. } => {
@@ -297,7 +299,7 @@ impl Session {
         };
         let declared = Declared {
             hold: false,
-            scroll: false,
+            scroll,
             held: false,
             planned,
             context,

@@ -36,6 +36,8 @@ pub(super) struct Portal {
     pub(super) state: PortalState,
     /// For cursors that DECLARE has made.
     pub(super) declared: Option<super::cursor::Declared>,
+    /// Whether it can be read backwards once it is fetched from as a cursor; Bind's are not.
+    pub(super) scroll: bool,
     /// When it was made, µs since 2000-01-01 UTC.
     pub(super) created: i64,
     /// Inside how many savepoints it was made, of those that are not released: it ends when that level is undone.
@@ -158,6 +160,7 @@ impl Session {
             formats: Formats(result_formats.to_vec()),
             state: PortalState::New,
             declared: None,
+            scroll: false,
             created: self.statement_time,
             level: self.level(),
         };
@@ -338,6 +341,15 @@ impl Session {
         if self.statements.remove(name).is_some() {
             self.show_statements();
         }
+    }
+
+    /// Makes a portal one that can be read backwards, as `SPI_cursor_open` does.
+    ///
+    /// # Errors
+    /// `34000`.
+    pub fn make_scrollable(&mut self, portal: &str) -> Result<()> {
+        self.portal_mut(portal)?.scroll = true;
+        Ok(())
     }
 
     /// Close of a portal; none of that name is no error.

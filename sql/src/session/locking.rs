@@ -91,29 +91,20 @@ impl Session {
         Ok(())
     }
 
-    /// As [`Self::lock_relations`], if that needs no waiting; whether it did.
-    pub(super) fn try_lock_relations(&mut self, relations: &[(Oid, LockMode)]) -> bool {
-        let (locks, database) = (&self.shared.cluster.locks, self.database.oid);
-        relations.iter().all(|(relation, mode)| {
-            let tag = LockTag::Relation(database, *relation);
-            locks.try_acquire(self.backend(), tag, *mode, Lifetime::Transaction)
-        })
-    }
-
     /// Waits for a row that a statement has met locked; the statement is to be run again. `held_before` tells whether the
     /// transaction already had the right to write when the statement began.
     ///
     /// # Errors
     /// Those of [`Self::acquire`]; `40001` when the transaction's snapshot is not the newest any more.
     pub(super) async fn await_row(&mut self, (tag, mode): Awaited, held_before: bool) -> Result<()> {
+        let keeps_snapshot = self.keeps_snapshot();
         let committed = self.database.store.committed();
-        let gives_snapshot_up = !held_before && self.keeps_snapshot() && self.transaction().work.writes();
         if !held_before {
-            self.give_up_writing();
+            self.give_up_writing(keeps_snapshot);
         }
         self.acquire(tag, mode).await?;
-        // The snapshot taken instead is the same one if nobody has committed meanwhile.
-        if gives_snapshot_up && self.database.store.committed() != committed {
+        let stale = keeps_snapshot && !held_before && self.database.store.committed() != committed;
+        if stale {
             return Err(error!(
                 T_R_SERIALIZATION_FAILURE,
                 "could not serialize access due to concurrent update"
@@ -124,8 +115,7 @@ impl Session {
 
     /// Gives the right to write back before the transaction has written anything, and with it a snapshot that need not
     /// be kept.
-    pub(super) fn give_up_writing(&mut self) {
-        let keeps_snapshot = self.keeps_snapshot();
+    fn give_up_writing(&mut self, keeps_snapshot: bool) {
         let backend = self.backend().clone();
         let writer = LockTag::Writer(self.database.oid);
         let transaction = self.transaction();

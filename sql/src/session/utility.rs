@@ -93,7 +93,8 @@ impl Session {
     /// Runs a command that changes what exists, on a thread where it may take its time.
     async fn run_command(&mut self, utility: &Utility, statement: &ParsedStatement) -> Result<CommandTag> {
         self.check_may_write(utility.tag())?;
-        self.begin_command(utility).await?;
+        self.lock_for_command(utility).await?;
+        self.begin_writing().await?;
         if changes_shared_rows(utility) {
             self.lock_shared_rows().await?;
         }

@@ -11,7 +11,7 @@ use sql::functions::FunctionCall;
 use sql::{Result, SqlError, Value, ValueRef};
 
 use crate::slots::{Handle, Slots, Status};
-use crate::{Init, Library, OnReload, OnTerminate, Registration, Restart, Worker};
+use crate::{Access, Init, Library, OnReload, OnTerminate, Registration, Restart, StartTime, Worker};
 
 pub(super) struct BackgroundWorker;
 
@@ -55,7 +55,7 @@ impl Library for BackgroundWorker {
     }
 }
 
-/// Arguments: library, function, name, type, argument, restart seconds, start time is always "recovery finished".
+/// The fields of the record in the order of the SQL function's parameters; `notify_pid` is always the caller.
 fn register(slots: &Slots, call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Value> {
     let function = text(arguments, 1)?;
     let name = match text(arguments, 2)? {
@@ -66,8 +66,11 @@ fn register(slots: &Slots, call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_
     worker.kind = text(arguments, 3)?.to_owned();
     worker.argument = integer(arguments, 4)?;
     worker.restart = Restart::from_seconds(integer(arguments, 5)?);
-    worker.on_reload = OnReload::Flag;
-    worker.on_terminate = OnTerminate::Flag;
+    worker.access = word("access", Access::NAMES, text(arguments, 6)?)?;
+    worker.start_time = word("start_time", StartTime::NAMES, text(arguments, 7)?)?;
+    worker.on_reload = word("on_reload", OnReload::NAMES, text(arguments, 8)?)?;
+    worker.on_terminate = word("on_terminate", OnTerminate::NAMES, text(arguments, 9)?)?;
+    worker.extra = bytes(arguments, 10)?.to_vec();
     worker.notify_pid = Some(call.context.session.backend.pid);
     Ok(slots.register(worker)?.map(Handle::to_number).into())
 }
@@ -130,4 +133,24 @@ fn text<'a>(arguments: &[ValueRef<'a>], index: usize) -> Result<&'a str> {
         Some(ValueRef::Text(value)) => Ok(value),
         _ => Err(SqlError::internal("background_worker: an argument is missing")),
     }
+}
+
+fn bytes<'a>(arguments: &[ValueRef<'a>], index: usize) -> Result<&'a [u8]> {
+    match arguments.get(index) {
+        Some(ValueRef::Blob(value)) => Ok(value),
+        _ => Err(SqlError::internal("background_worker: an argument is missing")),
+    }
+}
+
+/// The value of a field that is said by a word.
+///
+/// # Errors
+/// `22023` with the words there are, as PostgreSQL says it of a setting.
+fn word<T: Copy>(field: &str, names: &[(&str, T)], word: &str) -> Result<T> {
+    let found = names.iter().find(|(name, _)| *name == word);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        sql::error!(INVALID_PARAMETER_VALUE, "invalid value for parameter \"{field}\": \"{word}\"")
+            .hint(format!("Available values: {}.", words.join(", ")))
+    })
 }

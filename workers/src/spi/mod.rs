@@ -65,8 +65,12 @@ pub enum SpiRequest {
     FreePlan(String),
     /// Open a cursor on a query (`SPI_cursor_open_with_args`): its name and the query.
     CursorOpen(String, SpiCommand),
+    /// Open a cursor on a prepared command (`SPI_cursor_open`): its name and the command, whose text is the plan's name.
+    CursorOpenPlan(String, SpiCommand),
     /// Fetch so many rows from a cursor, backwards when negative (`SPI_cursor_fetch`).
     CursorFetch(String, i64),
+    /// Pass over so many rows of a cursor, backwards when negative (`SPI_cursor_move`).
+    CursorMove(String, i64),
     /// Close a cursor (`SPI_cursor_close`).
     CursorClose(String),
     /// Begin a subtransaction of this name (`BeginInternalSubTransaction`).
@@ -137,6 +141,11 @@ pub trait Spi: Send {
             .await
     }
 
+    /// Forgets a prepared command.
+    async fn free_plan(&mut self, plan: &str) -> Result<()> {
+        self.call(SpiRequest::FreePlan(plan.to_owned())).await.map(drop)
+    }
+
     /// Begins a subtransaction: errors after it can be undone alone.
     async fn begin_subtransaction(&mut self, name: &str) -> Result<()> {
         self.call(SpiRequest::BeginSubtransaction(name.to_owned())).await.map(drop)
@@ -153,14 +162,37 @@ pub trait Spi: Send {
     }
 
     /// Opens a cursor on a query.
-    async fn cursor_open(&mut self, name: &str, text: &str, arguments: Vec<SpiArgument>) -> Result<()> {
-        let command = SpiCommand { text: text.to_owned(), arguments, access: Access::ReadWrite, rows_max: 0 };
+    async fn cursor_open(
+        &mut self,
+        name: &str,
+        text: &str,
+        arguments: Vec<SpiArgument>,
+        access: Access,
+    ) -> Result<()> {
+        let command = SpiCommand { text: text.to_owned(), arguments, access, rows_max: 0 };
         self.call(SpiRequest::CursorOpen(name.to_owned(), command)).await.map(drop)
+    }
+
+    /// Opens a cursor on a prepared query.
+    async fn cursor_open_plan(
+        &mut self,
+        name: &str,
+        plan: &str,
+        arguments: Vec<SpiArgument>,
+        access: Access,
+    ) -> Result<()> {
+        let command = SpiCommand { text: plan.to_owned(), arguments, access, rows_max: 0 };
+        self.call(SpiRequest::CursorOpenPlan(name.to_owned(), command)).await.map(drop)
     }
 
     /// Fetches rows from a cursor, backwards when `count` is negative.
     async fn cursor_fetch(&mut self, name: &str, count: i64) -> Result<SpiResult> {
         self.call(SpiRequest::CursorFetch(name.to_owned(), count)).await
+    }
+
+    /// Passes over rows of a cursor; `processed` says how many there were.
+    async fn cursor_move(&mut self, name: &str, count: i64) -> Result<SpiResult> {
+        self.call(SpiRequest::CursorMove(name.to_owned(), count)).await
     }
 
     /// Closes a cursor.

@@ -1,5 +1,7 @@
 //! SPI on a session: the server's side of every [`SpiRequest`], for workers of both kinds.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use sql::parse::ParsedStatement;
@@ -15,6 +17,8 @@ const UNNAMED: &str = "";
 pub(crate) struct SpiSession {
     pub(crate) session: Session,
     pub(crate) notices: Vec<Report>,
+    /// The prepared commands: whether one may run depends on how it is used.
+    plans: HashMap<String, ParsedStatement>,
 }
 
 impl SpiSession {
@@ -22,7 +26,7 @@ impl SpiSession {
     pub(crate) fn new(mut session: Session) -> Self {
         session.set_statement_timeout_enabled(false);
         session.set_activity_reported(false);
-        Self { session, notices: Vec::new() }
+        Self { session, notices: Vec::new(), plans: HashMap::new() }
     }
 
     /// Carries out one request. What it has read is on disk when the worker hears of it.
@@ -42,14 +46,13 @@ impl SpiSession {
             SpiRequest::ExecutePlan(command) => self.execute_plan(command).await,
             SpiRequest::FreePlan(plan) => {
                 self.session.close_statement(&plan);
+                self.plans.remove(&plan);
                 Ok(SpiResult::of(SpiCode::OkUtility))
             }
             SpiRequest::CursorOpen(name, command) => self.cursor_open(&name, command).await,
-            SpiRequest::CursorFetch(name, count) => {
-                let direction = if count < 0 { "BACKWARD" } else { "FORWARD" };
-                let fetch = format!("FETCH {direction} {} FROM {}", count.unsigned_abs(), quoted(&name));
-                self.control(&fetch, SpiCode::OkFetch).await
-            }
+            SpiRequest::CursorOpenPlan(name, command) => self.cursor_open_plan(&name, command).await,
+            SpiRequest::CursorFetch(name, count) => self.pass_over_cursor("FETCH", &name, count).await,
+            SpiRequest::CursorMove(name, count) => self.pass_over_cursor("MOVE", &name, count).await,
             SpiRequest::CursorClose(name) => {
                 self.control(&format!("CLOSE {}", quoted(&name)), SpiCode::OkUtility).await
             }
@@ -70,7 +73,14 @@ impl SpiSession {
     async fn control(&mut self, text: &str, code: SpiCode) -> Result<SpiResult> {
         let mut collect = Collect::new(&mut self.notices, u64::MAX);
         self.session.simple_query(text, &mut collect).await?;
-        Ok(SpiResult { code, ..collect.into_result() })
+        let processed = collect.tag.as_ref().and_then(|tag| tag.rows).unwrap_or(0);
+        Ok(SpiResult { code, processed, ..collect.into_result() })
+    }
+
+    async fn pass_over_cursor(&mut self, verb: &str, cursor: &str, count: i64) -> Result<SpiResult> {
+        let direction = if count < 0 { "BACKWARD" } else { "FORWARD" };
+        let text = format!("{verb} {direction} {} FROM {}", count.unsigned_abs(), quoted(cursor));
+        self.control(&text, SpiCode::OkFetch).await
     }
 
     /// `SPI_execute`: each statement of the text in turn; the result is the last one's.
@@ -81,12 +91,13 @@ impl SpiSession {
         let statements = sql::parse::parse(&command.text)?;
         let mut result = SpiResult::of(SpiCode::OkRewritten);
         for statement in &statements {
-            if let Some(refused) = refusal(statement, command.access)? {
+            if let Some(refused) = refusal(statement, command.access, command.rows_max)? {
                 return Ok(SpiResult::of(refused));
             }
             let types: Vec<Oid> = command.arguments.iter().map(|argument| Oid(argument.type_oid)).collect();
             self.session.parse(UNNAMED, &statement.text, &types).await?;
             result = self.run(UNNAMED, &command.arguments, command.rows_max).await?;
+            result.code = code_of_statement(statement, result.code);
         }
         Ok(result)
     }
@@ -94,6 +105,10 @@ impl SpiSession {
     async fn prepare(&mut self, plan: &str, text: &str, types: &[u32]) -> Result<SpiResult> {
         let types: Vec<Oid> = types.iter().copied().map(Oid).collect();
         self.session.parse(plan, text, &types).await?;
+        // An empty text is a plan that does nothing.
+        if let Some(statement) = sql::parse::parse(text)?.pop() {
+            self.plans.insert(plan.to_owned(), statement);
+        }
         Ok(SpiResult::of(SpiCode::OkUtility))
     }
 
@@ -101,7 +116,17 @@ impl SpiSession {
         if command.rows_max < 0 {
             return Ok(SpiResult::of(SpiCode::ErrorArgument));
         }
-        self.run(&command.text, &command.arguments, command.rows_max).await
+        let statement = self.plans.get(&command.text).cloned();
+        if let Some(statement) = &statement
+            && let Some(refused) = refusal(statement, command.access, command.rows_max)?
+        {
+            return Ok(SpiResult::of(refused));
+        }
+        let mut result = self.run(&command.text, &command.arguments, command.rows_max).await?;
+        if let Some(statement) = &statement {
+            result.code = code_of_statement(statement, result.code);
+        }
+        Ok(result)
     }
 
     /// Binds and runs a prepared statement.
@@ -126,24 +151,47 @@ impl SpiSession {
         let [statement] = statements.as_slice() else {
             return Err(sql::error!(INVALID_CURSOR_DEFINITION, "cannot open multi-query plan as cursor"));
         };
-        if !statement.returns_rows() {
-            let tag = statement.tag();
-            return Err(sql::error!(INVALID_CURSOR_DEFINITION, "cannot open {tag} query as cursor"));
-        }
+        check_cursor(statement, command.access)?;
         let types: Vec<Oid> = command.arguments.iter().map(|argument| Oid(argument.type_oid)).collect();
         self.session.parse(UNNAMED, &statement.text, &types).await?;
+        self.open(name, UNNAMED, &command.arguments).await
+    }
+
+    async fn cursor_open_plan(&mut self, name: &str, command: SpiCommand) -> Result<SpiResult> {
+        if let Some(statement) = self.plans.get(&command.text) {
+            check_cursor(statement, command.access)?;
+        }
+        self.open(name, &command.text, &command.arguments).await
+    }
+
+    /// Binds a prepared statement to a named portal: the cursor.
+    async fn open(&mut self, cursor: &str, statement: &str, arguments: &[SpiArgument]) -> Result<SpiResult> {
         let values: Vec<Option<&[u8]>> =
-            command.arguments.iter().map(|argument| argument.value.as_deref().map(str::as_bytes)).collect();
-        self.session.bind(name, UNNAMED, &[], &values, &[]).await?;
+            arguments.iter().map(|argument| argument.value.as_deref().map(str::as_bytes)).collect();
+        self.session.bind(cursor, statement, &[], &values, &[]).await?;
+        self.session.make_scrollable(cursor)?;
         Ok(SpiResult::of(SpiCode::OkCursor))
     }
+}
+
+/// Whether a statement can be read through a cursor (`SPI_is_cursor_plan`).
+///
+/// # Errors
+/// `42P11` when it gives no rows, `0A000` for a write under read-only access.
+fn check_cursor(statement: &ParsedStatement, access: Access) -> Result<()> {
+    let tag = statement.tag();
+    if !statement.returns_rows() {
+        return Err(sql::error!(INVALID_CURSOR_DEFINITION, "cannot open {tag} query as cursor"));
+    }
+    refusal(statement, access, 0).map(drop)
 }
 
 /// Why a statement may not be run through SPI, if so.
 ///
 /// # Errors
-/// `0A000` for a write under read-only access.
-fn refusal(statement: &ParsedStatement, access: Access) -> Result<Option<SpiCode>> {
+/// `0A000` for a write under read-only access, and for a row limit on a write that returns rows: SQLite has changed
+/// every row before it returns the first, where PostgreSQL stops changing them.
+fn refusal(statement: &ParsedStatement, access: Access, rows_max: i64) -> Result<Option<SpiCode>> {
     let tag = statement.tag();
     if statement.is_transaction_control() {
         return Ok(Some(SpiCode::ErrorTransaction));
@@ -153,6 +201,12 @@ fn refusal(statement: &ParsedStatement, access: Access) -> Result<Option<SpiCode
     }
     if access == Access::ReadOnly && tag != "SELECT" {
         return Err(sql::error!(FEATURE_NOT_SUPPORTED, "{tag} is not allowed in a non-volatile function"));
+    }
+    if rows_max > 0 && statement.returns_rows() && matches!(tag, "INSERT" | "UPDATE" | "DELETE" | "MERGE") {
+        return Err(sql::error!(
+            FEATURE_NOT_SUPPORTED,
+            "{tag} ... RETURNING with a row limit is not supported"
+        ));
     }
     if matches!(tag, "VACUUM" | "CREATE DATABASE" | "DROP DATABASE") {
         return Err(SqlError::new(
@@ -201,6 +255,14 @@ impl<'a> Collect<'a> {
             processed
         };
         SpiResult { code, processed: processed.min(self.rows_max), table: self.table }
+    }
+}
+
+/// The code for a statement whose command tag is another's: the rows of a new table are tagged as those of a query.
+fn code_of_statement(statement: &ParsedStatement, code: SpiCode) -> SpiCode {
+    match statement.tag() {
+        "CREATE TABLE AS" | "CREATE MATERIALIZED VIEW" => SpiCode::OkUtility,
+        _ => code,
     }
 }
 
