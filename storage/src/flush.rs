@@ -149,6 +149,7 @@ impl Flusher {
                     // An end without word is the flusher's own: whoever waits holds it, so there is none.
                     let _ = ended.await;
                 }
+                Entered::Done => return,
             }
         }
     }
@@ -182,12 +183,18 @@ enum Entered {
     Flush(File),
     /// It waits.
     Wait(oneshot::Receiver<()>),
+    /// The commit is on disk by now.
+    Done,
 }
 
 impl Shared {
     /// Waits in line, and sees to it that a flush which covers the commit will begin.
     fn enter(self: &Arc<Self>, target: u64) -> Entered {
         let mut state = self.state.lock();
+        // A flush that ended between the caller's look and this one has called whom it found in line: not us.
+        if self.commits.durable() >= target {
+            return Entered::Done;
+        }
         let covered = state.begun >= target || state.asked;
         if !covered && state.idle.len() == FLUSHES_MAX && self.is_quick() {
             return Entered::Flush(state.idle.pop().expect("none is in use"));
@@ -195,12 +202,12 @@ impl Shared {
         let (sender, receiver) = oneshot::channel();
         let place = state.waiting.partition_point(|(commit, _)| *commit <= target);
         state.waiting.insert(place, (target, sender));
-        // When no descriptor is free, the next flush that ends goes on with this.
-        if !covered && !state.idle.is_empty() {
-            state.asked = true;
+        // When no descriptor is free, a thread goes on with this as soon as a flush ends; so there must be one.
+        if !covered {
+            state.asked |= !state.idle.is_empty();
             if state.threads_idle > 0 {
                 self.work.notify_one();
-            } else if state.threads < FLUSHES_MAX {
+            } else if state.threads == 0 || !state.idle.is_empty() && state.threads < FLUSHES_MAX {
                 self.add_thread(&mut state);
             }
         }

@@ -120,7 +120,11 @@ impl LockManager {
         wait: Option<i64>,
     ) -> Outcome {
         owner.locks.known.store(true, Ordering::SeqCst);
-        let level = owner.locks.level.load(Ordering::Relaxed);
+        // The right to write goes with the engine's transaction, which savepoints do not end.
+        let level = match tag {
+            LockTag::Writer(_) => 0,
+            _ => owner.locks.level.load(Ordering::Relaxed),
+        };
         let request = Request { pid: owner.pid, tag, mode, lifetime, level };
         let LockTag::Relation(database, relation) = tag else {
             return self.table.lock().request(request, wait);
@@ -230,7 +234,11 @@ impl LockManager {
         let kept = level.saturating_sub(1);
         owner.locks.weak.lock().retain(|held| held.level <= kept);
         if owner.locks.known.load(Ordering::SeqCst) {
-            self.change(|table| table.release_transaction(owner.pid, Some(kept)));
+            let mut rows = owner.locks.rows.lock();
+            *rows = self.change(|table| {
+                table.release_transaction(owner.pid, Some(kept));
+                table.row_counts(owner.pid)
+            });
         }
     }
 

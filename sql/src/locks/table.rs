@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::mode::LockMode;
 use super::tag::LockTag;
 use super::ticket::Ticket;
+use crate::Oid;
 
 /// How long a lock is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -326,6 +327,17 @@ impl Table {
                 see(waiter.request.pid, *tag, waiter.request.mode, since.or(Some(0)));
             }
         }
+    }
+
+    /// How many rows of each table a backend's transaction has locked one by one.
+    pub(super) fn row_counts(&self, pid: i32) -> HashMap<Oid, u32> {
+        let mut counts = HashMap::new();
+        for (tag, ..) in self.owners.get(&pid).into_iter().flat_map(|owner| &owner.transaction) {
+            if let LockTag::Row(_, relation, _) = tag {
+                *counts.entry(*relation).or_default() += 1;
+            }
+        }
+        counts
     }
 
     /// Whether a backend holds or awaits anything.

@@ -135,12 +135,28 @@ fn queries_are_written_back() {
         ("select from t", "SELECT FROM t"),
         ("table t order by 1", "SELECT * FROM t ORDER BY 1"),
         ("select (r).*, (r).x from r", "SELECT (r).*, (r).x FROM r"),
-        ("select 1 for no key update of a, b", "SELECT 1 FOR UPDATE OF a FOR UPDATE OF b"),
         ("select ((select 1) + 2)", "SELECT ((SELECT 1) + 2)"),
         ("((select 1) union (select 2)) limit 1", "((SELECT 1) UNION (SELECT 2)) LIMIT 1"),
         ("select x like any (array['a'])", "SELECT x ~~ ANY(ARRAY['a'])"),
     ] {
         assert_eq!(parse_query(text).unwrap().to_string(), expected, "{text}");
+    }
+}
+
+#[test]
+fn row_locks_keep_their_strengths_and_tables() {
+    use crate::bound::LockStrength::*;
+    for (text, expected) in [
+        ("select 1 for update", vec![(Update, None)]),
+        ("select 1 for no key update of a, s.b", vec![(NoKeyUpdate, Some("a")), (NoKeyUpdate, Some("s.b"))]),
+        ("select 1 for share of a for key share", vec![(Share, Some("a")), (KeyShare, None)]),
+    ] {
+        let query = parse_query(text).unwrap();
+        let found = query.locks.iter().map(|clause| {
+            (super::lock_strength(clause), super::locked_table(clause).map(|name| name.to_string()))
+        });
+        let expected = expected.into_iter().map(|(strength, name)| (strength, name.map(str::to_owned)));
+        assert!(found.eq(expected), "{text}");
     }
 }
 

@@ -64,18 +64,30 @@ fn found(catalog: &Catalog, search_path: &[Oid], named: &[(&Name, LockMode)]) ->
 }
 
 impl Session {
-    /// Takes the locks of a command.
+    /// Takes the locks of a command and the right to write. The latter comes first here: whoever has it may still want the
+    /// tables, and would wait for a command that waits for it. While tables are awaited it is given back, if the
+    /// transaction has not used it yet.
     ///
     /// # Errors
-    /// `40P01`, `55P03`, `57014`.
-    pub(super) async fn lock_for_command(&mut self, utility: &Utility) -> Result<()> {
+    /// `40P01`, `55P03`, `57014`; `40001` on a stale snapshot.
+    pub(super) async fn begin_command(&mut self, utility: &Utility) -> Result<()> {
         let named = named(utility);
+        let held_before = self.transaction().work.writes();
+        let had_snapshot = self.keeps_snapshot() && self.transaction().had_snapshot;
+        self.begin_writing().await?;
         if named.is_empty() {
             return Ok(());
         }
         let catalog = self.present_catalog();
         let search_path = self.search_path(&catalog);
         let locked = found(&catalog, &search_path, &named);
-        self.lock_relations(&locked).await
+        if self.try_lock_relations(&locked) {
+            return Ok(());
+        }
+        if !held_before && !had_snapshot {
+            self.give_up_writing();
+        }
+        self.lock_relations(&locked).await?;
+        self.begin_writing().await.map(drop)
     }
 }

@@ -154,7 +154,12 @@ pub struct Exporter {
 /// Services of a session that has none.
 pub struct NoServices;
 
-impl SessionServices for NoServices {}
+impl SessionServices for NoServices {
+    fn lock_row(&self, _: &SessionShared, _: Oid, _: i64, _: LockStrength, _: LockWait) -> Result<bool> {
+        // Without a session there is nobody else.
+        Ok(true)
+    }
+}
 
 /// A row of `pg_prepared_statements`.
 #[derive(Clone)]

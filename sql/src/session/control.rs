@@ -5,6 +5,7 @@
 use super::transaction::Work;
 use super::{CommandTag, Session};
 use crate::cluster::{Importer, storage_error};
+use crate::locks::{LockMode, LockTag};
 use crate::parse::{IsolationLevel, TransactionMode, Utility};
 use crate::settings::{SetScope, id, parse_boolean};
 use crate::{Result, Severity, SqlError, SqlState, error};
@@ -214,29 +215,46 @@ impl Session {
                 )
                 .hint("Roll back the whole transaction and run it again."));
             }
-            transaction.work = Work::None;
+            transaction.give_up_work();
             transaction.lost = false;
-            transaction.savepoints.iter_mut().for_each(|savepoint| savepoint.engine_name = None);
         }
         let levels = transaction.savepoints.len() - index;
-        let undone = transaction.rollback_to(index).map_err(storage_error)?;
-        transaction.failed = false;
-        let has_shared_lock = transaction.shared_lock.is_some();
-        let level = transaction.savepoints.len() as u32;
-        let restarts = transaction.restarts(index);
-        self.services.undo_restarts(restarts);
-        self.shared.cluster.locks.roll_back_to(self.backend(), level);
-        if has_shared_lock {
-            self.refresh_shared_rows()?;
-        }
-        self.close_portals_of(index + 1);
-        self.run_at_end_elsewhere(undone);
+        self.undo_to(index)?;
+        self.transaction().failed = false;
         {
             let mut settings = self.shared.settings.lock();
             (0..levels).for_each(|_| settings.abort_level());
             settings.begin_level();
         }
         self.restore_users();
+        Ok(())
+    }
+
+    /// Undoes what came after a savepoint, which stays, and gives back what was locked since. The right to write goes as
+    /// well when all writing came after it, unless the transaction's snapshot hangs on it.
+    pub(super) fn undo_to(&mut self, index: usize) -> Result<()> {
+        let keeps_snapshot = self.keeps_snapshot();
+        let transaction = self.transaction();
+        let undone = transaction.rollback_to(index).map_err(storage_error)?;
+        let wrote_nothing_before = transaction.savepoints[index].before_writes;
+        let gives_up = wrote_nothing_before && transaction.work.writes() && !keeps_snapshot;
+        if gives_up {
+            transaction.give_up_work();
+        }
+        let has_shared_lock = transaction.shared_lock.is_some();
+        let level = transaction.savepoints.len() as u32;
+        let restarts = transaction.restarts(index);
+        self.services.undo_restarts(restarts);
+        let locks = &self.shared.cluster.locks;
+        locks.roll_back_to(self.backend(), level);
+        if gives_up {
+            locks.release(self.backend(), LockTag::Writer(self.database.oid), LockMode::Exclusive);
+        }
+        if has_shared_lock {
+            self.refresh_shared_rows()?;
+        }
+        self.close_portals_of(index + 1);
+        self.run_at_end_elsewhere(undone);
         Ok(())
     }
 

@@ -19,7 +19,6 @@ use crate::parse::ast;
 
 use super::cache::Planned;
 use super::pump::Row;
-use super::transaction::Work;
 use super::work::check_interrupts;
 use super::{Session, SessionShared, StatementContext};
 use crate::catalog::privileges::Privileges;
@@ -32,6 +31,39 @@ use crate::{Oid, Result, SqlError, Value, error};
 
 /// Something that a statement has met and must wait for.
 pub(super) type Awaited = (LockTag, LockMode);
+
+/// How often a statement is run again because rows have changed under it before it takes the right to write first: then
+/// nobody can change anything any more.
+const RUNS_SIDE_BY_SIDE_MAX: u32 = 20;
+
+/// The runs of one statement.
+pub(super) struct Runs {
+    count: u32,
+}
+
+impl Runs {
+    pub(super) fn begin() -> Self {
+        Self { count: 0 }
+    }
+
+    /// Another run begins: what the one before would have sent is not sent.
+    ///
+    /// # Errors
+    /// `57014`, `57P01`; those of waiting for the right to write.
+    pub(super) async fn next(&mut self, session: &mut Session) -> Result<()> {
+        check_interrupts(session.backend(), session.deadline)?;
+        if self.count == 0 {
+            session.collect_notifications();
+        } else {
+            session.services.take_notifications();
+        }
+        self.count += 1;
+        if self.count > RUNS_SIDE_BY_SIDE_MAX {
+            session.begin_writing().await?;
+        }
+        Ok(())
+    }
+}
 
 /// How a row that has been locked differs from the snapshot.
 enum Difference {
@@ -91,41 +123,55 @@ impl Session {
         Ok(())
     }
 
+    /// As [`Self::lock_relations`], if that needs no waiting; whether it did.
+    pub(super) fn try_lock_relations(&mut self, relations: &[(Oid, LockMode)]) -> bool {
+        let (locks, database) = (&self.shared.cluster.locks, self.database.oid);
+        relations.iter().all(|(relation, mode)| {
+            let tag = LockTag::Relation(database, *relation);
+            locks.try_acquire(self.backend(), tag, *mode, Lifetime::Transaction)
+        })
+    }
+
     /// Waits for a row that a statement has met locked; the statement is to be run again. `held_before` tells whether the
     /// transaction already had the right to write when the statement began.
     ///
     /// # Errors
     /// Those of [`Self::acquire`]; `40001` when the transaction's snapshot is not the newest any more.
     pub(super) async fn await_row(&mut self, (tag, mode): Awaited, held_before: bool) -> Result<()> {
-        let keeps_snapshot = self.keeps_snapshot();
-        let committed = self.database.store.committed();
         if !held_before {
-            self.give_up_writing(keeps_snapshot);
+            self.give_up_writing();
         }
-        self.acquire(tag, mode).await?;
-        let stale = keeps_snapshot && !held_before && self.database.store.committed() != committed;
-        if stale {
-            return Err(error!(
-                T_R_SERIALIZATION_FAILURE,
-                "could not serialize access due to concurrent update"
-            ));
-        }
-        Ok(())
+        self.acquire(tag, mode).await
     }
 
-    /// Gives the right to write back before the transaction has written anything, and with it a snapshot that need not
-    /// be kept.
-    fn give_up_writing(&mut self, keeps_snapshot: bool) {
+    /// Gives the right to write back before the transaction has written anything. A snapshot that was to be kept is gone
+    /// with it: the next one must be the same ([`Self::check_same_snapshot`]).
+    pub(super) fn give_up_writing(&mut self) {
+        let keeps_snapshot = self.keeps_snapshot();
+        let committed = self.database.store.committed();
         let backend = self.backend().clone();
         let writer = LockTag::Writer(self.database.oid);
         let transaction = self.transaction();
         if transaction.work.writes() || !keeps_snapshot {
-            transaction.work = Work::None;
-            transaction.catalog = None;
-            transaction.savepoints.iter_mut().for_each(|savepoint| savepoint.engine_name = None);
+            transaction.same_as = keeps_snapshot.then_some(committed);
+            transaction.give_up_work();
+            self.services.end_snapshot();
         }
-        self.services.end_snapshot();
         self.shared.cluster.locks.release(&backend, writer, LockMode::Exclusive);
+    }
+
+    /// Makes sure that a snapshot just taken in place of one that was given up shows the same.
+    ///
+    /// # Errors
+    /// `40001`.
+    pub(super) fn check_same_snapshot(&mut self) -> Result<()> {
+        let committed = self.database.store.committed();
+        match self.transaction().same_as.take() {
+            Some(expected) if expected != committed => {
+                Err(error!(T_R_SERIALIZATION_FAILURE, "could not serialize access due to concurrent update"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What to do about an error of a check at the end of a statement that cannot be run again, or of a transaction: if it
@@ -151,7 +197,9 @@ impl Session {
         types: &[Oid],
         parameters: &[Value],
     ) -> Result<(Arc<Planned>, Arc<StatementContext>, VecDeque<Row>)> {
+        let mut runs = Runs::begin();
         loop {
+            runs.next(self).await?;
             let held_before = self.transaction().work.writes();
             let (planned, catalog) = self.prepare_to_run(tree, text, types).await?;
             let context = self.statement_context(&catalog);
@@ -202,9 +250,7 @@ impl Session {
                 Err(error!(T_R_SERIALIZATION_FAILURE, "could not serialize access due to concurrent {word}"))
             }
             Some(_) => {
-                let transaction = self.transaction();
-                transaction.work = Work::None;
-                transaction.catalog = None;
+                self.transaction().give_up_work();
                 self.services.end_snapshot();
                 Ok(None)
             }

@@ -373,7 +373,16 @@ impl SessionServices for Services {
     ) -> Result<bool> {
         self.transaction_id(true)?;
         let (database, mode) = (self.database.oid, LockMode::of_row(strength));
-        let answer = self.cluster.locks.lock_row(&self.backend, database, relation, row, mode);
+        let locks = &self.cluster.locks;
+        let mut answer = locks.lock_row(&self.backend, database, relation, row, mode);
+        while let (RowAnswer::Busy(tag, awaited), LockWait::Block) = (answer, wait)
+            && self.state.lock().blocks
+        {
+            let interrupted = || check_interrupts(&self.backend, self.backend.deadlines().next());
+            let patience = session.patience(&interrupted);
+            locks.acquire_blocking(&self.backend, tag, awaited, Lifetime::Transaction, &patience)?;
+            answer = locks.lock_row(&self.backend, database, relation, row, mode);
+        }
         let mut state = self.state.lock();
         match (answer, wait) {
             (RowAnswer::Locked, _) => {
@@ -387,13 +396,6 @@ impl SessionServices for Services {
                 let catalog = state.catalog.clone().unwrap_or_else(|| self.database.catalog());
                 let name = catalog.class(relation).map(|class| class.relname.clone()).unwrap_or_default();
                 Err(error!(LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"{name}\""))
-            }
-            (RowAnswer::Busy(tag, mode), LockWait::Block) if state.blocks => {
-                drop(state);
-                let interrupted = || check_interrupts(&self.backend, self.backend.deadlines().next());
-                let (locks, patience) = (&self.cluster.locks, session.patience(&interrupted));
-                locks.acquire_blocking(&self.backend, tag, mode, Lifetime::Transaction, &patience)?;
-                Ok(true)
             }
             (RowAnswer::Busy(tag, mode), LockWait::Block) => {
                 state.awaited = Some((tag, mode));

@@ -6,8 +6,8 @@ use crate::parse::ast;
 
 use super::cache::{PlanKey, Planned};
 use super::extended::Formats;
+use super::locking::Runs;
 use super::pump::Emitted;
-use super::work::check_interrupts;
 use super::{Destination, RowShape, Session, StatementContext};
 use crate::bind::{self, BindContext};
 use crate::bound::{LockStrength, TypeMod};
@@ -218,8 +218,9 @@ impl Session {
         let Node::Sql(tree) = &statement.node else {
             return Err(SqlError::internal("a utility statement among queries"));
         };
+        let mut runs = Runs::begin();
         loop {
-            check_interrupts(self.backend(), self.deadline)?;
+            runs.next(self).await?;
             let held_before = self.transaction().work.writes();
             let (planned, catalog) = self.prepare_to_run(tree, &statement.text, parameter_types).await?;
             let context = self.statement_context(&catalog);

@@ -91,6 +91,8 @@ pub(super) struct Transaction {
     pub(super) seen_commit: u64,
     /// The identifier of the snapshot that it has imported.
     pub(super) imported: Option<String>,
+    /// The commit that the next snapshot must show the state after, in place of one that was given up.
+    pub(super) same_as: Option<u64>,
     /// The catalog that goes with the snapshot, or the transaction's own.
     pub(super) catalog: Option<Arc<Catalog>>,
     /// Whether the catalog is the transaction's own.
@@ -120,6 +122,7 @@ impl Transaction {
             started,
             work: Work::None,
             seen_commit: 0,
+            same_as: None,
             imported: None,
             catalog: None,
             catalog_changed: false,
@@ -235,6 +238,13 @@ impl Transaction {
     /// How many restarts of sequences there were when a savepoint was set.
     pub(super) fn restarts(&self, index: usize) -> usize {
         self.savepoints[index].kept.restarts
+    }
+
+    /// Gives up what the transaction holds of the engine: it has written nothing, or nothing that is to stay.
+    pub(super) fn give_up_work(&mut self) {
+        self.work = Work::None;
+        self.catalog = None;
+        self.savepoints.iter_mut().for_each(|savepoint| savepoint.engine_name = None);
     }
 
     /// Undoes what came after a savepoint, which stays; what is to be done about what was undone.

@@ -93,8 +93,7 @@ impl Session {
     /// Runs a command that changes what exists, on a thread where it may take its time.
     async fn run_command(&mut self, utility: &Utility, statement: &ParsedStatement) -> Result<CommandTag> {
         self.check_may_write(utility.tag())?;
-        self.lock_for_command(utility).await?;
-        self.begin_writing().await?;
+        self.begin_command(utility).await?;
         if changes_shared_rows(utility) {
             self.lock_shared_rows().await?;
         }

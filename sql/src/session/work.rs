@@ -115,7 +115,9 @@ impl Session {
             let (connection, catalog) = database.begin_read()?;
             transaction.work = Work::Read(connection);
             transaction.catalog = Some(catalog);
+            self.check_same_snapshot()?;
         }
+        let transaction = self.transaction();
         Ok(transaction.catalog.get_or_insert_with(|| database.catalog()).clone())
     }
 
@@ -156,7 +158,8 @@ impl Session {
                 transaction.catalog = Some(database.catalog());
             }
         }
-        transaction.set_markers().map_err(storage_error)
+        transaction.set_markers().map_err(storage_error)?;
+        self.check_same_snapshot()
     }
 
     /// Waits for the right to write: visible, cancelable, bounded by `lock_timeout`.
@@ -450,6 +453,12 @@ impl Session {
                     // A snapshot that the transaction keeps must be there after ROLLBACK TO, too.
                     if matches!(transaction.work, Work::Read(_)) && !keeps_snapshot {
                         transaction.work = Work::None;
+                    }
+                    // What the failed part has done is gone at once: others need not wait for it.
+                    let lost = transaction.lost;
+                    if !lost && let Err(error) = self.undo_to(level - 1) {
+                        tracing::error!(%error, "could not undo a failed part of a transaction");
+                        self.transaction().lost = true;
                     }
                 }
                 self.close_portals_of(level);

@@ -348,7 +348,8 @@ impl Emitter<'_> {
 /// Whether a query has columns that only its ORDER BY needs.
 pub(in crate::lower) fn has_hidden(query: &Query) -> bool {
     match &query.body {
-        QueryBody::Select(select) => select.targets.iter().any(|t| t.hidden),
+        // The numbers of rows that are locked stand behind the targets.
+        QueryBody::Select(select) => !query.locks.is_empty() || select.targets.iter().any(|t| t.hidden),
         _ => false,
     }
 }
