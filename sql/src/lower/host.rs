@@ -132,9 +132,12 @@ pub(super) fn body(catalog: &Catalog, procedure: &Procedure) -> Option<Body> {
 
 /// Whether a call of this function may change tables.
 pub(super) fn may_write(procedure: &Procedure) -> bool {
-    procedure.prolang == languages::SQL
-        && procedure.oid >= crate::oid::FIRST_NORMAL
-        && crate::bind::may_write(procedure)
+    runs_statements(procedure) && crate::bind::may_write(procedure)
+}
+
+/// Whether a call of this function runs statements of its own.
+pub(super) fn runs_statements(procedure: &Procedure) -> bool {
+    procedure.prolang == languages::SQL && procedure.oid >= crate::oid::FIRST_NORMAL
 }
 
 /// Finds the body of a function and wraps it for the engine.

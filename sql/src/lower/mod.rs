@@ -32,7 +32,7 @@ use crate::catalog::Catalog;
 use crate::{Oid, Result};
 use emit::Emitter;
 pub(crate) use emit::{quoted, rowid_name};
-pub(crate) use walk::{children_mut, every_expr_mut, every_query_mut, query_exprs_mut};
+pub(crate) use walk::{children_mut, every_expr_mut, every_query_mut, query_exprs_mut, statement_exprs_mut};
 
 /// A statement made ready for SQLite.
 pub struct Plan {
@@ -44,6 +44,8 @@ pub struct Plan {
     pub waits: bool,
     /// Whether a function in it may change tables: it needs the right to write, even as a query.
     pub may_write: bool,
+    /// Whether a function or table in it runs statements of its own, which must see the same snapshot.
+    pub nested: bool,
     /// Whether it changes no table.
     pub read_only: bool,
     /// What is run, in order: the data-modifying parts of WITH first, then the statement itself.
@@ -168,6 +170,7 @@ pub fn plan(
         parameters,
         waits: planner.waits,
         may_write: planner.may_write,
+        nested: planner.nested,
         read_only,
         parts,
         main,
@@ -229,6 +232,7 @@ struct Planner<'a> {
     stored: &'a dyn StoredExpressions,
     waits: bool,
     may_write: bool,
+    nested: bool,
     /// The modifying parts so far: number, name, columns.
     buffered: Vec<(CteId, String, usize)>,
     /// The WITH queries so far, which every later part may read.
@@ -244,6 +248,7 @@ impl<'a> Planner<'a> {
             stored,
             waits: false,
             may_write: false,
+            nested: false,
             buffered: Vec::new(),
             queries: Vec::new(),
             records,
@@ -282,6 +287,7 @@ impl<'a> Planner<'a> {
         let sql = emitter.take().into();
         self.waits |= emitter.needs.waits;
         self.may_write |= emitter.needs.may_write;
+        self.nested |= emitter.needs.nested;
         let functions = emitter.needs.functions.into_values().collect();
         Ok(Text { sql, bindings: emitter.needs.bindings, functions })
     }

@@ -6,9 +6,11 @@
 mod errors;
 mod expression;
 mod keywords;
+mod literals;
 mod manipulation;
 mod parser;
 mod query;
+mod shape;
 mod tokens;
 mod type_name;
 mod utility;
@@ -18,7 +20,9 @@ use std::sync::Arc;
 /// The types of syntax trees: what the rest of the crate passes on without looking inside.
 pub use sqlparser::ast;
 
+pub use literals::with_parameters;
 pub use manipulation::{conflict_expressions, conflict_predicate, overriding_system};
+pub use shape::{Literal, LiteralClass, shape};
 pub use utility::*;
 
 use crate::Result;

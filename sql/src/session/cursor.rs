@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::cache::Planned;
+use super::cache::{Known, Planned};
 use super::extended::{Formats, Portal, PortalState};
 use super::prepared::Prepared;
 use super::pump::Row;
-use super::statement::Run;
+use super::statement::{Run, Snapshot};
 use super::{CommandTag, Completion, Destination, Format, RowShape, Session, StatementContext};
 use crate::parse::{DeclareCursor, Fetch, FetchDirection, Node, ParsedStatement};
 use crate::{Result, SqlError, error};
@@ -109,7 +109,10 @@ impl Session {
         let rows = self.collect(&planned, run.parameters, &context).await?;
         let statement = Prepared {
             text: outer.text.clone(),
-            statement: Some(ParsedStatement { node: Node::Sql(Box::new(tree)), ..outer.clone() }),
+            statement: Some(Arc::new(Known::new(ParsedStatement {
+                node: Node::Sql(Box::new(tree)),
+                ..outer.clone()
+            }))),
             parameters: Vec::new(),
             columns: Some(planned.plan.columns.clone()),
             from_sql: true,
@@ -180,10 +183,11 @@ impl Session {
                 (planned, context, rows)
             }
             state => {
-                let Some(ParsedStatement { node: Node::Sql(tree), text, .. }) = &statement.statement else {
+                let Some(known) = statement.statement.as_ref().filter(|known| known.is_sql()) else {
                     return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal \"{name}\" cannot be run"));
                 };
-                let (planned, catalog) = self.prepare_to_run(tree, text, &statement.parameters).await?;
+                let (planned, catalog) =
+                    self.prepare_known(known, &statement.parameters, Snapshot::OfTransaction).await?;
                 if !planned.plan.read_only {
                     return Err(SqlError::unsupported(
                         "FETCH from the portal of a command that changes rows",

@@ -13,7 +13,8 @@
 //! | `utility` | which command goes where |
 //! | `setting`, `prepared`, `cursor`, `copy`, `explain`, `channel`, `database` | the session's own commands |
 //! | `services` | what SQL functions ask of their session |
-//! | `cache` | parsed texts and plans |
+//! | `environment` | what plans depend on besides the statement |
+//! | `cache`, `template` | parsed texts and plans; plans that serve all texts of one shape |
 
 mod cache;
 mod channel;
@@ -23,6 +24,7 @@ mod control;
 mod copy;
 mod cursor;
 mod database;
+mod environment;
 mod explain;
 mod extended;
 mod prepared;
@@ -31,6 +33,7 @@ mod services;
 mod setting;
 mod simple;
 mod statement;
+mod template;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails says where")]
 mod tests;
@@ -151,6 +154,10 @@ pub struct OutputRow<'a> {
 pub trait Destination: Send {
     /// Rows of this shape follow. Called for simple queries only: Describe has told extended ones.
     fn columns(&mut self, shape: &RowShape<'_>) -> Result<()>;
+    /// How much has been written so far: what [`Self::take_back`] goes back to.
+    fn sent(&self) -> u64;
+    /// Takes back all that has been written since [`Self::sent`] gave this; false when some of it has gone already.
+    fn take_back(&mut self, sent: u64) -> bool;
     /// One row. Whether the buffer is so full that [`Self::flush`] should be called before more.
     fn row(&mut self, row: &OutputRow<'_>) -> Result<bool>;
     /// Sends what is buffered.
@@ -184,8 +191,10 @@ pub struct Session {
     shared: Arc<SessionShared>,
     services: Arc<services::Services>,
     database: Arc<OpenDatabase>,
-    /// `search_path` as last resolved, and for what.
-    search_path: Option<(statement::SearchPathKey, Vec<Oid>)>,
+    /// What plans depended on lately.
+    environment: Option<Arc<environment::Environment>>,
+    /// Room for the shapes of texts.
+    scratch: template::Scratch,
     /// When the running statement must end.
     deadline: Option<Instant>,
     statement_timeout_enabled: bool,

@@ -4,27 +4,25 @@ use std::sync::Arc;
 
 use crate::parse::ast;
 
-use super::cache::{PlanKey, Planned};
+use super::cache::{Known, KnownText, Planned};
 use super::extended::Formats;
 use super::pump::Emitted;
 use super::work::check_interrupts;
-use super::{Destination, RowShape, Session};
+use super::{Destination, RowShape, Session, StatementContext};
 use crate::bind::{self, BindContext};
-use crate::bound::{LockStrength, LockWait, TypeMod};
+use crate::bound::{BoundStatement, LockStrength, LockWait, TypeMod};
 use crate::catalog::Catalog;
-use crate::catalog::privileges::Privileges;
 use crate::execute;
-use crate::oid::namespaces;
-use crate::parse::{self, Node, ParsedStatement};
-use crate::settings::id;
+use crate::parse::{self, Node};
 use crate::{Oid, Result, SqlError, Value, error};
 
-/// What the schemas of a search path depend on.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct SearchPathKey {
-    catalog: u64,
-    setting: String,
-    user: Oid,
+/// Who takes the snapshot that a statement reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Snapshot {
+    /// The statement for itself, where the transaction does not keep one: it is run to its end, or on, right away.
+    OfStatement,
+    /// The transaction, beforehand.
+    OfTransaction,
 }
 
 /// How a statement is run.
@@ -78,90 +76,103 @@ impl Session {
     ///
     /// # Errors
     /// `42601`.
-    pub(super) fn parsed(&self, text: &str) -> Result<Arc<[ParsedStatement]>> {
+    pub(super) fn parsed(&self, text: &str) -> Result<KnownText> {
         let cached = self.shared.cluster.statements.lock().get(text);
         if let Some(statements) = cached {
             return Ok(statements);
         }
-        let statements: Arc<[ParsedStatement]> = parse::parse(text)?.into();
+        let parsed = parse::parse(text)?;
+        let statements: KnownText = parsed.into_iter().map(|parsed| Arc::new(Known::new(parsed))).collect();
         self.shared.cluster.statements.lock().put(text, &statements);
         Ok(statements)
     }
 
     /// The schemas of `search_path` that exist and may be used, `pg_catalog` first unless it is named.
-    pub(super) fn search_path(&mut self, catalog: &Catalog) -> Vec<Oid> {
-        let (setting, names) = {
-            let settings = self.shared.settings.lock();
-            (settings.text(id::SEARCH_PATH).to_owned(), settings.search_path())
-        };
-        let user = self.shared.users.lock().1;
-        let key = SearchPathKey { catalog: catalog.version(), setting, user };
-        if let Some((known, path)) = &self.search_path
-            && *known == key
-        {
-            return path.clone();
-        }
-        let path = resolve_search_path(catalog, &names, user);
-        self.search_path = Some((key, path.clone()));
-        path
+    pub(super) fn search_path(&mut self, catalog: &Catalog) -> Arc<[Oid]> {
+        self.environment(catalog).search_path.clone()
     }
 
-    /// The plan of a statement on this catalog, from the cache or newly made.
+    /// The plan of a statement on this catalog, from those that are kept of it or newly made.
+    ///
+    /// # Errors
+    /// Those of the binder; `0A000`.
+    pub(super) fn known_plan(
+        &mut self,
+        statement: &Known,
+        declared: &[Oid],
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<Planned>> {
+        let Node::Sql(tree) = &statement.parsed.node else {
+            return Err(SqlError::internal("a utility statement among queries"));
+        };
+        let environment = self.environment(catalog);
+        if let Some(planned) = statement.plans.get(environment.number, declared) {
+            return Ok(planned);
+        }
+        let text = &statement.parsed.text;
+        let planned = self.plan(tree, text, declared, catalog)?;
+        statement.plans.put(text, environment.number, declared, &planned);
+        Ok(planned)
+    }
+
+    /// A new plan of a statement on this catalog.
     ///
     /// # Errors
     /// Those of the binder; `0A000`.
     pub(super) fn plan(
         &mut self,
         tree: &ast::Statement,
-        text: &Arc<str>,
-        parameters: &[Oid],
+        text: &str,
+        declared: &[Oid],
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<Planned>> {
-        let search_path = self.search_path(catalog);
-        let user = self.shared.users.lock().1;
-        let key = PlanKey {
-            text: text.clone(),
-            parameters: parameters.to_vec(),
-            catalog: catalog.version(),
-            search_path,
-            user,
-            format: self.format_key(),
-        };
-        if let Some(planned) = self.database.plans.lock().get(&key) {
-            return Ok(planned);
-        }
-        let started =
-            self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
-        let format = self.shared.settings.lock().format(started);
-        let binding =
-            BindContext { catalog, search_path: &key.search_path, format: &format, text, parameters };
-        let bound = bind::bind(tree, &binding)?;
-        let mut plan = execute::make_plan(&bound, &binding)?;
-        // Clients are told of a domain's base type.
-        for column in &mut plan.columns {
-            column.ty = base_type(catalog, column.ty);
-        }
-        let denied = bind::check_privileges(&bound, catalog, user).err();
-        let planned = Arc::new(Planned { plan, catalog: catalog.version(), denied });
-        self.database.plans.lock().put(key, &planned);
-        Ok(planned)
+        self.with_binding(text, declared, catalog, |binding, user| {
+            let bound = bind::bind(tree, binding)?;
+            finish_plan(&bound, binding, user)
+        })
     }
 
-    /// The settings by which literals are read, as one text.
-    fn format_key(&self) -> String {
-        let settings = self.shared.settings.lock();
-        format!(
-            "{}\n{}\n{}",
-            settings.text(id::DATE_STYLE),
-            settings.text(id::TIME_ZONE),
-            settings.text(id::INTERVAL_STYLE)
-        )
+    /// Lends what binding a text depends on, and the user.
+    pub(super) fn with_binding<T>(
+        &mut self,
+        text: &str,
+        declared: &[Oid],
+        catalog: &Arc<Catalog>,
+        bind: impl FnOnce(&BindContext<'_>, Oid) -> T,
+    ) -> T {
+        let environment = self.environment(catalog);
+        let started =
+            self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
+        let (format, search_path) = (environment.format(started), &environment.search_path);
+        let binding = BindContext { catalog, search_path, format: &format, text, parameters: declared };
+        bind(&binding, environment.user)
     }
 
     /// Plans a statement and begins the work it needs, on one catalog.
     ///
     /// # Errors
     /// Those of planning; `25006`; those of waiting for the write lock.
+    pub(super) async fn prepare_known(
+        &mut self,
+        statement: &Known,
+        declared: &[Oid],
+        snapshot: Snapshot,
+    ) -> Result<(Arc<Planned>, Arc<Catalog>)> {
+        let mut catalog = self.present_catalog();
+        loop {
+            let planned = self.known_plan(statement, declared, &catalog)?;
+            let now = self.begin_work(&planned, snapshot).await?;
+            if now.version() == planned.catalog {
+                return Ok((planned, now));
+            }
+            catalog = now;
+        }
+    }
+
+    /// As [`Self::prepare_known`], for a statement inside another one.
+    ///
+    /// # Errors
+    /// As there.
     pub(super) async fn prepare_to_run(
         &mut self,
         tree: &ast::Statement,
@@ -171,23 +182,35 @@ impl Session {
         let mut catalog = self.present_catalog();
         loop {
             let planned = self.plan(tree, text, parameters, &catalog)?;
-            planned.check_allowed()?;
-            // A function that changes tables is allowed to be called where nothing may be changed: its statement fails.
-            let may_write = planned.plan.may_write && self.check_may_write("").is_ok();
-            let now = if planned.plan.read_only && planned.plan.locks.is_empty() && !may_write {
-                self.begin_reading()?
-            } else if planned.plan.read_only && !planned.plan.locks.is_empty() {
-                self.begin_locking(&planned).await?
-            } else if planned.plan.read_only {
-                self.begin_writing().await?
-            } else {
-                self.check_may_write(command_word(tree).trim_end_matches(" 0"))?;
-                self.begin_writing().await?
-            };
+            let now = self.begin_work(&planned, Snapshot::OfTransaction).await?;
             if now.version() == planned.catalog {
                 return Ok((planned, now));
             }
             catalog = now;
+        }
+    }
+
+    /// Begins the work that a plan needs; the catalog that goes with it, which may be another than the plan's.
+    ///
+    /// # Errors
+    /// `42501`; `25006`; those of waiting for the write lock.
+    pub(super) async fn begin_work(&mut self, planned: &Planned, snapshot: Snapshot) -> Result<Arc<Catalog>> {
+        planned.check_allowed()?;
+        let plan = &planned.plan;
+        if !plan.read_only {
+            self.check_may_write(plan.tag().trim_end_matches(" 0"))?;
+            return self.begin_writing().await;
+        }
+        if !plan.locks.is_empty() {
+            return self.begin_locking(planned).await;
+        }
+        // A function that changes tables is allowed to be called where nothing may be changed: its statement fails.
+        if plan.may_write && self.check_may_write("").is_ok() {
+            return self.begin_writing().await;
+        }
+        match snapshot {
+            Snapshot::OfStatement if !plan.waits && !plan.nested => self.begin_reading_statement(),
+            _ => self.begin_reading(),
         }
     }
 
@@ -215,47 +238,70 @@ impl Session {
     /// Those of the statement.
     pub(super) async fn run_tree(
         &mut self,
-        statement: &ParsedStatement,
-        parameter_types: &[Oid],
+        statement: &Known,
+        declared: &[Oid],
         run: &Run<'_>,
         destination: &mut dyn Destination,
-    ) -> Result<(Emitted, Arc<Planned>)> {
-        let Node::Sql(tree) = &statement.node else {
-            return Err(SqlError::internal("a utility statement among queries"));
-        };
+    ) -> Result<(Emitted, Arc<Planned>, Arc<StatementContext>)> {
         check_interrupts(self.backend(), self.deadline)?;
-        let (planned, catalog) = self.prepare_to_run(tree, &statement.text, parameter_types).await?;
-        let context = self.statement_context(&catalog);
+        let start = destination.sent();
+        let mut snapshot = Snapshot::OfStatement;
+        loop {
+            let (planned, catalog) = self.prepare_known(statement, declared, snapshot).await?;
+            match self.run_planned(&planned, &catalog, run, destination).await {
+                Ok((emitted, context)) => return Ok((emitted, planned, context)),
+                Err(error) if execute::is_stale_catalog(&error) && destination.take_back(start) => {
+                    snapshot = Snapshot::OfTransaction;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Runs a plan whose work has begun.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn run_planned(
+        &mut self,
+        planned: &Arc<Planned>,
+        catalog: &Arc<Catalog>,
+        run: &Run<'_>,
+        destination: &mut dyn Destination,
+    ) -> Result<(Emitted, Arc<StatementContext>)> {
+        let context = self.statement_context(catalog);
         let emitted = if planned.plan.read_only {
-            self.run_query(&planned, run, &context, destination).await?
+            self.run_query(planned, run, &context, destination).await?
         } else {
-            let done = self.run_modify(&planned, run.parameters, &context).await?;
+            let done = self.run_modify(planned, run.parameters, &context).await?;
             if run.announce && !planned.plan.columns.is_empty() {
                 let formats = run.formats.for_columns(planned.plan.columns.len());
                 destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
             }
-            self.send_rows(done.rows.into(), Some(done.count), &planned, run, &context, destination).await?
+            self.send_rows(done.rows.into(), Some(done.count), planned, run, &context, destination).await?
         };
         self.report_notices(destination);
-        Ok((emitted, planned))
+        Ok((emitted, context))
     }
 }
 
-fn resolve_search_path(catalog: &Catalog, names: &[String], user: Oid) -> Vec<Oid> {
-    let mut path = Vec::new();
-    for name in names {
-        let own = || catalog.role(user).map(|role| role.rolname.clone());
-        let name = if name == "$user" { own() } else { Some(name.clone()) };
-        let Some(namespace) = name.and_then(|name| catalog.namespace_named(&name)) else { continue };
-        let usable = catalog.has_namespace_privilege(user, namespace.oid, Privileges::USAGE);
-        if matches!(usable, Ok(Some(true))) && !path.contains(&namespace.oid) {
-            path.push(namespace.oid);
-        }
+/// The plan of a bound statement, for a user.
+///
+/// # Errors
+/// `0A000`.
+pub(super) fn finish_plan(
+    bound: &BoundStatement,
+    binding: &BindContext<'_>,
+    user: Oid,
+) -> Result<Arc<Planned>> {
+    let catalog = binding.catalog;
+    let mut plan = execute::make_plan(bound, binding)?;
+    // Clients are told of a domain's base type.
+    for column in &mut plan.columns {
+        column.ty = base_type(catalog, column.ty);
     }
-    if !path.contains(&namespaces::PG_CATALOG) {
-        path.insert(0, namespaces::PG_CATALOG);
-    }
-    path
+    let denied = bind::check_privileges(bound, catalog, user).err();
+    Ok(Arc::new(Planned { plan, catalog: catalog.version(), denied }))
 }
 
 /// The error for a statement in a transaction that has failed.

@@ -236,6 +236,7 @@ impl Emitter<'_> {
         self.needs.functions.extend(needs.functions);
         self.needs.waits |= needs.waits;
         self.needs.may_write |= needs.may_write;
+        self.needs.nested = true;
         let table = host::lateral_table(text.into(), arguments.len(), columns);
         let name = self.need(HostFunction::Table(table));
         self.push(&name);

@@ -52,6 +52,8 @@ pub(super) struct Needs {
     pub(super) waits: bool,
     /// Whether a function in it may change tables.
     pub(super) may_write: bool,
+    /// Whether a function or table in it runs statements of its own.
+    pub(super) nested: bool,
     pub(super) bindings: Vec<Binding>,
 }
 
