@@ -226,6 +226,12 @@ impl Destination for Quiet<'_> {
     fn columns(&mut self, _shape: &RowShape<'_>) -> Result<()> {
         Ok(())
     }
+    fn sent(&self) -> u64 {
+        0
+    }
+    fn take_back(&mut self, _sent: u64) -> bool {
+        true
+    }
     fn row(&mut self, _row: &OutputRow<'_>) -> Result<bool> {
         Ok(false)
     }

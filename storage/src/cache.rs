@@ -1,6 +1,8 @@
 //! The statements a connection keeps compiled, by their text; the least recently used one goes first.
+//!
+//! A list is walked, not a map hashed: plans hand in the same text again and again, which is found by its address, and
+//! comparing lengths tells most others apart. Hashing a text of some hundred bytes costs more than walking the list.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::ffi;
@@ -9,6 +11,7 @@ use rusqlite::ffi;
 pub(crate) const CACHED_STATEMENTS_MAX: usize = 128;
 
 struct Entry {
+    sql: Arc<str>,
     raw: *mut ffi::sqlite3_stmt,
     used: u64,
 }
@@ -16,15 +19,23 @@ struct Entry {
 /// Idle statements, reset and without bindings.
 #[derive(Default)]
 pub(crate) struct StatementCache {
-    entries: HashMap<Arc<str>, Entry>,
+    entries: Vec<Entry>,
     clock: u64,
 }
 
 impl StatementCache {
     /// Takes the statement for this text out, so that it has one user at a time.
     pub(crate) fn take(&mut self, sql: &str) -> Option<(Arc<str>, *mut ffi::sqlite3_stmt)> {
-        let (text, entry) = self.entries.remove_entry(sql)?;
-        Some((text, entry.raw))
+        let index = self.find(sql)?;
+        let entry = self.entries.swap_remove(index);
+        Some((entry.sql, entry.raw))
+    }
+
+    /// Those put in last are at the end.
+    fn find(&self, sql: &str) -> Option<usize> {
+        let same = |entry: &Entry| std::ptr::eq(&raw const *entry.sql, sql);
+        let equal = |entry: &Entry| *entry.sql == *sql;
+        self.entries.iter().rposition(same).or_else(|| self.entries.iter().rposition(equal))
     }
 
     /// Keeps a statement; gives back the one that must be finalized to make room, if any.
@@ -33,24 +44,23 @@ impl StatementCache {
         sql: Arc<str>,
         raw: *mut ffi::sqlite3_stmt,
     ) -> Option<*mut ffi::sqlite3_stmt> {
-        if self.entries.contains_key(&sql) {
+        if self.find(&sql).is_some() {
             return Some(raw);
         }
         let evicted = if self.entries.len() >= CACHED_STATEMENTS_MAX { self.evict() } else { None };
         self.clock += 1;
-        self.entries.insert(sql, Entry { raw, used: self.clock });
+        self.entries.push(Entry { sql, raw, used: self.clock });
         evicted
     }
 
-    /// Linear in the cache's size, which is small beside compiling the statement that caused it.
     fn evict(&mut self) -> Option<*mut ffi::sqlite3_stmt> {
-        let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used)?.0.clone();
-        self.entries.remove(&oldest).map(|entry| entry.raw)
+        let (oldest, _) = self.entries.iter().enumerate().min_by_key(|(_, entry)| entry.used)?;
+        Some(self.entries.swap_remove(oldest).raw)
     }
 
     /// Takes everything out.
     pub(crate) fn drain(&mut self) -> Vec<*mut ffi::sqlite3_stmt> {
-        self.entries.drain().map(|(_, entry)| entry.raw).collect()
+        self.entries.drain(..).map(|entry| entry.raw).collect()
     }
 
     /// How many statements are kept.

@@ -250,12 +250,18 @@ impl Connection {
             return Err(stop.into());
         }
         handle.take_failure();
+        if statement.progress != Progress::Running {
+            handle.running.set(handle.running.get() + 1);
+        }
         let writing = handle.watch.enter_statement(statement.writes);
         statement.progress = Progress::Running;
         // SAFETY: a live statement of this live handle, inside its gate.
         let code = unsafe { ffi::sqlite3_step(statement.raw) };
         handle.watch.leave_statement(writing);
         handle.changed.set(handle.changed.get() || statement.writes);
+        if code != ffi::SQLITE_ROW {
+            handle.running.set(handle.running.get().saturating_sub(1));
+        }
         match code {
             // Host code that cannot refuse (a collation) leaves its failure behind a good code.
             ffi::SQLITE_ROW | ffi::SQLITE_DONE if handle.has_failed() => Err(handle.error(code)),

@@ -66,6 +66,8 @@ pub(crate) struct Handle {
     pub(crate) last_commit: AtomicU64,
     /// Whether a writing statement ran in the open transaction.
     pub(crate) changed: Cell<bool>,
+    /// How many statements are in the middle of their rows.
+    pub(crate) running: Cell<usize>,
     /// How many times statements in the middle of their rows were ended by a rollback.
     pub(crate) rollbacks: Cell<u64>,
     failure: RefCell<Option<Failure>>,
@@ -117,6 +119,7 @@ impl Handle {
             commits,
             last_commit: AtomicU64::new(0),
             changed: Cell::new(false),
+            running: Cell::new(0),
             rollbacks: Cell::new(0),
             failure: RefCell::default(),
             discarding: Cell::new(false),
@@ -242,7 +245,12 @@ impl Handle {
     /// and SQLite would tell the hook only at the next commit; so it is counted here.
     pub(crate) fn reset(&self, raw: *mut ffi::sqlite3_stmt) {
         // SAFETY: a live statement of this handle; the caller is inside the gate.
-        let writing = unsafe { ffi::sqlite3_stmt_busy(raw) != 0 && ffi::sqlite3_stmt_readonly(raw) == 0 };
+        let busy = unsafe { ffi::sqlite3_stmt_busy(raw) != 0 };
+        // SAFETY: as above.
+        let writing = busy && unsafe { ffi::sqlite3_stmt_readonly(raw) == 0 };
+        if busy {
+            self.running.set(self.running.get().saturating_sub(1));
+        }
         // SAFETY: as above. The code repeats an error already told.
         self.discard(|| unsafe { ffi::sqlite3_reset(raw) });
         if writing && self.is_autocommit() {
@@ -316,6 +324,11 @@ impl Handle {
                 self.reset(raw);
             }
         }
+    }
+
+    /// Whether neither a transaction is open nor a statement in the middle of its rows. Inside the gate.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.running.get() == 0 && self.is_autocommit()
     }
 
     /// Whether no transaction is open.

@@ -74,7 +74,11 @@ impl Watch {
 
     /// Forgets everything; interrupts handed out so far have no effect on what runs from now on.
     pub(crate) fn renew(&self) {
-        *self.flag.borrow_mut() = Arc::default();
+        let mut flag = self.flag.borrow_mut();
+        match Arc::get_mut(&mut flag) {
+            Some(unshared) => *unshared.get_mut() = false,
+            None => *flag = Arc::default(),
+        }
         self.deadline.set(None);
         self.budget.set(None);
         self.writes_shielded.set(false);

@@ -76,6 +76,9 @@ impl Connection {
         }
         let stay = self.enter();
         self.handle.changed.set(false);
+        if self.handle.is_at_rest() {
+            return;
+        }
         self.handle.reset_all();
         let open = !self.handle.is_autocommit();
         drop(stay);

@@ -20,8 +20,8 @@ pub(super) struct WireDestination<'a> {
     pub(super) origin: &'a Origin,
     /// Reports below this severity are not sent (`client_min_messages`).
     pub(super) least: Severity,
-    /// The tags of the statements that have completed, for `log_statement`.
-    pub(super) tags: Vec<String>,
+    /// The tags of the statements that have completed, for `log_statement`; none when nothing is logged.
+    pub(super) tags: Option<Vec<String>>,
 }
 
 /// `08006`, when the client went away in the middle of a statement.
@@ -56,6 +56,14 @@ impl Destination for WireDestination<'_> {
         Ok(())
     }
 
+    fn sent(&self) -> u64 {
+        self.wire.output.written()
+    }
+
+    fn take_back(&mut self, sent: u64) -> bool {
+        self.wire.output.take_back(sent)
+    }
+
     fn row(&mut self, row: &OutputRow<'_>) -> Result<bool> {
         self.wire.output.data_row(row)?;
         Ok(self.wire.output.is_full())
@@ -66,8 +74,8 @@ impl Destination for WireDestination<'_> {
     }
 
     fn complete(&mut self, completion: &Completion) {
-        if let Completion::Complete(tag) = completion {
-            self.tags.push(tag.command.clone());
+        if let (Completion::Complete(tag), Some(tags)) = (completion, &mut self.tags) {
+            tags.push(tag.command.clone());
         }
         self.wire.output.completion(completion);
     }

@@ -40,7 +40,7 @@ use futures::FutureExt;
 use sql::backend::{Backend, BackendKind, State, WaitEvent};
 use sql::cluster::Notification;
 use sql::session::{ConnectRequest, Session, TransactionStatus};
-use sql::settings::id;
+use sql::settings::{SessionSettings, id};
 use sql::{Report, Result, Severity, SqlError, SqlState, clock, error};
 
 use self::codec::{Bind, Message, Target, decode};
@@ -359,8 +359,9 @@ impl Conversation {
         let backend = self.session.backend().clone();
         let (session, mut destination) = self.session_and_destination(&backend);
         let result = session.simple_query(text, &mut destination).await;
-        let tags = destination.tags;
-        self.log_statement("statement", text, &tags, started);
+        if let Some(tags) = destination.tags {
+            self.log_statement("statement", text, &tags, started);
+        }
         result?;
         self.ready();
         Ok(())
@@ -397,8 +398,7 @@ impl Conversation {
         let backend = self.session.backend().clone();
         let (session, mut destination) = self.session_and_destination(&backend);
         let result = session.execute(portal, rows_max, &mut destination).await;
-        let tags = destination.tags;
-        if self.logs_statements() {
+        if let Some(tags) = destination.tags {
             let text = backend.activity.lock().query.clone();
             let name = if portal.is_empty() { "<unnamed>" } else { portal };
             self.log_statement(&format!("execute {name}"), &text, &tags, started);
@@ -433,14 +433,17 @@ impl Conversation {
         &'a mut self,
         backend: &'a Backend,
     ) -> (&'a mut Session, WireDestination<'a>) {
-        let least = least_sent(self.session.shared().settings.lock().text(id::CLIENT_MIN_MESSAGES));
+        let settings = self.session.shared().settings.lock();
+        let least = least_sent(settings.text(id::CLIENT_MIN_MESSAGES));
+        let tags = logs_statements(&settings).then(Vec::new);
+        drop(settings);
         let destination = WireDestination {
             wire: &mut self.wire,
             backend,
             log: &self.shared.log,
             origin: &self.origin,
             least,
-            tags: Vec::new(),
+            tags,
         };
         (&mut self.session, destination)
     }
@@ -462,13 +465,6 @@ impl Conversation {
         if self.session.settle().await.is_ok() {
             refuse(&mut self.wire, &error).await;
         }
-    }
-
-    fn logs_statements(&self) -> bool {
-        let settings = self.session.shared().settings.lock();
-        settings.text(id::LOG_STATEMENT) != "none"
-            || settings.boolean(id::LOG_DURATION)
-            || settings.integer(id::LOG_MIN_DURATION_STATEMENT) >= 0
     }
 
     /// Logs a statement, its duration, or both in one line, as the settings ask.
@@ -508,6 +504,13 @@ impl Conversation {
         );
         log_line(&self.shared, &self.origin, text);
     }
+}
+
+/// Whether anything is logged of statements that end well.
+fn logs_statements(settings: &SessionSettings) -> bool {
+    settings.text(id::LOG_STATEMENT) != "none"
+        || settings.boolean(id::LOG_DURATION)
+        || settings.integer(id::LOG_MIN_DURATION_STATEMENT) >= 0
 }
 
 /// Waits until the deadline, if there is one.

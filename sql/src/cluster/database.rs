@@ -52,7 +52,7 @@ impl OpenDatabase {
         let fresh = !path.exists();
         let store = Store::open(&path, options(create)).map_err(super::storage_error)?;
         let mut connection = store.connection().map_err(super::storage_error)?;
-        connection.ensure_collation(&key_collation()).map_err(super::storage_error)?;
+        connection.ensure_collation(key_collation()).map_err(super::storage_error)?;
         if fresh {
             make(&mut connection, scope)?;
         }
@@ -87,7 +87,7 @@ impl OpenDatabase {
     /// Those of the storage engine.
     pub(crate) fn connection(&self) -> Result<PooledConnection> {
         let mut connection = self.store.connection().map_err(super::storage_error)?;
-        connection.ensure_collation(&key_collation()).map_err(super::storage_error)?;
+        connection.ensure_collation(key_collation()).map_err(super::storage_error)?;
         Ok(connection)
     }
 

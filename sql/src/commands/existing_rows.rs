@@ -24,7 +24,7 @@ impl CommandContext<'_> {
         Arc::new(StatementContext {
             catalog: self.snapshot(),
             format: statement.format.clone(),
-            search_path: self.search_path.clone(),
+            search_path: self.search_path.as_slice().into(),
             statement_time: statement.statement_time,
             session: statement.session.clone(),
             buffered: parking_lot::Mutex::default(),

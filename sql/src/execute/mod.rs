@@ -45,7 +45,7 @@ pub(crate) use foreign_keys::Pending;
 pub(crate) use insert::RowInserter;
 pub(crate) use modify::{Modified, run as run_modify};
 pub(crate) use row_reader::RowReader;
-pub(crate) use run::{engine_error, is_budget_exhausted};
+pub(crate) use run::{engine_error, is_budget_exhausted, is_stale_catalog, stale_catalog};
 pub use sql_function::SqlFunctions;
 pub use stored::CatalogExpressions;
 pub(crate) use stored::{ensure_index_functions, index_texts};

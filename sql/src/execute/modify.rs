@@ -43,13 +43,24 @@ pub(crate) fn run(
     deferred: &mut Vec<Pending>,
 ) -> Result<Modified> {
     connection.set_context(Some(context.clone()));
-    connection.savepoint(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
     // The engine's own loop over the rows cannot be stopped without losing what the transaction did before.
-    let done = match connection.writes_are_shielded() {
+    let shielded = connection.writes_are_shielded();
+    if let Some(modify) = one_write(plan).filter(|_| !shielded) {
+        return run_one_write(connection, modify, parameters, context, deferred);
+    }
+    in_savepoint(connection, |connection| match shielded {
         true => run_parts(connection, plan, parameters, context, deferred),
         false => run_inside(connection, plan, parameters, context, deferred),
-    };
-    match done {
+    })
+}
+
+/// Runs a step that is undone as a whole when it fails.
+fn in_savepoint<T>(
+    connection: &mut Connection,
+    step: impl FnOnce(&mut Connection) -> Result<T>,
+) -> Result<T> {
+    connection.savepoint(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
+    match step(connection) {
         Ok(modified) => {
             connection.release(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
             Ok(modified)
@@ -62,6 +73,41 @@ pub(crate) fn run(
             Err(error)
         }
     }
+}
+
+/// The statement, when nothing is written before all its rows are computed.
+fn one_write(plan: &Plan) -> Option<&ModifyPlan> {
+    match &plan.main {
+        MainPlan::Modify(modify) if plan.parts.is_empty() && !plan.may_write => match modify.kind {
+            ModifyKind::Insert(None) | ModifyKind::Update | ModifyKind::Delete => Some(modify),
+            ModifyKind::Insert(Some(_)) | ModifyKind::Merge(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// Computes the rows, then writes them. One row that nothing is looked at for afterwards needs no savepoint: the engine
+/// undoes its write by itself.
+fn run_one_write(
+    connection: &mut Connection,
+    modify: &ModifyPlan,
+    parameters: &[Value],
+    context: &Arc<StatementContext>,
+    deferred: &mut Vec<Pending>,
+) -> Result<Modified> {
+    let mut pending = Vec::new();
+    let mut step = Step::new(modify, parameters, context);
+    let rows = step.compute(connection, &mut pending)?;
+    let table = &modify.table;
+    if step.changes.len() <= 1 && table.references.is_empty() && table.referenced.is_empty() {
+        step.write(connection, &mut pending)?;
+    } else {
+        in_savepoint(connection, |connection| {
+            step.write(connection, &mut pending)?;
+            foreign_keys::settle(connection, context, pending, Some(deferred))
+        })?;
+    }
+    Ok(Modified { count: step.count, rows })
 }
 
 /// As [`run`], inside another statement, whose context the connection has and whose failure undoes this one too.

@@ -148,6 +148,19 @@ fn known_complaint(message: &str) -> Option<SqlError> {
     }
 }
 
+/// Stands in an error for "plan and run again on the newest catalog"; never reaches a client.
+const STALE_CATALOG: &str = "catalog changed while a statement began";
+
+/// The statement's snapshot does not go with the catalog that it was planned on.
+pub(crate) fn stale_catalog() -> SqlError {
+    SqlError::internal(STALE_CATALOG)
+}
+
+/// Whether an error means that a statement must be planned again.
+pub(crate) fn is_stale_catalog(error: &SqlError) -> bool {
+    error.message() == STALE_CATALOG
+}
+
 /// Stands in an error for "run again where it may take its time"; never reaches a client.
 const BUDGET_EXHAUSTED: &str = "instruction budget exhausted";
 

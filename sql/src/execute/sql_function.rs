@@ -149,7 +149,7 @@ fn planned(
     procedure: &crate::catalog::Procedure,
     types: &CallTypes,
 ) -> Result<Arc<[Plan]>> {
-    let key = BodyKey { types: types.clone(), search_path: context.search_path.clone() };
+    let key = BodyKey { types: types.clone(), search_path: context.search_path.to_vec() };
     let version = context.catalog.version();
     {
         let mut functions = context.session.functions.lock();

@@ -127,7 +127,7 @@ fn context(catalog: Arc<Catalog>) -> Arc<StatementContext> {
     Arc::new(StatementContext {
         catalog,
         format,
-        search_path: vec![namespaces::PG_CATALOG, namespaces::PUBLIC],
+        search_path: [namespaces::PG_CATALOG, namespaces::PUBLIC].into(),
         statement_time: 0,
         session: Arc::new(session),
         buffered: parking_lot::Mutex::default(),
@@ -140,7 +140,7 @@ impl World {
         let options = DatabaseOptions { create: true, idle_connections_max: 1 };
         let database = Database::open(&directory.path().join("1.sqlite"), options).unwrap();
         let mut connection = database.connection().unwrap();
-        connection.ensure_collation(&crate::types::key_collation()).unwrap();
+        connection.ensure_collation(crate::types::key_collation()).unwrap();
         let context = context(catalog(delete_action));
         connection.begin_write().unwrap();
         for relation in [PARENT, CHILD] {

@@ -132,9 +132,12 @@ pub(super) fn body(catalog: &Catalog, procedure: &Procedure) -> Option<Body> {
 
 /// Whether a call of this function may change tables.
 pub(super) fn may_write(procedure: &Procedure) -> bool {
-    procedure.prolang == languages::SQL
-        && procedure.oid >= crate::oid::FIRST_NORMAL
-        && crate::bind::may_write(procedure)
+    runs_statements(procedure) && crate::bind::may_write(procedure)
+}
+
+/// Whether a call of this function runs statements of its own.
+pub(super) fn runs_statements(procedure: &Procedure) -> bool {
+    procedure.prolang == languages::SQL && procedure.oid >= crate::oid::FIRST_NORMAL
 }
 
 /// Whether a call of this function does something outside the tables, which is there even if its statement is undone

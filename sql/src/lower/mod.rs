@@ -34,7 +34,7 @@ use crate::catalog::Catalog;
 use crate::{Oid, Result};
 use emit::Emitter;
 pub(crate) use emit::{quoted, rowid_name};
-pub(crate) use walk::{children_mut, every_expr_mut, every_query_mut, query_exprs_mut};
+pub(crate) use walk::{children_mut, every_expr_mut, every_query_mut, query_exprs_mut, statement_exprs_mut};
 
 /// A statement made ready for SQLite.
 pub struct Plan {
@@ -49,6 +49,8 @@ pub struct Plan {
     pub once: bool,
     /// Whether a function in it may change tables: it needs the right to write, even as a query.
     pub may_write: bool,
+    /// Whether a function or table in it runs statements of its own, which must see the same snapshot.
+    pub nested: bool,
     /// Whether it changes no table.
     pub read_only: bool,
     /// What is run, in order: the data-modifying parts of WITH first, then the statement itself.
@@ -181,6 +183,7 @@ pub fn plan(
         waits: planner.waits,
         once: planner.once,
         may_write: planner.may_write,
+        nested: planner.nested,
         read_only,
         parts,
         main,
@@ -244,6 +247,7 @@ struct Planner<'a> {
     once: bool,
     may_write: bool,
     row_lock: Option<LockStrength>,
+    nested: bool,
     /// The modifying parts so far: number, name, columns.
     buffered: Vec<(CteId, String, usize)>,
     /// The WITH queries so far, which every later part may read.
@@ -261,6 +265,7 @@ impl<'a> Planner<'a> {
             once: false,
             may_write: false,
             row_lock: None,
+            nested: false,
             buffered: Vec::new(),
             queries: Vec::new(),
             records,
@@ -301,6 +306,7 @@ impl<'a> Planner<'a> {
         self.once |= emitter.needs.effects;
         self.may_write |= emitter.needs.may_write;
         self.row_lock = self.row_lock.max(emitter.needs.row_lock);
+        self.nested |= emitter.needs.nested;
         let functions = emitter.needs.functions.into_values().collect();
         Ok(Text { sql, bindings: emitter.needs.bindings, functions })
     }

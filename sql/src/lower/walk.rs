@@ -105,6 +105,14 @@ pub(crate) fn every_expr_mut(expr: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) 
     visit(expr);
 }
 
+/// Calls `visit` with every expression of a statement, innermost first.
+pub(crate) fn statement_exprs_mut(statement: &mut Statement, visit: &mut dyn FnMut(&mut Expr)) {
+    match statement {
+        Statement::Query(query) => query_exprs_mut(query, visit),
+        Statement::Modify(modify) => modify_exprs_mut(modify, visit),
+    }
+}
+
 /// Calls `visit` with every expression of a query, innermost first.
 pub(crate) fn query_exprs_mut(query: &mut Query, visit: &mut dyn FnMut(&mut Expr)) {
     for cte in &mut query.ctes {

@@ -6,10 +6,12 @@
 pub(crate) mod errors;
 mod expression;
 mod keywords;
+mod literals;
 mod locking;
 mod manipulation;
 mod parser;
 mod query;
+mod shape;
 mod tokens;
 mod type_name;
 mod utility;
@@ -19,8 +21,10 @@ use std::sync::Arc;
 /// The types of syntax trees: what the rest of the crate passes on without looking inside.
 pub use sqlparser::ast;
 
+pub use literals::with_parameters;
 pub use locking::{lock_strength, locked_table};
 pub use manipulation::{conflict_expressions, conflict_predicate, overriding_system};
+pub use shape::{Literal, LiteralClass, shape};
 pub use utility::*;
 
 use crate::Result;

@@ -1,22 +1,31 @@
-//! What is kept of statements so that running one again is cheap: parsed texts (for all sessions), plans (for all
-//! sessions in a database). The least recently used go first.
+//! What is kept of statements so that running one again is cheap: parsed texts with their plans (for all sessions), and
+//! templates, plans that serve all texts of one shape (for all sessions in a database). The least recently used go
+//! first.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
+use super::environment::EnvironmentKey;
 use crate::bound::OutputColumn;
 use crate::locks::LockMode;
 use crate::lower::Plan;
-use crate::parse::ParsedStatement;
+use crate::parse::{Node, ParsedStatement};
 use crate::{Oid, Result, SqlError};
 
 /// How many query strings are kept parsed.
 const PARSED_MAX: usize = 1024;
 /// How long a kept query string may be, in bytes. Longer ones (dumps, generated lists) are seldom run again.
 const PARSED_TEXT_MAX: usize = 8 << 10;
-/// How many plans a database keeps.
-const PLANS_MAX: usize = 1024;
+/// How many plans a statement keeps.
+const PLANS_OF_A_STATEMENT_MAX: usize = 8;
+/// How many shapes of texts a database knows.
+const SHAPES_MAX: usize = 1024;
+/// How many environments a database numbers before it starts anew. Each change of the catalog makes new ones.
+const ENVIRONMENTS_MAX: usize = 1024;
 
 /// A map that forgets what has not been used for longest.
 pub(crate) struct Recent<K, V> {
@@ -58,8 +67,28 @@ impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
     }
 }
 
+/// A statement as it was parsed, with the plans that have been made of it.
+pub(crate) struct Known {
+    pub(crate) parsed: ParsedStatement,
+    pub(crate) plans: Plans,
+}
+
+impl Known {
+    pub(crate) fn new(parsed: ParsedStatement) -> Self {
+        Self { parsed, plans: Plans::default() }
+    }
+
+    /// Whether it goes through the planner.
+    pub(crate) fn is_sql(&self) -> bool {
+        matches!(self.parsed.node, Node::Sql(_))
+    }
+}
+
+/// The statements of one query string.
+pub(crate) type KnownText = Arc<[Arc<Known>]>;
+
 /// Parsed query strings.
-pub(crate) struct ParseCache(Recent<Arc<str>, Arc<[ParsedStatement]>>);
+pub(crate) struct ParseCache(Recent<Arc<str>, KnownText>);
 
 impl Default for ParseCache {
     fn default() -> Self {
@@ -68,29 +97,15 @@ impl Default for ParseCache {
 }
 
 impl ParseCache {
-    pub(crate) fn get(&mut self, text: &str) -> Option<Arc<[ParsedStatement]>> {
+    pub(crate) fn get(&mut self, text: &str) -> Option<KnownText> {
         self.0.get(text)
     }
 
-    pub(crate) fn put(&mut self, text: &str, statements: &Arc<[ParsedStatement]>) {
+    pub(crate) fn put(&mut self, text: &str, statements: &KnownText) {
         if text.len() <= PARSED_TEXT_MAX {
             self.0.put(text.into(), statements.clone());
         }
     }
-}
-
-/// Everything that a plan depends on.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PlanKey {
-    pub(crate) text: Arc<str>,
-    /// The declared types of parameters.
-    pub(crate) parameters: Vec<Oid>,
-    /// [`crate::catalog::Catalog::version`].
-    pub(crate) catalog: u64,
-    pub(crate) search_path: Vec<Oid>,
-    pub(crate) user: Oid,
-    /// The settings by which literals are read.
-    pub(crate) format: String,
 }
 
 /// A statement ready to run, on one version of the catalog.
@@ -120,33 +135,99 @@ impl Planned {
     }
 }
 
-/// Plans.
-pub(crate) struct PlanCache(Recent<PlanKey, Arc<Planned>>);
+/// The plans of one statement: one for each environment (see `environment`) and list of declared parameter types in
+/// which it has been run lately.
+#[derive(Default)]
+pub(crate) struct Plans(Mutex<Vec<PlanEntry>>);
+
+struct PlanEntry {
+    environment: u64,
+    declared: Box<[Oid]>,
+    planned: Arc<Planned>,
+}
+
+impl Plans {
+    pub(crate) fn get(&self, environment: u64, declared: &[Oid]) -> Option<Arc<Planned>> {
+        let plans = self.0.lock();
+        let entry = plans.iter().find(|plan| plan.environment == environment && *plan.declared == *declared);
+        entry.map(|entry| entry.planned.clone())
+    }
+
+    /// Keeps the plan of this text, unless it may be another the next time.
+    pub(crate) fn put(&self, text: &str, environment: u64, declared: &[Oid], planned: &Arc<Planned>) {
+        if mentions_a_moment(text) {
+            return;
+        }
+        let mut plans = self.0.lock();
+        if plans.len() >= PLANS_OF_A_STATEMENT_MAX {
+            plans.remove(0);
+        }
+        plans.push(PlanEntry { environment, declared: declared.into(), planned: planned.clone() });
+    }
+}
+
+/// What is known of a shape of text (see `parse::shape`) in one environment.
+#[derive(Clone)]
+pub(crate) enum Shaped {
+    /// A text of it has been seen. Nothing is found out before the second one comes.
+    Once,
+    /// Its statements are planned by their exact text.
+    Exact,
+    /// These literals, by their bits, belong to the shape.
+    Keeps(u64),
+    /// All its statements have this plan.
+    Template(Arc<Template>),
+}
+
+/// A plan in which some literals of the text have become parameters.
+pub(crate) struct Template {
+    /// The word of the command tag.
+    pub(crate) command: &'static str,
+    pub(crate) planned: Arc<Planned>,
+    /// Which literals are parameters, by their bits, and the type of each of these, in order.
+    pub(crate) literals: u64,
+    pub(crate) types: Vec<Oid>,
+}
+
+/// What a database keeps for all its sessions: the numbers of environments, and what is known of shapes.
+pub(crate) struct PlanCache {
+    environments: HashMap<EnvironmentKey, u64>,
+    shapes: Recent<Box<[u8]>, Shaped>,
+}
 
 impl Default for PlanCache {
     fn default() -> Self {
-        Self(Recent::new(PLANS_MAX))
+        Self { environments: HashMap::new(), shapes: Recent::new(SHAPES_MAX) }
     }
 }
 
 impl PlanCache {
-    pub(crate) fn get(&mut self, key: &PlanKey) -> Option<Arc<Planned>> {
-        self.0.get(key)
-    }
-
-    pub(crate) fn put(&mut self, key: PlanKey, plan: &Arc<Planned>) {
-        if key.text.len() <= PARSED_TEXT_MAX && !mentions_a_moment(&key.text) {
-            self.0.put(key, plan.clone());
+    /// The number of an environment. It is never that of another one, in this database or elsewhere.
+    pub(crate) fn environment(&mut self, key: EnvironmentKey) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        if self.environments.len() >= ENVIRONMENTS_MAX {
+            self.environments.clear();
         }
+        *self.environments.entry(key).or_insert_with(|| NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
+    pub(crate) fn shape(&mut self, key: &[u8]) -> Option<Shaped> {
+        self.shapes.get(key)
+    }
+
+    pub(crate) fn keep_shape(&mut self, key: &[u8], shaped: Shaped) {
+        self.shapes.put(key.into(), shaped);
+    }
+
+    /// Forgets everything; plans that statements keep have environments that nobody has any more.
     pub(crate) fn clear(&mut self) {
-        self.0.entries.clear();
+        self.environments.clear();
+        self.shapes.entries.clear();
     }
 }
 
 /// Whether a literal in the text may mean another value at another time (`'now'::timestamp`): such plans are made anew.
-fn mentions_a_moment(text: &str) -> bool {
+pub(super) fn mentions_a_moment(text: &str) -> bool {
     const MOMENTS: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
     let text = text.to_ascii_lowercase();
     let quoted = text.split('\'').skip(1).step_by(2);

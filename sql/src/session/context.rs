@@ -17,7 +17,7 @@ pub struct StatementContext {
     /// The settings that values' text forms depend on.
     pub format: FormatSettings,
     /// `search_path` as schema OIDs in order, implicit `pg_catalog` included.
-    pub search_path: Vec<Oid>,
+    pub search_path: Arc<[Oid]>,
     /// The statement's start, µs since 2000-01-01 UTC.
     pub statement_time: i64,
     /// The session's shared part: backend row, cluster, database, roles, settings, sequence state.

@@ -11,11 +11,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::cache::Planned;
+use super::cache::{Known, Planned};
 use super::extended::{Formats, Portal, PortalState};
 use super::prepared::Prepared;
 use super::pump::{Rest, Row, Sink};
-use super::statement::Run;
+use super::statement::{Run, Snapshot};
 use super::{CommandTag, Completion, Destination, Format, RowShape, Session, StatementContext};
 use crate::parse::ast;
 use crate::parse::{DeclareCursor, Fetch, FetchDirection, Node, ParsedStatement};
@@ -160,7 +160,10 @@ impl Session {
             self.open_cursor(&tree, &outer.text, run.types, run.parameters).await?;
         let statement = Prepared {
             text: outer.text.clone(),
-            statement: Some(ParsedStatement { node: Node::Sql(Box::new(tree)), ..outer.clone() }),
+            statement: Some(Arc::new(Known::new(ParsedStatement {
+                node: Node::Sql(Box::new(tree)),
+                ..outer.clone()
+            }))),
             parameters: Vec::new(),
             columns: Some(planned.plan.columns.clone()),
             from_sql: true,
@@ -282,10 +285,11 @@ impl Session {
                 (planned, context, rows)
             }
             state => {
-                let Some(ParsedStatement { node: Node::Sql(tree), text, .. }) = &statement.statement else {
-                    return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal \"{name}\" cannot be run"));
-                };
-                let (planned, catalog) = self.prepare_to_run(tree, text, &statement.parameters).await?;
+                let refused = || error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal \"{name}\" cannot be run");
+                let known = statement.statement.as_ref().ok_or_else(refused)?;
+                let Node::Sql(tree) = &known.parsed.node else { return Err(refused()) };
+                let (planned, catalog) =
+                    self.prepare_known(known, &statement.parameters, Snapshot::OfTransaction).await?;
                 if !planned.plan.read_only {
                     return Err(SqlError::unsupported(
                         "FETCH from the portal of a command that changes rows",
@@ -293,7 +297,10 @@ impl Session {
                 }
                 match state {
                     PortalState::Done(_) => (planned, self.statement_context(&catalog), VecDeque::new()),
-                    _ => self.collect_statement(tree, text, &statement.parameters, &parameters).await?,
+                    _ => {
+                        self.collect_statement(tree, &known.parsed.text, &statement.parameters, &parameters)
+                            .await?
+                    }
                 }
             }
         };

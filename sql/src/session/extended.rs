@@ -2,6 +2,7 @@
 //!
 //! Source: `src/backend/tcop/postgres.c`, `src/backend/tcop/pquery.c`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::cache::Planned;
@@ -19,12 +20,17 @@ pub(super) struct Formats(pub(super) Vec<Format>);
 
 impl Formats {
     /// One for each of so many columns.
-    pub(super) fn for_columns(&self, columns: usize) -> Vec<Format> {
-        match self.0.as_slice() {
-            [one] => vec![*one; columns],
-            all if all.len() == columns => all.to_vec(),
-            _ => vec![Format::Text; columns],
-        }
+    pub(super) fn for_columns(&self, columns: usize) -> Cow<'_, [Format]> {
+        const SAME: usize = 32;
+        const TEXT: &[Format] = &[Format::Text; SAME];
+        const BINARY: &[Format] = &[Format::Binary; SAME];
+        let same = match self.0.as_slice() {
+            [one] => *one,
+            all if all.len() == columns => return Cow::Borrowed(all),
+            _ => Format::Text,
+        };
+        let shared = if same == Format::Text { TEXT } else { BINARY };
+        shared.get(..columns).map_or_else(|| Cow::Owned(vec![same; columns]), Cow::Borrowed)
     }
 }
 
@@ -89,9 +95,9 @@ impl Session {
         let prepared = match statements.first() {
             None => Prepared::empty(sql, self.statement_time),
             Some(statement) => {
-                self.check_not_failed(statement)?;
+                self.check_not_failed(&statement.parsed)?;
                 let prepared = self.analyze(statement, sql.into(), parameters);
-                prepared.map_err(|error| shifted(error, statement.offset))?
+                prepared.map_err(|error| shifted(error, statement.parsed.offset))?
             }
         };
         self.keep_statement(name, prepared)
@@ -125,7 +131,7 @@ impl Session {
         let statement = self.statement_named(name)?;
         self.begin_message(Some(&statement.text))?;
         if let Some(parsed) = &statement.statement {
-            self.check_not_failed(parsed)?;
+            self.check_not_failed(&parsed.parsed)?;
         }
         let (given, needed) = (parameters.len(), statement.parameters.len());
         if given != needed {
@@ -152,7 +158,8 @@ impl Session {
         if !portal.is_empty() && self.portals.contains_key(portal) {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{portal}\" already exists"));
         }
-        let formats = Formats(parameter_formats.to_vec()).for_columns(given);
+        let formats = Formats(parameter_formats.to_vec());
+        let formats = formats.for_columns(given);
         let values = self.read_parameters(&statement.parameters, &formats, parameters)?;
         let portal_state = Portal {
             statement,
@@ -179,14 +186,19 @@ impl Session {
             return Ok(Vec::new());
         }
         let catalog = self.present_catalog();
-        let context = self.statement_context(&catalog);
+        let environment = self.environment(&catalog);
+        let started =
+            self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
+        let format = environment.format(started);
+        let search_path = &environment.search_path;
+        let context = types::TypeContext { catalog: &catalog, format: &format, search_path };
         let types = types.iter().map(|oid| TypeMod::plain(*oid));
         let read = |((ty, format), bytes): ((TypeMod, &Format), &Option<&[u8]>)| match (bytes, format) {
             (None, _) => Ok(Value::Null),
-            (Some(bytes), Format::Binary) => types::receive(ty, bytes, &context.type_context()),
+            (Some(bytes), Format::Binary) => types::receive(ty, bytes, &context),
             (Some(bytes), Format::Text) => {
                 let text = std::str::from_utf8(bytes).map_err(|error| invalid_utf8(bytes, error))?;
-                types::input(ty, text, &context.type_context())
+                types::input(ty, text, &context)
             }
         };
         types.zip(formats).zip(parameters).map(read).collect()
@@ -211,7 +223,7 @@ impl Session {
     pub async fn describe_portal(&mut self, name: &str) -> Result<Option<(Vec<OutputColumn>, Vec<Format>)>> {
         let result = self.portal_named(name).map(|portal| {
             let columns = portal.statement.columns.clone()?;
-            let formats = portal.formats.for_columns(columns.len());
+            let formats = portal.formats.for_columns(columns.len()).into_owned();
             Some((columns, formats))
         });
         self.noted(result)
@@ -251,6 +263,7 @@ impl Session {
         let portal = self.portal_named(name)?;
         let statement = portal.statement.clone();
         let Some(parsed) = &statement.statement else { return Ok(Completion::Empty) };
+        let parsed = &parsed.parsed;
         self.check_not_failed(parsed)?;
         let shift = |error| shifted(error, parsed.offset);
         let utility = match &parsed.node {
@@ -312,15 +325,13 @@ impl Session {
                 (emitted, planned, context, tag, changed)
             }
             PortalState::New => {
-                let Some(parsed) = &statement.statement else { return Ok(Completion::Empty) };
-                let Node::Sql(tree) = &parsed.node else {
+                let Some(known) = &statement.statement else { return Ok(Completion::Empty) };
+                let Node::Sql(tree) = &known.parsed.node else {
                     return Err(SqlError::internal("a utility statement in a portal of rows"));
                 };
-                let (emitted, planned) =
-                    self.run_tree(parsed, &statement.parameters, &run, destination).await?;
+                let (emitted, planned, context) =
+                    self.run_tree(known, &statement.parameters, &run, destination).await?;
                 statement.check_columns(&planned)?;
-                let catalog = self.present_catalog();
-                let context = self.statement_context(&catalog);
                 let changed = emitted.changed;
                 (emitted, planned, context, command_word(tree), changed)
             }

@@ -16,7 +16,8 @@
 //! | `setting`, `prepared`, `cursor`, `copy`, `explain`, `channel`, `database` | the session's own commands |
 //! | `maintenance`, `integrity` | CHECKPOINT, VACUUM, ANALYZE, REINDEX; whether the file is whole |
 //! | `services` | what SQL functions ask of their session |
-//! | `cache` | parsed texts and plans |
+//! | `environment` | what plans depend on besides the statement |
+//! | `cache`, `template` | parsed texts and plans; plans that serve all texts of one shape |
 
 mod cache;
 mod channel;
@@ -27,6 +28,7 @@ mod control;
 mod copy;
 mod cursor;
 mod database;
+mod environment;
 mod explain;
 mod extended;
 mod integrity;
@@ -38,6 +40,7 @@ mod services;
 mod setting;
 mod simple;
 mod statement;
+mod template;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails says where")]
 mod tests;
@@ -159,6 +162,10 @@ pub struct OutputRow<'a> {
 pub trait Destination: Send {
     /// Rows of this shape follow. Called for simple queries only: Describe has told extended ones.
     fn columns(&mut self, shape: &RowShape<'_>) -> Result<()>;
+    /// How much has been written so far: what [`Self::take_back`] goes back to.
+    fn sent(&self) -> u64;
+    /// Takes back all that has been written since [`Self::sent`] gave this; false when some of it has gone already.
+    fn take_back(&mut self, sent: u64) -> bool;
     /// One row. Whether the buffer is so full that [`Self::flush`] should be called before more.
     fn row(&mut self, row: &OutputRow<'_>) -> Result<bool>;
     /// Sends what is buffered.
@@ -192,8 +199,10 @@ pub struct Session {
     shared: Arc<SessionShared>,
     services: Arc<services::Services>,
     database: Arc<OpenDatabase>,
-    /// `search_path` as last resolved, and for what.
-    search_path: Option<(statement::SearchPathKey, Vec<Oid>)>,
+    /// What plans depended on lately.
+    environment: Option<Arc<environment::Environment>>,
+    /// Room for the shapes of texts.
+    scratch: template::Scratch,
     /// When what runs must end: the statement's deadline or the transaction's.
     deadline: Option<Instant>,
     /// When the transaction must end.

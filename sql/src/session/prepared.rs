@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::cache::Planned;
-use super::statement::{Run, command_word};
+use super::cache::{Known, Planned};
+use super::statement::{Run, command_word, finish_plan};
 use super::{CommandTag, Destination, PreparedStatementRow, Session};
 use crate::bind;
 use crate::bound::{BoundStatement, Expr, OutputColumn, Query, QueryBody, Statement, TypeMod};
@@ -17,7 +17,7 @@ pub(super) struct Prepared {
     /// The text it was made from.
     pub(super) text: Arc<str>,
     /// The statement; none for an empty text.
-    pub(super) statement: Option<ParsedStatement>,
+    pub(super) statement: Option<Arc<Known>>,
     /// The parameters' types.
     pub(super) parameters: Vec<Oid>,
     /// The result's columns, if it has any.
@@ -63,22 +63,22 @@ impl Session {
     /// Finds out a statement's parameters and columns.
     pub(super) fn analyze(
         &mut self,
-        statement: &ParsedStatement,
+        statement: &Arc<Known>,
         text: Arc<str>,
         declared: &[Oid],
     ) -> Result<Prepared> {
         let created = self.statement_time;
-        let (parameters, columns) = match &statement.node {
-            Node::Sql(tree) => {
+        let (parameters, columns) = match &statement.parsed.node {
+            Node::Sql(_) => {
                 let catalog = self.present_catalog();
-                let planned = self.plan(tree, &statement.text, declared, &catalog)?;
+                let planned = self.known_plan(statement, declared, &catalog)?;
                 (planned.plan.parameters.clone(), planned.columns().map(<[_]>::to_vec))
             }
             Node::Utility(utility) => {
                 let parameters = match inner_query(utility) {
                     Some(tree) => {
                         let catalog = self.present_catalog();
-                        self.plan(&tree, &statement.text, declared, &catalog)?.plan.parameters.clone()
+                        self.plan(&tree, &statement.parsed.text, declared, &catalog)?.plan.parameters.clone()
                     }
                     None => declared.to_vec(),
                 };
@@ -141,9 +141,9 @@ impl Session {
         for name in &command.types {
             types.push(self.resolve_type(&name.data_type, &outer.text, &catalog)?);
         }
-        let inner =
-            ParsedStatement { text: outer.text.clone(), offset: 0, node: (*command.statement.node).clone() };
-        if let Node::Utility(utility) = &inner.node {
+        let node = (*command.statement.node).clone();
+        let inner = Arc::new(Known::new(ParsedStatement { text: outer.text.clone(), offset: 0, node }));
+        if let Node::Utility(utility) = &inner.parsed.node {
             return Err(error!(SYNTAX_ERROR, "syntax error at or near \"{}\"", utility.tag())
                 .at(command.statement.position));
         }
@@ -160,11 +160,7 @@ impl Session {
         text: &str,
         catalog: &Arc<Catalog>,
     ) -> Result<Oid> {
-        let search_path = self.search_path(catalog);
-        let format = self.shared.settings.lock().format(self.statement_time);
-        let context =
-            bind::BindContext { catalog, search_path: &search_path, format: &format, text, parameters: &[] };
-        Ok(bind::resolve_type(name, &context)?.oid)
+        self.with_binding(text, &[], catalog, |binding, _| Ok(bind::resolve_type(name, binding)?.oid))
     }
 
     /// EXECUTE.
@@ -188,7 +184,7 @@ impl Session {
         let Some(parsed) = &prepared.statement else {
             return Ok(CommandTag { command: "EXECUTE".to_owned(), rows: None });
         };
-        let Node::Sql(tree) = &parsed.node else {
+        let Node::Sql(tree) = &parsed.parsed.node else {
             return Err(SqlError::internal("PREPARE keeps queries only"));
         };
         let run = Run {
@@ -198,7 +194,7 @@ impl Session {
             announce: run.announce,
             rows_max: None,
         };
-        let (done, planned) =
+        let (done, planned, _) =
             Box::pin(self.run_tree(parsed, &prepared.parameters, &run, destination)).await?;
         prepared.check_columns(&planned)?;
         let command = command_word(tree).to_owned();
@@ -216,25 +212,9 @@ impl Session {
             return Ok(Vec::new());
         }
         let catalog = self.begin_reading()?;
-        let planned = {
-            let search_path = self.search_path(&catalog);
-            let started = self.transaction().started;
-            let format = self.shared.settings.lock().format(started);
-            let context = bind::BindContext {
-                catalog: &catalog,
-                search_path: &search_path,
-                format: &format,
-                text: &outer.text,
-                parameters: &[],
-            };
-            let bound = values_query(command, types, &context)?;
-            Arc::new(Planned {
-                plan: crate::execute::make_plan(&bound, &context)?,
-                catalog: catalog.version(),
-                relations: Vec::new(),
-                denied: None,
-            })
-        };
+        let planned = self.with_binding(&outer.text, &[], &catalog, |binding, user| {
+            finish_plan(&values_query(command, types, binding)?, binding, user)
+        })?;
         let context = self.statement_context(&catalog);
         let rows = self.collect(&planned, &[], &context).await?;
         rows.into_iter().next().ok_or_else(|| SqlError::internal("no row of arguments"))

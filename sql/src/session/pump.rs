@@ -25,8 +25,9 @@ use crate::bound::OutputColumn;
 use crate::execute::{self, Cursor, Modified};
 use crate::{Result, SqlError, SqlState, Value, ValueRef};
 
-/// How many thousand engine instructions a statement may use on the reactor thread: a few milliseconds.
-const REACTOR_BUDGET_KILO: u32 = 400;
+/// How many thousand engine instructions a statement may use on the reactor thread: one or two
+/// milliseconds, which others on the same reactor wait at most.
+const REACTOR_BUDGET_KILO: u32 = 50;
 /// How many rows are kept back before the first is sent.
 const FIRST_BATCH_ROWS: usize = 256;
 /// How many rows travel together from another thread.
@@ -60,6 +61,17 @@ pub(super) struct Live {
     work: Work,
 }
 
+/// The first rows of a statement.
+struct First {
+    /// How many.
+    sent: u64,
+    /// Whether that was all.
+    done: bool,
+    /// Whether the sink should be flushed.
+    full: bool,
+    cursor: Cursor,
+}
+
 /// How far a statement has been run.
 pub(super) struct Emitted {
     /// How many rows have been sent this time.
@@ -77,7 +89,34 @@ pub(super) enum Sink<'a> {
     Copy { destination: &'a mut dyn Destination, writer: &'a CopyWriter },
 }
 
+/// How many values of a row are looked at without an allocation.
+const INLINE_COLUMNS: usize = 16;
+
 impl Sink<'_> {
+    /// Takes the first rows of a statement, at most so many, as the engine gives them; how many, whether that was all,
+    /// and whether it should be flushed. What has been taken is given back when the statement fails.
+    fn take_first(
+        &mut self,
+        cursor: &mut Cursor,
+        connection: &mut Connection,
+        rows_max: usize,
+        context: &StatementContext,
+    ) -> Result<(u64, bool, bool)> {
+        let Self::Client { destination, columns, formats } = self else {
+            let (rows, done) = read_batch(cursor, connection, rows_max)?;
+            let sent = rows.len() as u64;
+            return Ok((sent, done, self.take(rows, context)?));
+        };
+        let start = destination.sent();
+        let formats = formats.for_columns(columns.len());
+        let shape = RowShape { columns, formats: &formats };
+        let result = send_first(cursor, connection, rows_max, context, &shape, *destination);
+        if result.is_err() {
+            destination.take_back(start);
+        }
+        result
+    }
+
     /// Takes rows; whether it should be flushed.
     fn take(&mut self, rows: Vec<Row>, context: &StatementContext) -> Result<bool> {
         let (destination, columns, formats) = match self {
@@ -101,6 +140,37 @@ impl Sink<'_> {
         }
         Ok(full)
     }
+}
+
+/// Sends rows as the engine gives them: see [`Sink::take_first`].
+fn send_first(
+    cursor: &mut Cursor,
+    connection: &mut Connection,
+    rows_max: usize,
+    context: &StatementContext,
+    shape: &RowShape<'_>,
+    destination: &mut dyn Destination,
+) -> Result<(u64, bool, bool)> {
+    let width = shape.columns.len();
+    let (mut sent, mut full) = (0, false);
+    while sent < rows_max {
+        let Some(row) = cursor.next(connection)? else { return Ok((sent as u64, true, full)) };
+        let mut inline = [ValueRef::Null; INLINE_COLUMNS];
+        let spilled: Vec<ValueRef<'_>>;
+        let values = match inline.get_mut(..width) {
+            Some(values) => {
+                values.iter_mut().enumerate().for_each(|(column, value)| *value = row.get(column));
+                &*values
+            }
+            None => {
+                spilled = (0..width).map(|column| row.get(column)).collect();
+                &spilled
+            }
+        };
+        full |= destination.row(&OutputRow { shape, values, types: context.type_context() })?;
+        sent += 1;
+    }
+    Ok((sent as u64, false, full))
 }
 
 /// Reads rows, at most so many; and whether that was all.
@@ -199,20 +269,30 @@ impl Session {
         limit: Option<u64>,
         sink: &mut Sink<'_>,
     ) -> Result<(u64, Option<Live>)> {
-        let first =
-            if planned.plan.waits { None } else { self.try_here(planned, parameters, context, limit)? };
+        let first = match planned.plan.waits {
+            true => None,
+            false => {
+                let first = self.try_here(planned, parameters, context, limit, sink);
+                // Before its error is believed, too: another catalog may be the reason.
+                self.check_snapshot()?;
+                first?
+            }
+        };
         let mut sent = 0;
         let mut cursor = None;
-        if let Some((rows, done, started)) = first {
-            sent = rows.len() as u64;
-            if sink.take(rows, context)? {
-                self.note_reads();
-                self.flush_sink(sink).await?;
+        match first {
+            Some(First { sent: first, done, full, cursor: started }) => {
+                sent = first;
+                if full {
+                    self.note_reads();
+                    self.flush_sink(sink).await?;
+                }
+                if done {
+                    return Ok((sent, None));
+                }
+                cursor = Some(started);
             }
-            if done {
-                return Ok((sent, None));
-            }
-            cursor = Some(started);
+            None => self.take_snapshot()?,
         }
         let limit_left = limit.map(|limit| limit - sent);
         if limit_left == Some(0) {
@@ -230,15 +310,15 @@ impl Session {
         Ok((sent + more, Some(live)))
     }
 
-    /// Reads the first rows on this thread; nothing when that would take too long.
-    #[allow(clippy::type_complexity, reason = "the parts have no name of their own")]
+    /// Sends the first rows from this thread; nothing when that would take too long.
     fn try_here(
         &mut self,
         planned: &Planned,
         parameters: &[Value],
         context: &Arc<StatementContext>,
         limit: Option<u64>,
-    ) -> Result<Option<(Vec<Row>, bool, Cursor)>> {
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<First>> {
         let (backend, deadline) = (self.backend().clone(), self.deadline);
         let connection = self.transaction().work.connection().expect("a snapshot has been taken");
         connection.clear_interrupt();
@@ -246,8 +326,9 @@ impl Session {
         connection.set_deadline(deadline);
         connection.set_budget(reactor_budget(planned));
         let result = Cursor::open(connection, &planned.plan, parameters, context).and_then(|mut cursor| {
-            let (rows, done) = read_batch(&mut cursor, connection, batch_limit(limit, FIRST_BATCH_ROWS))?;
-            Ok((rows, done, cursor))
+            let rows_max = batch_limit(limit, FIRST_BATCH_ROWS);
+            let (sent, done, full) = sink.take_first(&mut cursor, connection, rows_max, context)?;
+            Ok(First { sent, done, full, cursor })
         });
         connection.set_budget(None);
         match result {

@@ -187,7 +187,7 @@ impl Session {
     /// DISCARD.
     pub(super) fn discard(&mut self, what: Discard) -> Result<()> {
         match what {
-            Discard::Plans => self.database.plans.lock().clear(),
+            Discard::Plans => self.forget_plans(),
             Discard::Sequences => self.services.forget_sequences(),
             Discard::Temporary => {}
             Discard::All => {

@@ -2,8 +2,10 @@
 //!
 //! Source: `src/backend/tcop/postgres.c` (`exec_simple_query`).
 
+use super::cache::Known;
 use super::extended::Formats;
 use super::statement::{Run, aborted, command_word, shifted};
+use super::template::Templated;
 use super::{CommandTag, Completion, Destination, Session};
 use crate::Result;
 use crate::parse::{Node, ParsedStatement};
@@ -33,6 +35,14 @@ impl Session {
         // The unnamed statement and portal end with any simple query.
         self.statements.remove("");
         self.portals.remove("");
+        if let Templated::Done(tag) = self.run_template(sql, destination).await? {
+            self.end_statement();
+            self.end_implicit().await?;
+            self.report_notices(destination);
+            self.report_parameters(destination);
+            destination.complete(&Completion::Complete(tag));
+            return Ok(());
+        }
         let statements = self.parsed(sql)?;
         if statements.is_empty() {
             self.end_implicit().await?;
@@ -41,7 +51,7 @@ impl Session {
         }
         let last = statements.len() - 1;
         for (index, statement) in statements.iter().enumerate() {
-            let shift = |error| shifted(error, statement.offset);
+            let shift = |error| shifted(error, statement.parsed.offset);
             self.among_others = last > 0;
             // Its time is its own.
             if index > 0 {
@@ -60,16 +70,16 @@ impl Session {
 
     async fn run_simple(
         &mut self,
-        statement: &ParsedStatement,
+        statement: &Known,
         destination: &mut dyn Destination,
     ) -> Result<CommandTag> {
-        self.check_not_failed(statement)?;
+        self.check_not_failed(&statement.parsed)?;
         let formats = Formats::default();
         let run = Run { parameters: &[], types: &[], formats: &formats, announce: true, rows_max: None };
-        let tag = match &statement.node {
-            Node::Utility(utility) => self.run_utility(utility, statement, &run, destination).await?,
+        let tag = match &statement.parsed.node {
+            Node::Utility(utility) => self.run_utility(utility, &statement.parsed, &run, destination).await?,
             Node::Sql(tree) => {
-                let (done, _) = self.run_tree(statement, &[], &run, destination).await?;
+                let (done, ..) = self.run_tree(statement, &[], &run, destination).await?;
                 let command = command_word(tree).to_owned();
                 CommandTag { command, rows: Some(done.changed.unwrap_or(done.sent)) }
             }

@@ -4,27 +4,25 @@ use std::sync::Arc;
 
 use crate::parse::ast;
 
-use super::cache::{PlanKey, Planned};
+use super::cache::{Known, KnownText, Planned};
 use super::extended::Formats;
 use super::locking::Runs;
 use super::pump::Emitted;
 use super::{Destination, RowShape, Session, StatementContext};
 use crate::bind::{self, BindContext};
-use crate::bound::{LockStrength, TypeMod};
+use crate::bound::{BoundStatement, LockStrength, TypeMod};
 use crate::catalog::Catalog;
-use crate::catalog::privileges::Privileges;
 use crate::execute;
-use crate::oid::namespaces;
-use crate::parse::{self, Node, ParsedStatement};
-use crate::settings::id;
+use crate::parse::{self, Node};
 use crate::{Oid, Result, SqlError, Value, error};
 
-/// What the schemas of a search path depend on.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct SearchPathKey {
-    catalog: u64,
-    setting: String,
-    user: Oid,
+/// Who takes the snapshot that a statement reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Snapshot {
+    /// The statement for itself, where the transaction does not keep one: it is run to its end, or on, right away.
+    OfStatement,
+    /// The transaction, beforehand.
+    OfTransaction,
 }
 
 /// How a statement is run.
@@ -78,91 +76,103 @@ impl Session {
     ///
     /// # Errors
     /// `42601`.
-    pub(super) fn parsed(&self, text: &str) -> Result<Arc<[ParsedStatement]>> {
+    pub(super) fn parsed(&self, text: &str) -> Result<KnownText> {
         let cached = self.shared.cluster.statements.lock().get(text);
         if let Some(statements) = cached {
             return Ok(statements);
         }
-        let statements: Arc<[ParsedStatement]> = parse::parse(text)?.into();
+        let parsed = parse::parse(text)?;
+        let statements: KnownText = parsed.into_iter().map(|parsed| Arc::new(Known::new(parsed))).collect();
         self.shared.cluster.statements.lock().put(text, &statements);
         Ok(statements)
     }
 
     /// The schemas of `search_path` that exist and may be used, `pg_catalog` first unless it is named.
-    pub(super) fn search_path(&mut self, catalog: &Catalog) -> Vec<Oid> {
-        let (setting, names) = {
-            let settings = self.shared.settings.lock();
-            (settings.text(id::SEARCH_PATH).to_owned(), settings.search_path())
-        };
-        let user = self.shared.users.lock().1;
-        let key = SearchPathKey { catalog: catalog.version(), setting, user };
-        if let Some((known, path)) = &self.search_path
-            && *known == key
-        {
-            return path.clone();
-        }
-        let path = resolve_search_path(catalog, &names, user);
-        self.search_path = Some((key, path.clone()));
-        path
+    pub(super) fn search_path(&mut self, catalog: &Catalog) -> Arc<[Oid]> {
+        self.environment(catalog).search_path.clone()
     }
 
-    /// The plan of a statement on this catalog, from the cache or newly made.
+    /// The plan of a statement on this catalog, from those that are kept of it or newly made.
+    ///
+    /// # Errors
+    /// Those of the binder; `0A000`.
+    pub(super) fn known_plan(
+        &mut self,
+        statement: &Known,
+        declared: &[Oid],
+        catalog: &Arc<Catalog>,
+    ) -> Result<Arc<Planned>> {
+        let Node::Sql(tree) = &statement.parsed.node else {
+            return Err(SqlError::internal("a utility statement among queries"));
+        };
+        let environment = self.environment(catalog);
+        if let Some(planned) = statement.plans.get(environment.number, declared) {
+            return Ok(planned);
+        }
+        let text = &statement.parsed.text;
+        let planned = self.plan(tree, text, declared, catalog)?;
+        statement.plans.put(text, environment.number, declared, &planned);
+        Ok(planned)
+    }
+
+    /// A new plan of a statement on this catalog.
     ///
     /// # Errors
     /// Those of the binder; `0A000`.
     pub(super) fn plan(
         &mut self,
         tree: &ast::Statement,
-        text: &Arc<str>,
-        parameters: &[Oid],
+        text: &str,
+        declared: &[Oid],
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<Planned>> {
-        let search_path = self.search_path(catalog);
-        let user = self.shared.users.lock().1;
-        let key = PlanKey {
-            text: text.clone(),
-            parameters: parameters.to_vec(),
-            catalog: catalog.version(),
-            search_path,
-            user,
-            format: self.format_key(),
-        };
-        if let Some(planned) = self.database.plans.lock().get(&key) {
-            return Ok(planned);
-        }
-        let started =
-            self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
-        let format = self.shared.settings.lock().format(started);
-        let binding =
-            BindContext { catalog, search_path: &key.search_path, format: &format, text, parameters };
-        let bound = bind::bind(tree, &binding)?;
-        let mut plan = execute::make_plan(&bound, &binding)?;
-        // Clients are told of a domain's base type.
-        for column in &mut plan.columns {
-            column.ty = base_type(catalog, column.ty);
-        }
-        let denied = bind::check_privileges(&bound, catalog, user).err();
-        let relations = bind::locked_relations(&bound, catalog);
-        let planned = Arc::new(Planned { plan, catalog: catalog.version(), relations, denied });
-        self.database.plans.lock().put(key, &planned);
-        Ok(planned)
+        self.with_binding(text, declared, catalog, |binding, user| {
+            let bound = bind::bind(tree, binding)?;
+            finish_plan(&bound, binding, user)
+        })
     }
 
-    /// The settings by which literals are read, as one text.
-    fn format_key(&self) -> String {
-        let settings = self.shared.settings.lock();
-        format!(
-            "{}\n{}\n{}",
-            settings.text(id::DATE_STYLE),
-            settings.text(id::TIME_ZONE),
-            settings.text(id::INTERVAL_STYLE)
-        )
+    /// Lends what binding a text depends on, and the user.
+    pub(super) fn with_binding<T>(
+        &mut self,
+        text: &str,
+        declared: &[Oid],
+        catalog: &Arc<Catalog>,
+        bind: impl FnOnce(&BindContext<'_>, Oid) -> T,
+    ) -> T {
+        let environment = self.environment(catalog);
+        let started =
+            self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
+        let (format, search_path) = (environment.format(started), &environment.search_path);
+        let binding = BindContext { catalog, search_path, format: &format, text, parameters: declared };
+        bind(&binding, environment.user)
     }
 
     /// Plans a statement and begins the work it needs, on one catalog.
     ///
     /// # Errors
     /// Those of planning; `25006`; those of waiting for the write lock.
+    pub(super) async fn prepare_known(
+        &mut self,
+        statement: &Known,
+        declared: &[Oid],
+        snapshot: Snapshot,
+    ) -> Result<(Arc<Planned>, Arc<Catalog>)> {
+        let mut catalog = self.present_catalog();
+        loop {
+            let planned = self.known_plan(statement, declared, &catalog)?;
+            let now = self.begin_work(&planned, snapshot).await?;
+            if now.version() == planned.catalog {
+                return Ok((planned, now));
+            }
+            catalog = now;
+        }
+    }
+
+    /// As [`Self::prepare_known`], for a statement inside another one.
+    ///
+    /// # Errors
+    /// As there.
     pub(super) async fn prepare_to_run(
         &mut self,
         tree: &ast::Statement,
@@ -172,21 +182,7 @@ impl Session {
         let mut catalog = self.present_catalog();
         loop {
             let planned = self.plan(tree, text, parameters, &catalog)?;
-            planned.check_allowed()?;
-            // A function that changes tables is allowed to be called where nothing may be changed: its statement fails.
-            let may_write = planned.plan.may_write && self.check_may_write("").is_ok();
-            self.lock_relations(&planned.relations).await?;
-            if let Some(strength) = planned.plan.row_lock {
-                self.check_may_lock(strength)?;
-            }
-            let now = if planned.plan.read_only && !may_write {
-                self.begin_reading()?
-            } else if planned.plan.read_only {
-                self.begin_writing().await?
-            } else {
-                self.check_may_write(command_word(tree).trim_end_matches(" 0"))?;
-                self.begin_writing().await?
-            };
+            let now = self.begin_work(&planned, Snapshot::OfTransaction).await?;
             if now.version() == planned.catalog {
                 return Ok((planned, now));
             }
@@ -204,33 +200,58 @@ impl Session {
         })
     }
 
+    /// Begins the work that a plan needs; the catalog that goes with it, which may be another than the plan's.
+    ///
+    /// # Errors
+    /// `42501`; `25006`; those of waiting for locks.
+    pub(super) async fn begin_work(&mut self, planned: &Planned, snapshot: Snapshot) -> Result<Arc<Catalog>> {
+        planned.check_allowed()?;
+        self.lock_relations(&planned.relations).await?;
+        let plan = &planned.plan;
+        if !plan.read_only {
+            self.check_may_write(plan.tag().trim_end_matches(" 0"))?;
+            return self.begin_writing().await;
+        }
+        if let Some(strength) = plan.row_lock {
+            self.check_may_lock(strength)?;
+        }
+        // A function that changes tables is allowed to be called where nothing may be changed: its statement fails.
+        if plan.may_write && self.check_may_write("").is_ok() {
+            return self.begin_writing().await;
+        }
+        match snapshot {
+            Snapshot::OfStatement if !plan.waits && !plan.nested && plan.row_lock.is_none() => {
+                self.begin_reading_statement()
+            }
+            _ => self.begin_reading(),
+        }
+    }
+
     /// Runs a query or data-modifying statement.
     ///
     /// # Errors
     /// Those of the statement.
     pub(super) async fn run_tree(
         &mut self,
-        statement: &ParsedStatement,
-        parameter_types: &[Oid],
+        statement: &Known,
+        declared: &[Oid],
         run: &Run<'_>,
         destination: &mut dyn Destination,
-    ) -> Result<(Emitted, Arc<Planned>)> {
-        let Node::Sql(tree) = &statement.node else {
-            return Err(SqlError::internal("a utility statement among queries"));
-        };
+    ) -> Result<(Emitted, Arc<Planned>, Arc<StatementContext>)> {
+        let start = destination.sent();
+        let mut snapshot = Snapshot::OfStatement;
         let mut runs = Runs::begin();
         loop {
             runs.next(self).await?;
             let held_before = self.transaction().work.writes();
-            let (planned, catalog) = self.prepare_to_run(tree, &statement.text, parameter_types).await?;
-            let context = self.statement_context(&catalog);
-            match self.run_planned(&planned, run, &context, destination).await {
-                Ok(Some(emitted)) => {
-                    self.report_notices(destination);
-                    return Ok((emitted, planned));
-                }
+            let (planned, catalog) = self.prepare_known(statement, declared, snapshot).await?;
+            match self.run_planned(&planned, &catalog, run, destination).await {
+                Ok(Some((emitted, context))) => return Ok((emitted, planned, context)),
                 // A row has changed before it was locked.
                 Ok(None) => {}
+                Err(error) if execute::is_stale_catalog(&error) && destination.take_back(start) => {
+                    snapshot = Snapshot::OfTransaction;
+                }
                 Err(error) => match self.services.take_awaited() {
                     Some(awaited) => self.await_row(awaited, held_before).await?,
                     None => return Err(error),
@@ -239,49 +260,60 @@ impl Session {
         }
     }
 
-    /// Runs a plan; nothing when it is to be run again.
-    async fn run_planned(
+    /// Runs a plan whose work has begun; nothing when it is to be run again.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn run_planned(
         &mut self,
         planned: &Arc<Planned>,
+        catalog: &Arc<Catalog>,
         run: &Run<'_>,
-        context: &Arc<StatementContext>,
         destination: &mut dyn Destination,
-    ) -> Result<Option<Emitted>> {
-        let (rows, changed) = if planned.plan.read_only && planned.plan.row_lock.is_none() {
-            return self.run_query(planned, run, context, destination).await.map(Some);
-        } else if planned.plan.read_only {
-            let Some(rows) = self.collect_locked(planned, run.parameters, context).await? else {
-                return Ok(None);
-            };
-            (rows, None)
+    ) -> Result<Option<(Emitted, Arc<StatementContext>)>> {
+        let context = self.statement_context(catalog);
+        let emitted = if planned.plan.read_only && planned.plan.row_lock.is_none() {
+            self.run_query(planned, run, &context, destination).await?
         } else {
-            let done = self.run_modify(planned, run.parameters, context).await?;
-            self.tells_nothing = planned.plan.tells_nothing();
-            (done.rows.into(), Some(done.count))
+            let (rows, changed) = if planned.plan.read_only {
+                let Some(rows) = self.collect_locked(planned, run.parameters, &context).await? else {
+                    return Ok(None);
+                };
+                (rows, None)
+            } else {
+                let done = self.run_modify(planned, run.parameters, &context).await?;
+                self.tells_nothing = planned.plan.tells_nothing();
+                (done.rows.into(), Some(done.count))
+            };
+            if run.announce && planned.columns().is_some() {
+                let formats = run.formats.for_columns(planned.plan.columns.len());
+                destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
+            }
+            self.send_rows(rows, changed, planned, run, &context, destination).await?
         };
-        if run.announce && planned.columns().is_some() {
-            let formats = run.formats.for_columns(planned.plan.columns.len());
-            destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
-        }
-        self.send_rows(rows, changed, planned, run, context, destination).await.map(Some)
+        self.report_notices(destination);
+        Ok(Some((emitted, context)))
     }
 }
 
-fn resolve_search_path(catalog: &Catalog, names: &[String], user: Oid) -> Vec<Oid> {
-    let mut path = Vec::new();
-    for name in names {
-        let own = || catalog.role(user).map(|role| role.rolname.clone());
-        let name = if name == "$user" { own() } else { Some(name.clone()) };
-        let Some(namespace) = name.and_then(|name| catalog.namespace_named(&name)) else { continue };
-        let usable = catalog.has_namespace_privilege(user, namespace.oid, Privileges::USAGE);
-        if matches!(usable, Ok(Some(true))) && !path.contains(&namespace.oid) {
-            path.push(namespace.oid);
-        }
+/// The plan of a bound statement, for a user.
+///
+/// # Errors
+/// `0A000`.
+pub(super) fn finish_plan(
+    bound: &BoundStatement,
+    binding: &BindContext<'_>,
+    user: Oid,
+) -> Result<Arc<Planned>> {
+    let catalog = binding.catalog;
+    let mut plan = execute::make_plan(bound, binding)?;
+    // Clients are told of a domain's base type.
+    for column in &mut plan.columns {
+        column.ty = base_type(catalog, column.ty);
     }
-    if !path.contains(&namespaces::PG_CATALOG) {
-        path.insert(0, namespaces::PG_CATALOG);
-    }
-    path
+    let denied = bind::check_privileges(bound, catalog, user).err();
+    let relations = bind::locked_relations(bound, catalog);
+    Ok(Arc::new(Planned { plan, catalog: catalog.version(), relations, denied }))
 }
 
 /// The error for a statement in a transaction that has failed.

@@ -26,6 +26,13 @@ impl Destination for Lines {
         self.lines.push(format!("[{}]", names.join(",")));
         Ok(())
     }
+    fn sent(&self) -> u64 {
+        self.lines.len() as u64
+    }
+    fn take_back(&mut self, sent: u64) -> bool {
+        self.lines.truncate(sent as usize);
+        true
+    }
     fn row(&mut self, row: &OutputRow<'_>) -> Result<bool> {
         let mut texts = Vec::new();
         for ((value, column), format) in row.values.iter().zip(row.shape.columns).zip(row.shape.formats) {
@@ -403,4 +410,93 @@ async fn databases_are_copied_and_dropped() {
     assert!(run(&mut session, "DROP DATABASE other").await[0].starts_with("3D000"));
     let refused = run(&mut session, "BEGIN; CREATE DATABASE x").await;
     assert_eq!(refused, ["BEGIN", "25001 CREATE DATABASE cannot run inside a transaction block"]);
+}
+
+/// Texts of one shape each, and whether all their literals, some or none can be parameters.
+const SHAPES: &[(bool, &[&str])] = &[
+    (true, &["SELECT id, name FROM t WHERE id = 1", "SELECT id, name FROM t WHERE id = 3"]),
+    (true, &["SELECT id + -1 FROM t WHERE id > 0", "SELECT id + -2 FROM t WHERE id > 1"]),
+    (true, &["SELECT id FROM t WHERE name = 'one'", "SELECT id FROM t WHERE name = 'it''s'"]),
+    (
+        true,
+        &[
+            "SELECT id FROM t WHERE id = '1'",
+            "SELECT id FROM t WHERE id = '3'",
+            "SELECT id FROM t WHERE id = 'x'",
+        ],
+    ),
+    (true, &["SELECT 4 / 2", "SELECT 7 / 2", "SELECT 1 / 0"]),
+    (true, &["SELECT 1.50 * 2, 'a' || 'b'", "SELECT 1.5 * 3, 'c' || ''"]),
+    (true, &["SELECT id FROM t WHERE id IN (1, 2)", "SELECT id FROM t WHERE id IN (3, 3)"]),
+    (true, &["SELECT count(*) FROM t WHERE name LIKE 'o%'", "SELECT count(*) FROM t WHERE name LIKE '%t%'"]),
+    (true, &["SELECT name FROM t WHERE id = 1 ORDER BY 1", "SELECT name FROM t WHERE id = 3 ORDER BY 1"]),
+    (true, &["INSERT INTO t VALUES (7, 'seven')", "INSERT INTO t VALUES (8, 'eight')"]),
+    (true, &["UPDATE t SET id = id + 10 WHERE id = 7", "UPDATE t SET id = id + 20 WHERE id = 8"]),
+    (true, &["DELETE FROM t WHERE id = 17", "DELETE FROM t WHERE id = 28"]),
+    (
+        false,
+        &[
+            "SELECT id, name FROM t ORDER BY 1",
+            "SELECT id, name FROM t ORDER BY 2",
+            "SELECT id, name FROM t ORDER BY 3",
+        ],
+    ),
+    (false, &["SELECT id + 1 FROM t GROUP BY id + 1", "SELECT id + 1 FROM t GROUP BY id + 2"]),
+    (false, &["SELECT id::numeric(5,2) FROM t", "SELECT id::numeric(6,3) FROM t"]),
+    (false, &["SELECT interval '1 day'", "SELECT interval '2 hours'", "SELECT interval 'x'"]),
+    (false, &["SELECT date '2020-01-01'", "SELECT date '2020-02-30'"]),
+    (false, &["SELECT nonsense FROM t WHERE id = 1", "SELECT nonsense FROM t WHERE id = 22"]),
+];
+
+/// As [`run`], with the error's place.
+async fn run_to_the_letter(session: &mut Session, sql: &str) -> Vec<String> {
+    let mut lines = Lines::default();
+    if let Err(error) = session.simple_query(sql, &mut lines).await {
+        lines.lines.push(format!("{} at {:?}", told(&error), error.0.position));
+    }
+    lines.lines
+}
+
+#[tokio::test]
+async fn texts_of_one_shape_share_a_plan_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let mut session = connect(&cluster).await;
+    make_table(&mut session).await;
+    run(&mut session, "INSERT INTO t VALUES (1, 'one'), (3, 'it''s'), (2, NULL)").await;
+    for (is_template, texts) in SHAPES {
+        let mut exact = Vec::new();
+        for text in *texts {
+            session.forget_plans();
+            run(&mut session, "BEGIN").await;
+            exact.push(run_to_the_letter(&mut session, text).await);
+            run(&mut session, "ROLLBACK").await;
+        }
+        session.forget_plans();
+        for round in 0..3 {
+            for (text, exact) in texts.iter().zip(&exact) {
+                run(&mut session, "BEGIN").await;
+                assert_eq!(run_to_the_letter(&mut session, text).await, *exact, "{text}, round {round}");
+                run(&mut session, "ROLLBACK").await;
+            }
+        }
+        assert_eq!(session.find_template(texts[0]).is_some(), *is_template, "{}", texts[0]);
+    }
+}
+
+#[tokio::test]
+async fn a_template_ends_with_its_catalog() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let (mut one, mut other) = (connect(&cluster).await, connect(&cluster).await);
+    for id in 1..4 {
+        assert_eq!(run(&mut one, &format!("SELECT {id} AS a")).await[1], id.to_string());
+    }
+    make_table(&mut other).await;
+    run(&mut other, "INSERT INTO t VALUES (1, 'one')").await;
+    for id in 1..4 {
+        let answer = run(&mut one, &format!("SELECT name FROM t WHERE id = {id}")).await;
+        assert_eq!(answer.len(), if id == 1 { 3 } else { 2 });
+        assert_eq!(run(&mut one, &format!("SELECT {id} AS a")).await[1], id.to_string());
+    }
 }

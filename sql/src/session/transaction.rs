@@ -19,6 +19,8 @@ pub(super) type AtEnd = Box<dyn FnOnce(&Arc<Cluster>) -> Result<()> + Send + Syn
 pub(super) enum Work {
     /// Nothing: nothing has run yet, or only reads under READ COMMITTED.
     None,
+    /// A connection for one statement, which takes a snapshot for itself.
+    Statement(PooledConnection),
     /// A snapshot.
     Read(PooledConnection),
     /// The newest state, changes, and the right to make them. (Fields are dropped in order: first the connection is
@@ -30,7 +32,9 @@ impl Work {
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         match self {
             Self::None => None,
-            Self::Read(connection) | Self::Write(connection, _) => Some(connection),
+            Self::Statement(connection) | Self::Read(connection) | Self::Write(connection, _) => {
+                Some(connection)
+            }
         }
     }
 

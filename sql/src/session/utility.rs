@@ -112,7 +112,7 @@ impl Session {
                 connection,
                 statement: &context,
                 user,
-                search_path: context.search_path.clone(),
+                search_path: context.search_path.to_vec(),
                 text,
                 notices: Vec::new(),
                 at_commit: Vec::new(),

@@ -110,7 +110,8 @@ impl Session {
         let database = self.database.clone();
         let transaction = self.transaction();
         transaction.had_snapshot = true;
-        if matches!(transaction.work, Work::None) {
+        if matches!(transaction.work, Work::None | Work::Statement(_)) {
+            transaction.work = Work::None;
             transaction.seen_commit = database.store.committed();
             let (connection, catalog) = database.begin_read()?;
             transaction.work = Work::Read(connection);
@@ -119,6 +120,54 @@ impl Session {
         }
         let transaction = self.transaction();
         Ok(transaction.catalog.get_or_insert_with(|| database.catalog()).clone())
+    }
+
+    /// Makes ready for one reading statement. Under READ COMMITTED it takes a snapshot for itself, which spares beginning
+    /// and ending a transaction of the engine; whether the snapshot goes with the catalog is looked at when it has been
+    /// taken: see [`Self::check_snapshot`].
+    pub(super) fn begin_reading_statement(&mut self) -> Result<Arc<Catalog>> {
+        if !matches!(self.transaction().work, Work::None) || self.keeps_snapshot() {
+            return self.begin_reading();
+        }
+        let database = self.database.clone();
+        let transaction = self.transaction();
+        transaction.had_snapshot = true;
+        transaction.work = Work::Statement(database.connection()?);
+        Ok(transaction.catalog.insert(database.catalog()).clone())
+    }
+
+    /// After the first step of a statement that has taken a snapshot for itself: whether that belongs to the catalog
+    /// that the statement was planned on. A commit of another catalog shows in both at the same time or, here, first in
+    /// the snapshot: so what has not changed by now had not then.
+    ///
+    /// # Errors
+    /// [`execute::stale_catalog`]: the statement is to be planned and run again.
+    pub(super) fn check_snapshot(&mut self) -> Result<()> {
+        let now = self.database.catalog().version();
+        let transaction = self.transaction();
+        let same = transaction.catalog.as_ref().is_some_and(|catalog| catalog.version() == now);
+        if matches!(transaction.work, Work::Statement(_)) && !same {
+            transaction.work = Work::None;
+            return Err(execute::stale_catalog());
+        }
+        Ok(())
+    }
+
+    /// Gives a statement that was to take a snapshot for itself one of the transaction's.
+    ///
+    /// # Errors
+    /// As [`Self::check_snapshot`].
+    pub(super) fn take_snapshot(&mut self) -> Result<()> {
+        let transaction = self.transaction();
+        if !matches!(transaction.work, Work::Statement(_)) {
+            return Ok(());
+        }
+        let planned_on = transaction.catalog.as_ref().map(|catalog| catalog.version());
+        if Some(self.begin_reading()?.version()) == planned_on {
+            Ok(())
+        } else {
+            Err(execute::stale_catalog())
+        }
     }
 
     /// Makes sure that the transaction may write; the catalog it sees.
@@ -447,11 +496,11 @@ impl Session {
                     self.backend().activity.lock().transaction_start = None;
                 } else {
                     // A writing statement that was stopped has taken the engine's transaction along.
-                    if let Some(connection) = transaction.work.connection() {
+                    if let Work::Read(connection) | Work::Write(connection, _) = &transaction.work {
                         transaction.lost |= !connection.in_transaction();
                     }
                     // A snapshot that the transaction keeps must be there after ROLLBACK TO, too.
-                    if matches!(transaction.work, Work::Read(_)) && !keeps_snapshot {
+                    if matches!(transaction.work, Work::Read(_) | Work::Statement(_)) && !keeps_snapshot {
                         transaction.work = Work::None;
                     }
                     // What the failed part has done is gone at once: others need not wait for it.
@@ -472,14 +521,12 @@ impl Session {
     pub(super) fn statement_context(&mut self, catalog: &Arc<Catalog>) -> Arc<StatementContext> {
         let started =
             self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
-        let user = self.shared.users.lock().1;
-        self.services.begin_statement(catalog, user);
-        let search_path = self.search_path(catalog);
-        let format = self.shared.settings.lock().format(started);
+        let environment = self.environment(catalog);
+        self.services.begin_statement(catalog, environment.user);
         Arc::new(StatementContext {
             catalog: catalog.clone(),
-            format,
-            search_path,
+            format: environment.format(started),
+            search_path: environment.search_path.clone(),
             statement_time: self.statement_time,
             session: self.shared.clone(),
             buffered: Default::default(),
@@ -518,7 +565,8 @@ impl Session {
         if let Some(text) = text {
             // One byte of the size is the terminator's, as in PostgreSQL.
             let limit = usize::try_from(limit).unwrap_or(0).saturating_sub(1);
-            activity.query = text[..text.floor_char_boundary(limit)].to_owned();
+            activity.query.clear();
+            activity.query.push_str(&text[..text.floor_char_boundary(limit)]);
         }
     }
 

@@ -98,6 +98,8 @@ pub struct SessionSettings {
     started: bool,
     /// Whether a reported setting may have changed since [`Self::take_reported_changes`].
     dirty: bool,
+    /// Counts the changes, but those of a transaction's properties: see [`Self::version`].
+    version: u64,
     told: BTreeMap<SettingId, String>,
 }
 
@@ -113,6 +115,7 @@ impl SessionSettings {
             superuser: false,
             started: false,
             dirty: true,
+            version: 0,
             told: BTreeMap::new(),
         }
     }
@@ -136,7 +139,24 @@ impl SessionSettings {
     /// Takes over the server's present settings, after a reload.
     pub fn refresh(&mut self) {
         self.snapshot = self.server.snapshot();
+        self.changed();
+    }
+
+    /// Another number after each change of any setting but the properties of a transaction, which come and go with it:
+    /// for what is derived from settings and kept.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn changed(&mut self) {
         self.dirty = true;
+        self.version += 1;
+    }
+
+    fn key_changed(&mut self, key: &Key) {
+        if !is_transaction_property(key) {
+            self.changed();
+        }
     }
 
     // Reading.
@@ -151,8 +171,7 @@ impl SessionSettings {
                 return value;
             }
         }
-        let definition = self.snapshot.definition(id);
-        match definition.fallback.and_then(|name| self.snapshot.find(name)) {
+        match self.snapshot.fallback(id) {
             Some(fallback) => self.value(fallback),
             None => self.snapshot.value(id),
         }
@@ -317,9 +336,9 @@ impl SessionSettings {
     }
 
     fn reported_ids(&self) -> impl Iterator<Item = (SettingId, &'static str, String)> {
-        self.snapshot.sorted().into_iter().filter_map(|id| {
-            let definition = self.snapshot.definition(id);
-            definition.reported.then(|| (id, definition.name, definition.show(self.value(id))))
+        self.snapshot.reported.iter().map(|id| {
+            let definition = self.snapshot.definition(*id);
+            (*id, definition.name, definition.show(self.value(*id)))
         })
     }
 
@@ -367,14 +386,14 @@ impl SessionSettings {
         if touched.reset.as_ref().is_none_or(|(_, present)| *present <= source) {
             touched.reset = Some((value, source));
         }
-        self.dirty = true;
+        self.changed();
         Ok(())
     }
 
     /// Sets what the session itself knows (`is_superuser`, `session_authorization`), whatever the setting's context.
     pub fn set_fact(&mut self, id: SettingId, value: SettingValue) {
         self.touched.entry(Key::Defined(id)).or_default().reset = Some((value, Source::Override));
-        self.dirty = true;
+        self.changed();
     }
 
     /// Sets a transaction's property (`transaction_isolation`, …) until its end; the caller has checked that it may.
@@ -505,12 +524,12 @@ impl SessionSettings {
         if level == 0 && scope == SetScope::Local {
             return;
         }
+        self.key_changed(&key);
         let touched = self.touched.entry(key).or_default();
         if level > 0 {
             touched.save(level, scope);
         }
         touched.value = value;
-        self.dirty = true;
     }
 
     // Transactions.
@@ -551,16 +570,33 @@ impl SessionSettings {
 
     fn end_level(&mut self, end: impl Fn(&mut Touched, u32) -> bool) {
         let level = self.level;
-        for touched in self.touched.values_mut() {
-            self.dirty |= end(touched, level);
+        self.level = level.saturating_sub(1);
+        // The usual case: nothing was set at any level.
+        if self.touched.values().all(|touched| touched.saved.is_empty()) {
+            return;
+        }
+        let mut changed = false;
+        for (key, touched) in &mut self.touched {
+            changed |= end(touched, level) && !is_transaction_property(key);
+        }
+        if changed {
+            self.changed();
         }
         self.touched.retain(|key, touched| {
             let empty = touched.value.is_none() && touched.reset.is_none() && touched.saved.is_empty();
             // A custom name once used stays known, as in PostgreSQL.
             !empty || matches!(key, Key::Custom(_))
         });
-        self.level = level.saturating_sub(1);
     }
+}
+
+/// Whether a setting is a property of the transaction: given anew by each BEGIN, told to nobody, read by nothing that
+/// is kept.
+fn is_transaction_property(key: &Key) -> bool {
+    matches!(
+        key,
+        Key::Defined(id::TRANSACTION_ISOLATION | id::TRANSACTION_READ_ONLY | id::TRANSACTION_DEFERRABLE)
+    )
 }
 
 impl Touched {

@@ -65,6 +65,10 @@ const CUSTOMIZED: &str = "Customized Options";
 pub struct Snapshot {
     pub(super) definitions: Vec<(SettingDefinition, &'static str)>,
     pub(super) names: HashMap<String, SettingId>,
+    /// The setting whose value one without a value of its own has, by [`SettingDefinition::fallback`].
+    fallbacks: Vec<Option<SettingId>>,
+    /// The settings that clients are told about, by name.
+    pub(super) reported: Vec<SettingId>,
     pub(super) values: Vec<Assigned>,
     /// Values given to names like `library.setting` that no library has defined yet.
     pub(super) placeholders: BTreeMap<String, Assigned>,
@@ -78,6 +82,8 @@ impl Default for Snapshot {
         let mut snapshot = Self {
             definitions: Vec::new(),
             names: HashMap::new(),
+            fallbacks: Vec::new(),
+            reported: Vec::new(),
             values: Vec::new(),
             placeholders: BTreeMap::new(),
             reserved: Vec::new(),
@@ -88,6 +94,7 @@ impl Default for Snapshot {
                 snapshot.add(*definition, category);
             }
         }
+        snapshot.derive();
         snapshot
     }
 }
@@ -110,8 +117,26 @@ impl Snapshot {
     pub(super) fn add_customized(&mut self, definition: SettingDefinition) -> SettingId {
         match self.find(definition.name) {
             Some(id) => id,
-            None => self.add(definition, CUSTOMIZED),
+            None => {
+                let id = self.add(definition, CUSTOMIZED);
+                self.derive();
+                id
+            }
         }
+    }
+
+    /// Derives what follows from the definitions.
+    fn derive(&mut self) {
+        self.fallbacks =
+            self.definitions.iter().map(|(definition, _)| self.find(definition.fallback?)).collect();
+        self.reported = self.sorted();
+        let definitions = &self.definitions;
+        self.reported.retain(|id| definitions[id.0].0.reported);
+    }
+
+    /// The setting whose value this one has as long as it has none of its own.
+    pub(super) fn fallback(&self, id: SettingId) -> Option<SettingId> {
+        self.fallbacks[id.0]
     }
 
     /// The setting of this name, in any case.

@@ -6,7 +6,7 @@
 //! that append to keys keep that.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use storage::Collation;
 
@@ -35,8 +35,10 @@ const FIRST_HIGH: u8 = 0x7C;
 const DIGIT_ZERO: u8 = 0x30;
 
 /// The collation as the engine knows it.
-pub fn key_collation() -> Collation {
-    Collation { name: Arc::from(KEY_COLLATION), compare }
+pub fn key_collation() -> &'static Collation {
+    static COLLATION: LazyLock<Collation> =
+        LazyLock::new(|| Collation { name: Arc::from(KEY_COLLATION), compare });
+    &COLLATION
 }
 
 /// The order of two keyed texts: that of the bytes before their separators.

@@ -123,14 +123,17 @@ async fn end(
 ) {
     let pids = pids(sessions);
     let deadline = Instant::now() + patience;
+    let mut canceled = false;
     while sessions[index].running.is_some() {
         match look(&mut sessions[index], watcher).await {
+            // What a canceled step says is known.
+            Seen::Ended(..) if canceled => {}
             Seen::Ended(label, answer) => printed.push_str(&ended(&label, &answer, &pids)),
-            _ if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            _ if canceled || Instant::now() < deadline => tokio::time::sleep(LOOK).await,
             _ => {
-                let stuck = sessions[index].running.take();
-                let label = stuck.map_or_else(String::new, |(label, _)| label);
+                let label = sessions[index].running.as_ref().map_or("", |(label, _)| label.as_str());
                 printed.push_str(&format!("{label}: <never ends>\n"));
+                canceled = true;
                 let _unreachable =
                     sessions[index].client.cancel_token().cancel_query(tokio_postgres::NoTls).await;
             }

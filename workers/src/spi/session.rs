@@ -289,6 +289,20 @@ impl Destination for Collect<'_> {
         Ok(())
     }
 
+    /// The rows, and one for there being a table.
+    fn sent(&self) -> u64 {
+        self.table.as_ref().map_or(0, |table| table.rows.len() as u64 + 1)
+    }
+
+    fn take_back(&mut self, sent: u64) -> bool {
+        match (sent, &mut self.table) {
+            (0, table) => *table = None,
+            (sent, Some(table)) => table.rows.truncate(usize::try_from(sent - 1).unwrap_or(usize::MAX)),
+            (_, None) => {}
+        }
+        true
+    }
+
     fn row(&mut self, row: &OutputRow<'_>) -> Result<bool> {
         let mut values = Vec::with_capacity(row.values.len());
         for (value, column) in row.values.iter().zip(row.shape.columns) {

@@ -1,27 +1,29 @@
 //! What the server says: messages to bytes, in one buffer. Nothing here does I/O.
 //!
-//! Messages are pgwire's structures, but for rows: a row's values are written straight into the buffer from their stored
-//! form, and its length is filled in when its end is known.
+//! Messages are pgwire's structures, but for those of every query: rows, their description and the command's tag are
+//! written straight into the buffer, rows from their stored form, and the length is filled in when the end is known.
 //!
 //! Source: PostgreSQL manual, "Message Formats".
+
+use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::copy::{CopyDone, CopyInResponse, CopyOutResponse, MESSAGE_TYPE_BYTE_COPY_DATA};
 use pgwire::messages::data::{
-    FORMAT_CODE_BINARY, FORMAT_CODE_TEXT, FieldDescription, MESSAGE_TYPE_BYTE_DATA_ROW, NoData,
-    ParameterDescription, RowDescription,
+    FORMAT_CODE_BINARY, FORMAT_CODE_TEXT, MESSAGE_TYPE_BYTE_DATA_ROW, MESSAGE_TYPE_BYTE_ROW_DESCRITION,
+    NoData, ParameterDescription,
 };
 use pgwire::messages::extendedquery::{BindComplete, CloseComplete, ParseComplete, PortalSuspended};
 use pgwire::messages::response::{
-    self, CommandComplete, EmptyQueryResponse, ErrorResponse, NoticeResponse, NotificationResponse,
-    ReadyForQuery, SslResponse,
+    self, EmptyQueryResponse, ErrorResponse, MESSAGE_TYPE_BYTE_COMMAND_COMPLETE, NoticeResponse,
+    NotificationResponse, ReadyForQuery, SslResponse,
 };
 use pgwire::messages::startup::{
     Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
 };
 use sql::bound::OutputColumn;
 use sql::catalog::Catalog;
-use sql::session::{CommandTag, Completion, Format, OutputRow, TransactionStatus};
+use sql::session::{Completion, Format, OutputRow, TransactionStatus};
 use sql::{ObjectNames, Oid, Report, Result, Severity, types};
 
 use super::WireMessage;
@@ -37,6 +39,8 @@ const NULL_LENGTH: i32 = -1;
 pub(crate) struct Output {
     pub(crate) buffer: BytesMut,
     scratch: String,
+    /// How many bytes the buffer has held and forgotten so far.
+    forgotten: u64,
 }
 
 impl Output {
@@ -47,9 +51,26 @@ impl Output {
 
     /// Forgets what has been sent, and memory that only a large result needed.
     pub(crate) fn clear(&mut self) {
+        self.forgotten += self.buffer.len() as u64;
         self.buffer.clear();
         if self.buffer.capacity() > KEPT_CAPACITY_MAX {
             self.buffer = BytesMut::new();
+        }
+    }
+
+    /// How many bytes have been written so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.forgotten + self.buffer.len() as u64
+    }
+
+    /// Takes back what has been written since [`Self::written`] gave this; false when some of it has been sent.
+    pub(crate) fn take_back(&mut self, written: u64) -> bool {
+        match written.checked_sub(self.forgotten).map(usize::try_from) {
+            Some(Ok(kept)) => {
+                self.buffer.truncate(kept);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -151,19 +172,26 @@ impl Output {
     /// RowDescription. A format list has an entry for each column, or none for all text.
     pub(crate) fn row_description(&mut self, columns: &[OutputColumn], formats: &[Format]) {
         let catalog = Catalog::built_in();
-        let field = |(index, column): (usize, &OutputColumn)| {
+        let start = self.begin(MESSAGE_TYPE_BYTE_ROW_DESCRITION);
+        self.buffer.put_u16(u16::try_from(columns.len()).unwrap_or(u16::MAX));
+        for (index, column) in columns.iter().enumerate() {
             let (table, attribute) = column.origin.unwrap_or((Oid(0), 0));
-            FieldDescription::new(
-                text(&column.name),
-                table.0.cast_signed(),
-                attribute,
-                column.ty.oid.0,
-                type_length(&catalog, column.ty.oid),
-                column.ty.modifier,
-                format_code(formats.get(index).copied().unwrap_or_default()),
-            )
-        };
-        self.write(&RowDescription::new(columns.iter().enumerate().map(field).collect()));
+            self.text(&column.name);
+            self.buffer.put_u32(table.0);
+            self.buffer.put_i16(attribute);
+            self.buffer.put_u32(column.ty.oid.0);
+            self.buffer.put_i16(type_length(&catalog, column.ty.oid));
+            self.buffer.put_i32(column.ty.modifier);
+            self.buffer.put_i16(format_code(formats.get(index).copied().unwrap_or_default()));
+        }
+        self.end(start);
+    }
+
+    /// Text and the zero byte that ends it; one inside would end it early, so there it is cut.
+    fn text(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        self.buffer.put_slice(bytes.split(|byte| *byte == 0).next().unwrap_or_default());
+        self.buffer.put_u8(0);
     }
 
     /// DataRow, from stored values.
@@ -210,7 +238,17 @@ impl Output {
     /// CommandComplete, PortalSuspended or EmptyQueryResponse.
     pub(crate) fn completion(&mut self, completion: &Completion) {
         match completion {
-            Completion::Complete(tag) => self.write(&CommandComplete::new(tag_text(tag))),
+            Completion::Complete(tag) => {
+                let start = self.begin(MESSAGE_TYPE_BYTE_COMMAND_COMPLETE);
+                self.buffer.put_slice(tag.command.as_bytes());
+                if let Some(rows) = tag.rows {
+                    self.scratch.clear();
+                    let _ = write!(self.scratch, " {rows}");
+                    self.buffer.put_slice(self.scratch.as_bytes());
+                }
+                self.buffer.put_u8(0);
+                self.end(start);
+            }
             Completion::Suspended => self.write(&PortalSuspended::new()),
             Completion::Empty => self.write(&EmptyQueryResponse::new()),
         }
@@ -251,14 +289,6 @@ fn copy_formats(columns: usize, format: Format) -> (i8, i16, Vec<i16>) {
     let code = format_code(format);
     let overall = if format == Format::Binary { 1 } else { 0 };
     (overall, i16::try_from(columns).unwrap_or(i16::MAX), vec![code; columns])
-}
-
-/// The text of a command's tag.
-fn tag_text(tag: &CommandTag) -> String {
-    match tag.rows {
-        Some(rows) => format!("{} {rows}", tag.command),
-        None => tag.command.clone(),
-    }
 }
 
 /// A report's fields by their letters.

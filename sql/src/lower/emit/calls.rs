@@ -43,8 +43,10 @@ impl Emitter<'_> {
         }
     }
 
-    /// A function that may change tables needs the right to write, and must not be started twice.
+    /// What a function with a body in SQL asks of its statement: one snapshot for both; if it may change tables, the right
+    /// to write, and not to be started twice.
     pub(super) fn note_writes(&mut self, procedure: &Procedure) {
+        self.needs.nested |= host::runs_statements(procedure);
         if host::may_write(procedure) {
             self.needs.may_write = true;
             self.needs.waits = true;

@@ -240,6 +240,7 @@ impl Emitter<'_> {
         self.needs.scans |= needs.scans;
         self.needs.may_write |= needs.may_write;
         self.needs.row_lock = self.needs.row_lock.max(needs.row_lock);
+        self.needs.nested = true;
         let table = host::lateral_table(text.into(), arguments.len(), columns);
         let name = self.need(HostFunction::Table(table));
         self.push(&name);

@@ -58,6 +58,8 @@ pub(super) struct Needs {
     pub(super) may_write: bool,
     /// How it locks rows, if it does.
     pub(super) row_lock: Option<LockStrength>,
+    /// Whether a function or table in it runs statements of its own.
+    pub(super) nested: bool,
     pub(super) bindings: Vec<Binding>,
 }
 
