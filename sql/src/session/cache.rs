@@ -77,11 +77,6 @@ impl Known {
     pub(crate) fn new(parsed: ParsedStatement) -> Self {
         Self { parsed, plans: Plans::default() }
     }
-
-    /// Whether it goes through the planner.
-    pub(crate) fn is_sql(&self) -> bool {
-        matches!(self.parsed.node, Node::Sql(_))
-    }
 }
 
 /// The statements of one query string.
