@@ -164,7 +164,7 @@ impl Load {
     /// When it is not so.
     pub fn check(&mut self, server: &Server, round: &str) {
         let rows = server.query("SELECT client, max(number) FROM journal GROUP BY client");
-        let mut present = vec![0; CLIENTS];
+        let mut present = [0; CLIENTS];
         for line in rows.lines() {
             let (client, number) = line.split_once('|').expect("two columns");
             let client: usize = client.parse().expect("a number");

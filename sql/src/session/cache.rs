@@ -13,7 +13,7 @@ use super::environment::EnvironmentKey;
 use crate::bound::OutputColumn;
 use crate::locks::LockMode;
 use crate::lower::Plan;
-use crate::parse::{Node, ParsedStatement};
+use crate::parse::ParsedStatement;
 use crate::{Oid, Result, SqlError};
 
 /// How many query strings are kept parsed.

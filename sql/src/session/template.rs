@@ -130,12 +130,15 @@ impl Session {
         if !parse::shape(text, key, literals) {
             return None;
         }
-        let template = match self.database.plans.lock().shape(key) {
+        // Looked up before, so that the lock is not held while the answer is dealt with.
+        let known = self.database.plans.lock().shape(key);
+        let template = match known {
             Some(Shaped::Template(template)) => Some(template),
             Some(Shaped::Exact) => return None,
             Some(Shaped::Keeps(kept)) => {
                 let shape = add_kept(key, text, literals, kept);
-                match self.database.plans.lock().shape(key) {
+                let known = self.database.plans.lock().shape(key);
+                match known {
                     Some(Shaped::Template(template)) => Some(template),
                     Some(_) => return None,
                     None => {
@@ -144,8 +147,8 @@ impl Session {
                     }
                 }
             }
-            known @ (None | Some(Shaped::Once)) => {
-                if known.is_none() {
+            other @ (None | Some(Shaped::Once)) => {
+                if other.is_none() {
                     self.database.plans.lock().keep_shape(key, Shaped::Once);
                     return None;
                 }
