@@ -8,7 +8,7 @@ use crate::cluster::{Importer, storage_error};
 use crate::locks::{LockMode, LockTag};
 use crate::parse::{IsolationLevel, TransactionMode, Utility};
 use crate::settings::{SetScope, id, parse_boolean};
-use crate::{Result, Severity, SqlError, SqlState, error};
+use crate::{Oid, Result, Severity, SqlError, SqlState, error};
 
 /// How deep savepoints may nest. Each costs a page's worth of memory; PostgreSQL has no limit but memory.
 const SAVEPOINTS_MAX: usize = 1 << 16;
@@ -235,6 +235,7 @@ impl Session {
     pub(super) fn undo_to(&mut self, index: usize) -> Result<()> {
         let keeps_snapshot = self.keeps_snapshot();
         let transaction = self.transaction();
+        let had_shared_lock = transaction.shared_lock.is_some();
         let undone = transaction.rollback_to(index).map_err(storage_error)?;
         let wrote_nothing_before = transaction.savepoints[index].before_writes;
         let gives_up = wrote_nothing_before && transaction.work.writes() && !keeps_snapshot;
@@ -247,8 +248,9 @@ impl Session {
         self.services.undo_restarts(restarts);
         let locks = &self.shared.cluster.locks;
         locks.roll_back_to(self.backend(), level);
-        if gives_up {
-            locks.release(self.backend(), LockTag::Writer(self.database.oid), LockMode::Exclusive);
+        let given_up = [(gives_up, self.database.oid), (had_shared_lock && !has_shared_lock, Oid::INVALID)];
+        for (_, database) in given_up.into_iter().filter(|(given_up, _)| *given_up) {
+            locks.release(self.backend(), LockTag::Writer(database), LockMode::Exclusive);
         }
         if has_shared_lock {
             self.refresh_shared_rows()?;

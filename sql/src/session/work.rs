@@ -129,6 +129,7 @@ impl Session {
         if !matches!(self.transaction().work, Work::None) || self.keeps_snapshot() {
             return self.begin_reading();
         }
+        self.services.begin_snapshot();
         let database = self.database.clone();
         let transaction = self.transaction();
         transaction.had_snapshot = true;
