@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use parking_lot::Mutex;
 use rusqlite::ffi;
@@ -101,6 +102,15 @@ pub struct WriteLock {
     _permit: OwnedSemaphorePermit,
 }
 
+/// Wakes a thread that waits outside any reactor.
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 impl Database {
     /// Opens the file, makes it when asked to, and recovers what a killed process left in its log.
     pub fn open(path: &Path, options: DatabaseOptions) -> Result<Arc<Self>> {
@@ -188,6 +198,19 @@ impl Database {
     pub async fn write_lock(self: &Arc<Self>) -> WriteLock {
         let permit = Arc::clone(&self.writers).acquire_owned().await;
         WriteLock { _permit: permit.expect("the queue is never closed") }
+    }
+
+    /// As [`Self::write_lock`], on this thread.
+    pub fn write_lock_blocking(self: &Arc<Self>) -> WriteLock {
+        let mut awaited = std::pin::pin!(self.write_lock());
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match awaited.as_mut().poll(&mut context) {
+                Poll::Ready(lock) => return lock,
+                Poll::Pending => std::thread::park(),
+            }
+        }
     }
 
     /// The right to write, if nobody has or awaits it.

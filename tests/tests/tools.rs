@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use harness::{Server, binary};
+use harness::{Server, binary, eventually};
 
 fn postilion(arguments: &[&str], directory: &Path) -> Output {
     let output = Command::new(binary()).args(arguments).arg("-D").arg(directory).output();
@@ -24,6 +24,7 @@ fn a_backup_of_a_running_server_is_a_directory_to_start_on() {
     let server = Server::start();
     server.query(CONTENT);
     server.query("CREATE DATABASE other");
+    let number: u64 = server.query("SELECT txid_current()").parse().expect("a number");
     let data = server.directory().path().join("data");
     let copies = std::sync::Arc::new(tempfile::tempdir().expect("a temporary directory"));
     let target = copies.path().join("data");
@@ -36,6 +37,8 @@ fn a_backup_of_a_running_server_is_a_directory_to_start_on() {
 
     assert!(text(&postilion(&["check"], &target)).contains("database \"postgres\": ok"));
     let copy = Server::builder().directory(copies).start();
+    let next: u64 = copy.query("SELECT txid_current()").parse().expect("a number");
+    assert!(next > number, "{next} comes again after {number}");
     assert_eq!(copy.query("SELECT count(*), max(id) FROM s.t"), "500|500");
     assert_eq!(copy.query("INSERT INTO s.t (v) VALUES ('new') RETURNING id > 500"), "t\nINSERT 0 1");
     let there = "SELECT (SELECT count(*) FROM pg_roles WHERE rolname = 'reader'), \
@@ -86,6 +89,34 @@ fn checkpoints_are_counted_and_logged() {
     assert!(refused.contains("must be superuser or have privileges of pg_checkpoint"), "{refused}");
     server.query("GRANT pg_checkpoint TO reader");
     server.query("SET ROLE reader; CHECKPOINT");
+}
+
+#[test]
+fn a_file_is_not_built_anew_under_locked_rows() {
+    let server = Server::start();
+    // Without an integer key the engine's numbers of rows are its own, and the new file has them without gaps.
+    server.query(
+        "CREATE TABLE t (v text); INSERT INTO t VALUES ('a'), ('b'), ('c'); DELETE FROM t WHERE v = 'a'",
+    );
+    server.query("CREATE TABLE other (v text)");
+    let held = "BEGIN; SELECT * FROM t WHERE v = 'b' FOR UPDATE; SET lock_timeout = 0; SELECT pg_sleep(60)";
+    let mut holder = server.psql_command("postgres").args(["-c", held]).spawn().expect("psql runs");
+    eventually("the row is locked", || {
+        server.query("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "1"
+    });
+    for sql in ["VACUUM (FULL) other", "VACUUM (FULL) t", "VACUUM (FULL)"] {
+        let command = server
+            .psql_command("postgres")
+            .args(["-c", "SET lock_timeout = '100ms'", "-c", sql])
+            .output()
+            .expect("psql runs");
+        let told = text(&command);
+        assert!(told.contains("canceling statement due to lock timeout"), "{sql}: {told}");
+    }
+    server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    holder.wait().expect("psql ends");
+    server.query("VACUUM (FULL) t");
+    assert_eq!(server.query("SELECT string_agg(v, ',' ORDER BY v) FROM t"), "b,c");
 }
 
 #[test]

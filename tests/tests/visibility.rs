@@ -105,6 +105,52 @@ async fn what_an_asynchronous_commit_wrote_is_seen_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_is_in_progress_until_it_is_on_disk() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let (writer, observer) = (connect(&server, "writer").await, connect(&server, "observer").await);
+    observer.batch_execute("CREATE TABLE t (id int)").await.expect("set up");
+    writer.batch_execute("BEGIN; INSERT INTO t VALUES (1)").await.expect("begun");
+    let status =
+        format!("SELECT pg_xact_status('{}')", first_value(&writer, "SELECT pg_current_xact_id()").await);
+    faults.begin();
+    let written = tokio::spawn(async move { writer.batch_execute("COMMIT").await });
+    until_waiting(&observer, "writer").await;
+    assert_eq!(first_value(&observer, &status).await, "in progress");
+    faults.end();
+    written.await.expect("no panic").expect("committed");
+    assert_eq!(first_value(&observer, &status).await, "committed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_session_has_ended_gives_its_number_back() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let (writer, observer) = (connect(&server, "writer").await, connect(&server, "observer").await);
+    observer.batch_execute("CREATE TABLE t (id int)").await.expect("set up");
+    writer.batch_execute("BEGIN; INSERT INTO t VALUES (1)").await.expect("begun");
+    let status =
+        format!("SELECT pg_xact_status('{}')", first_value(&writer, "SELECT pg_current_xact_id()").await);
+    faults.begin();
+    let written = tokio::spawn(async move { writer.batch_execute("COMMIT").await });
+    until_waiting(&observer, "writer").await;
+    observer
+        .batch_execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'writer'",
+        )
+        .await
+        .expect("told to end");
+    assert_eq!(first_value(&observer, &status).await, "in progress");
+    faults.end();
+    let _told_or_cut_off = written.await.expect("no panic");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while first_value(&observer, &status).await != "committed" {
+        assert!(std::time::Instant::now() < deadline, "it stays in progress");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn notifications_come_after_the_flush_and_in_order() {
     let faults = Faults::default();
     let server = faults.holding_flushes().start();

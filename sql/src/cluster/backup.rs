@@ -2,7 +2,9 @@
 //!
 //! Each database is copied from one snapshot while others go on writing; the cluster's own file is copied first, so that
 //! every database it names is there. Sequences are written as far as they have come, so the copy goes on from there, with
-//! a gap if values were drawn meanwhile. Settings and the client rules come along; the log and the lock file do not.
+//! a gap if values were drawn meanwhile, and so do the numbers of transactions, whose counter is written last. Nobody else
+//! changes shared rows while it lasts, so that no database is dropped or made between its row's copy and its own. Settings
+//! and the client rules come along; the log and the lock file do not.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -29,12 +31,17 @@ impl Cluster {
         if fs::read_dir(target).map_err(failed)?.count() > 1 {
             return Err(error!(DUPLICATE_FILE, "directory \"{}\" exists but is not empty", target.display()));
         }
+        // To the end of the databases: what the copy names must have its file.
+        let lock = self.shared.store.write_lock_blocking();
         self.shared.copy_into(target)?;
         let mut names = Vec::new();
         for row in self.shared_catalog().relation::<Database>().rows() {
             self.database(row.oid)?.copy_into(target)?;
             names.push(row.datname.clone());
         }
+        drop(lock);
+        // After the last copy, so that no row there has a number that is yet to be given out.
+        self.transaction_ids.copy_into(target)?;
         for name in SETTINGS_FILES {
             let source = self.directory.join(name);
             if source.exists() {

@@ -71,6 +71,9 @@ pub enum TransactionStatus {
 pub struct TransactionIds {
     store: Arc<Store>,
     state: Mutex<State>,
+    /// Held by whoever writes the file and says in `state` what it has written: limits come in their order. Taken before
+    /// `state`, which nobody keeps while the disk is waited for.
+    writing: Mutex<()>,
     /// Whether a thread is writing the file.
     reserving: AtomicBool,
 }
@@ -95,6 +98,11 @@ impl State {
         let (running, aborted) = (BTreeSet::new(), BTreeSet::new());
         let latest_ended = next - 1;
         Self { next, reserved: next, running, latest_ended, aborted, remembered_from: next, snapshot }
+    }
+
+    /// Whether it is time to reserve more numbers.
+    fn is_half_used(&self) -> bool {
+        self.reserved - self.next < NUMBERS_AHEAD / 2
     }
 
     fn refresh(&mut self) {
@@ -124,7 +132,8 @@ impl TransactionIds {
             Some(_) => return Err(SqlError::internal("malformed counter of transactions")),
         };
         drop(connection);
-        Ok(Self { store, state: Mutex::new(State::new(next)), reserving: AtomicBool::new(false) })
+        let state = Mutex::new(State::new(next));
+        Ok(Self { store, state, writing: Mutex::default(), reserving: AtomicBool::new(false) })
     }
 
     /// A number for a transaction, which is running from now on.
@@ -133,14 +142,16 @@ impl TransactionIds {
     /// Those of the storage engine.
     pub fn assign(self: &Arc<Self>) -> Result<u64> {
         let mut state = self.state.lock();
-        if state.next >= state.reserved {
+        while state.next >= state.reserved {
             // Only the first of a run waits here: the thread comes long before the last of those reserved.
-            state.reserved = self.reserve(state.next + NUMBERS_AHEAD)?;
+            drop(state);
+            self.reserve()?;
+            state = self.state.lock();
         }
         let number = state.next;
         state.next += 1;
         state.running.insert(number);
-        let half_used = state.reserved - state.next < NUMBERS_AHEAD / 2;
+        let half_used = state.is_half_used();
         drop(state);
         if half_used && !self.reserving.swap(true, Ordering::SeqCst) {
             self.reserve_elsewhere();
@@ -197,34 +208,62 @@ impl TransactionIds {
 
     /// Writes how far the counter has really come, and closes the file.
     pub(super) fn close(&self) -> Result<()> {
-        let mut state = self.state.lock();
-        state.reserved = state.next;
-        let written = self.reserve(state.next).map(drop);
+        let _alone = self.writing.lock();
+        let next = {
+            let mut state = self.state.lock();
+            state.reserved = state.next;
+            state.next
+        };
+        let written = self.write("excluded.value", next);
         written.and(self.store.close().map_err(storage_error))
     }
 
-    /// Makes sure on disk that numbers below this may be given out.
-    fn reserve(&self, limit: u64) -> Result<u64> {
+    /// Writes a counter into another data directory that goes on where this one is. Whatever of this cluster has been
+    /// copied there before has lower numbers.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub(super) fn copy_into(&self, directory: &Path) -> Result<()> {
+        let copy = Self::open(directory)?;
+        *copy.state.lock() = State::new(self.next());
+        copy.close()
+    }
+
+    /// Makes sure on disk that further numbers may be given out, unless someone has just done so.
+    fn reserve(&self) -> Result<()> {
+        let _alone = self.writing.lock();
+        let next = {
+            let state = self.state.lock();
+            if !state.is_half_used() {
+                return Ok(());
+            }
+            state.next
+        };
+        let limit = next + NUMBERS_AHEAD;
+        self.write("max(value, excluded.value)", limit)?;
+        let mut state = self.state.lock();
+        state.reserved = state.reserved.max(limit);
+        Ok(())
+    }
+
+    /// Writes the file, on disk when this returns; `value` says what becomes of the value that is there.
+    fn write(&self, value: &str, next: u64) -> Result<()> {
+        let _lock = self.store.write_lock_blocking();
         let mut connection = self.store.connection().map_err(storage_error)?;
-        let row = [limit.cast_signed().into()];
-        connection
-            .execute("INSERT OR REPLACE INTO counter VALUES ('next', ?1)", &row)
-            .map_err(storage_error)?;
+        let sql = format!(
+            "INSERT INTO counter VALUES ('next', ?1) ON CONFLICT (name) DO UPDATE SET value = {value}"
+        );
+        connection.execute(&sql, &[next.cast_signed().into()]).map_err(storage_error)?;
         drop(connection);
         self.store.flush_blocking();
-        Ok(limit)
+        Ok(())
     }
 
     fn reserve_elsewhere(self: &Arc<Self>) {
         let ids = self.clone();
         let run = move || {
-            let limit = ids.next() + NUMBERS_AHEAD;
-            match ids.reserve(limit) {
-                Ok(limit) => {
-                    let mut state = ids.state.lock();
-                    state.reserved = state.reserved.max(limit);
-                }
-                Err(error) => tracing::error!(%error, "the counter of transactions could not be written"),
+            if let Err(error) = ids.reserve() {
+                tracing::error!(%error, "the counter of transactions could not be written");
             }
             ids.reserving.store(false, Ordering::SeqCst);
         };
@@ -264,6 +303,58 @@ mod tests {
             ids.finish(number, true);
         }
         assert_eq!(ids.next(), FIRST_NUMBER + 3 * NUMBERS_AHEAD);
+    }
+
+    /// What the file says.
+    fn written(ids: &TransactionIds) -> i64 {
+        let rows = ids.store.connection().unwrap().query("SELECT value FROM counter", &[]).unwrap();
+        match rows[0][0] {
+            Value::Integer(value) => value,
+            _ => panic!("no number"),
+        }
+    }
+
+    #[test]
+    fn the_written_limit_never_goes_back_while_numbers_are_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let ids = Arc::new(TransactionIds::open(directory.path()).unwrap());
+        ids.assign().unwrap();
+        let limit = written(&ids);
+        // One that comes late finds nothing to do, and one that would write less leaves what is there.
+        ids.reserve().unwrap();
+        ids.write("max(value, excluded.value)", FIRST_NUMBER).unwrap();
+        assert_eq!(written(&ids), limit);
+        assert_eq!(limit.cast_unsigned(), ids.state.lock().reserved);
+    }
+
+    #[test]
+    fn many_threads_get_each_number_once() {
+        const EACH: u64 = NUMBERS_AHEAD;
+        let directory = tempfile::tempdir().unwrap();
+        let ids = Arc::new(TransactionIds::open(directory.path()).unwrap());
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..EACH {
+                        let number = ids.assign().unwrap();
+                        ids.finish(number, true);
+                    }
+                });
+            }
+        });
+        assert_eq!(ids.next(), FIRST_NUMBER + 3 * EACH);
+        assert!(written(&ids).cast_unsigned() >= ids.next());
+    }
+
+    #[test]
+    fn a_copy_goes_on_where_the_counter_is() {
+        let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let ids = Arc::new(TransactionIds::open(directories[0].path()).unwrap());
+        let drawn: Vec<_> = (0..5).map(|_| ids.assign().unwrap()).collect();
+        let last = drawn[4];
+        ids.copy_into(directories[1].path()).unwrap();
+        let copy = Arc::new(TransactionIds::open(directories[1].path()).unwrap());
+        assert_eq!(copy.assign().unwrap(), last + 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@
 
 use std::sync::Arc;
 
-use storage::Connection;
+use storage::{Connection, WriteLock};
 
 use super::Session;
 use super::control::find_table;
@@ -84,7 +84,7 @@ impl Session {
         }
         // A transaction of its own, which writes nothing: VACUUM is one for the engine.
         self.transaction();
-        let lock = if options.on("full") { Some(self.await_write_lock().await?) } else { None };
+        let lock = if options.on("full") { Some(self.lock_whole_file().await?) } else { None };
         let database = self.database.clone();
         let catalog = self.present_catalog();
         let context = self.statement_context(&catalog);
@@ -101,6 +101,26 @@ impl Session {
         });
         task.await.map_err(|_| SqlError::internal("VACUUM has panicked"))??;
         self.commit().await
+    }
+
+    /// Takes what VACUUM (FULL) needs: every table, since the whole file is built anew, and the right to write. Rows are
+    /// locked by number and without the right to write, and a new file may number them anew.
+    async fn lock_whole_file(&mut self) -> Result<WriteLock> {
+        self.lock_all_tables().await?;
+        let lock = self.await_write_lock().await?;
+        // Those made while it waited; nobody makes any from here on.
+        self.lock_all_tables().await?;
+        Ok(lock)
+    }
+
+    /// Locks every table of the database against everybody, in the order of their OIDs.
+    async fn lock_all_tables(&mut self) -> Result<()> {
+        let catalog = self.present_catalog();
+        let all = catalog.relation::<Class>().rows();
+        let tables = all.filter(|class| class.oid >= FIRST_NORMAL && matches!(class.relkind, 'r' | 'm'));
+        let mut locks: Vec<_> = tables.map(|class| (class.oid, LockMode::AccessExclusive)).collect();
+        locks.sort_unstable_by_key(|(oid, _)| *oid);
+        self.lock_relations(&locks).await
     }
 
     /// ANALYZE.

@@ -14,7 +14,7 @@ use super::transaction::{AtEnd, Listening, Transaction, Work};
 use super::{Session, SessionServices, StatementContext};
 use crate::backend::{Backend, Deadlines, State, WaitEvent};
 use crate::catalog::{self, Catalog, CatalogEdit, Scope};
-use crate::cluster::{Keep, fatal, storage_error};
+use crate::cluster::{Keep, Restarted, Sequences, fatal, storage_error};
 use crate::execute;
 use crate::locks::{LockMode, LockTag};
 use crate::settings::id;
@@ -292,8 +292,8 @@ impl Session {
             commit = if connection.last_commit() == before { 0 } else { connection.last_commit() };
         }
         let restarted = self.services.take_restarted();
-        let restarts = if restarted.is_empty() { 0 } else { database.sequences.restart(&restarted)? };
-        self.services.end_transaction_id(true);
+        let restarts =
+            if restarted.is_empty() { 0 } else { restart_or_stop(&database.sequences, &restarted) };
         let depends_on = if keep == Keep::Surely { commit } else { 0 }.max(self.depends_on());
         let mut transaction = self.end_transaction(true).expect("checked above");
         let notifications = std::mem::take(&mut transaction.notifications);
@@ -305,6 +305,8 @@ impl Session {
         drop(shared_lock);
         self.shared.cluster.locks.release_transaction(self.backend());
         self.flush(commit, restarts, keep).await?;
+        // Not before: `pg_xact_status` tells that it has committed, which must stay true.
+        self.services.end_transaction_id(true);
         self.apply_listening(listening);
         if notifies {
             self.settle().await?;
@@ -407,9 +409,25 @@ impl Session {
     pub(super) fn abort(&mut self) {
         self.backend().set_interrupt(None);
         self.services.take_notifications();
-        let Some(mut transaction) = self.end_transaction(false) else { return };
+        let Some(mut transaction) = self.end_transaction(false) else {
+            self.end_unawaited_commit();
+            return;
+        };
         let undone = transaction.undo();
         self.end_undone(undone);
+    }
+
+    /// A session has ended while its commit was on the way to the disk: the number is given back when it is there.
+    fn end_unawaited_commit(&self) {
+        let Some(number) = self.backend().transaction_id() else { return };
+        self.backend().set_transaction_id(None);
+        self.services.end_snapshot();
+        let (cluster, database) = (self.shared.cluster.clone(), self.database.clone());
+        cluster.exported_snapshots.forget(self.backend().pid);
+        std::thread::spawn(move || {
+            database.store.flush_blocking();
+            cluster.transaction_ids.finish(number, true);
+        });
     }
 
     /// What follows when a transaction's effects are gone, whether its block goes on or not.
@@ -588,6 +606,16 @@ impl Session {
         activity.state = Some(state);
         activity.state_change = Some(clock::now());
     }
+}
+
+/// Restarts the sequences of a transaction whose rows are committed already. When the file cannot be written, the commit
+/// can neither be told (its sequences would go on where they were) nor be undone. So it is with a flush that fails:
+/// the server stops, and nobody has been told anything.
+fn restart_or_stop(sequences: &Sequences, restarted: &[Restarted]) -> u64 {
+    sequences.restart(restarted).unwrap_or_else(|error| {
+        tracing::error!(target: "panic", "could not restart sequences of a committed transaction: {error}");
+        std::process::abort();
+    })
 }
 
 fn run_actions(cluster: &Arc<crate::cluster::Cluster>, actions: Vec<AtEnd>) {

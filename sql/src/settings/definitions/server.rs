@@ -368,7 +368,7 @@ const CHECKPOINTS: &[SettingDefinition] = &[
         .unit(Megabytes),
     integer("min_wal_size", Sighup, 80, 2, i32::MAX, "Sets the minimum size to shrink the WAL to.")
         .unit(Megabytes)
-        .accepted(NO_EFFECT),
+        .accepted("Accepted for clients that set it, without effect: a log keeps up to 64 MiB of its space for reuse, and a larger one is cut to nothing."),
 ];
 
 /// Write-Ahead Log / Settings.
@@ -391,7 +391,7 @@ const SETTINGS: &[SettingDefinition] = &[
         "Sets the minimum number of concurrent open transactions required before performing commit_delay.",
     )
     .accepted(NO_EFFECT),
-    boolean("fsync", Sighup, true, "Forces synchronization of updates to disk.").accepted(NO_EFFECT),
+    boolean("fsync", Sighup, true, "Forces synchronization of updates to disk.").only("on"),
     boolean(
         "full_page_writes",
         Sighup,
