@@ -19,6 +19,7 @@ PIPELINE_DEPTH = 20
 SCAN_SECONDS = 10
 IDLE_CONNECTIONS = 200
 MANY_CONNECTIONS = 5000
+MANY_TITLE = "memory, 5,000 idle connections"
 
 
 def pgbench(server, seconds, *options):
@@ -77,13 +78,13 @@ def many_idle_connections(table):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * MANY_CONNECTIONS + 1000
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        return table.alone("memory, 5,000 idle connections", "MB", f"not run: {hard} files at most")
+        return table.alone(MANY_TITLE, "MB", f"not run: {hard} files at most")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     with running(Postilion, "-c", f"max_connections={MANY_CONNECTIONS + 10}") as server:
         clients = [Connection(server.port) for _ in range(MANY_CONNECTIONS)]
         for client in clients:
             client.query("SELECT 1")
-        table.alone("memory, 5,000 idle connections", "MB", f"{server.memory_kilobytes() / 1024:,.0f}")
+        table.alone(MANY_TITLE, "MB", f"{server.memory_kilobytes() / 1024:,.0f}")
         for client in clients:
             client.close()
 
@@ -134,16 +135,39 @@ def running(kind, *arguments, binary=None, extra_environment=None):
             server.stop()
 
 
+class Pair:
+    """Both servers, started when a figure first wants them, so that figures not asked for cost nothing."""
+
+    def __init__(self, prepare=None, extra_environment=None):
+        self.prepare = prepare
+        self.extra_environment = extra_environment
+        self.servers = []
+        self.stack = contextlib.ExitStack()
+
+    def __iter__(self):
+        if not self.servers:
+            kinds = (Postilion, PostgreSQL)
+            self.servers = [self.stack.enter_context(running(kind, extra_environment=self.extra_environment)) for kind in kinds]
+            if self.prepare:
+                self.prepare(self.servers)
+        return iter(self.servers)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        return self.stack.__exit__(*failure)
+
+
 @contextlib.contextmanager
 def slow_disks(delay_us):
-    """Both servers on disks that take so long to flush (`tests/fault/shim.c`)."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+    """An environment in which every flush takes so much longer (`tests/fault/shim.c`)."""
+    with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         shim = pathlib.Path(folder) / "shim.so"
         compiler = ["cc", "-O2", "-shared", "-fPIC", "-o", str(shim), str(ROOT / "tests/fault/shim.c"), "-ldl", "-lpthread"]
         subprocess.run(compiler, check=True)
-        slow = {"LD_PRELOAD": str(shim), "FAULT_FLUSH_DELAY_US": str(delay_us)}
-        yield [stack.enter_context(running(kind, extra_environment=slow)) for kind in (Postilion, PostgreSQL)]
+        yield {"LD_PRELOAD": str(shim), "FAULT_FLUSH_DELAY_US": str(delay_us)}
 
 
 def connect_milliseconds(server, count=50):

@@ -15,6 +15,7 @@ class Table:
         """Measures both servers round by round and shows the medians and the ratio."""
         if not self.wanted(title):
             return
+        servers = list(servers)
         figures = {server.name: [] for server in servers}
         for _ in range(self.options.rounds):
             for server in servers:

@@ -168,7 +168,8 @@ impl Scan<'_> {
             b'+' | b'-' | b'*' | b'/' | b'<' | b'>' | b'=' => Before::Operator,
             _ => Before::Other,
         };
-        self.at += 1;
+        // Two points are one symbol, so that the second does not begin a number.
+        self.at += if (byte, self.byte(1)) == (b'.', b'.') { 2 } else { 1 };
         Some(())
     }
 

@@ -76,6 +76,7 @@ impl Session {
                     && is_the_statements_own(error.code())
                     && destination.take_back(start) =>
             {
+                self.services.take_notifications();
                 Ok(Templated::Exact)
             }
             done => done,

@@ -443,7 +443,7 @@ const SHAPES: &[(bool, &[&str])] = &[
     ),
     (false, &["SELECT id + 1 FROM t GROUP BY id + 1", "SELECT id + 1 FROM t GROUP BY id + 2"]),
     (false, &["SELECT id::numeric(5,2) FROM t", "SELECT id::numeric(6,3) FROM t"]),
-    (false, &["SELECT interval '1 day'", "SELECT interval '2 hours'", "SELECT interval 'x'"]),
+    (true, &["SELECT interval '1 day'", "SELECT interval '2 hours'", "SELECT interval 'x'"]),
     (false, &["SELECT date '2020-01-01'", "SELECT date '2020-02-30'"]),
     (false, &["SELECT nonsense FROM t WHERE id = 1", "SELECT nonsense FROM t WHERE id = 22"]),
 ];
