@@ -149,11 +149,6 @@ impl Connection {
         self.handle.watch.shield_writes(shielded);
     }
 
-    /// Whether [`Self::shield_writes`] is in force: long work had better be many short statements.
-    pub fn writes_are_shielded(&self) -> bool {
-        self.handle.watch.writes_are_shielded()
-    }
-
     /// The statement for this text (one statement), from the cache or newly prepared.
     pub fn prepare(&mut self, sql: &str) -> Result<Statement> {
         let _stay = self.enter();

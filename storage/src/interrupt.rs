@@ -89,11 +89,6 @@ impl Watch {
         self.writes_shielded.set(shielded);
     }
 
-    /// See [`crate::Connection::writes_are_shielded`].
-    pub(crate) fn writes_are_shielded(&self) -> bool {
-        self.writes_shielded.get()
-    }
-
     /// Whether statements run regardless of the rest; gives the old setting, to be put back.
     pub(crate) fn shield(&self, shielded: bool) -> bool {
         self.shielded.replace(shielded)

@@ -21,3 +21,8 @@ fn psql_queries() {
 fn transactions() {
     replay(&Server::start(), "transactions");
 }
+
+#[test]
+fn functions() {
+    replay(&Server::start(), "functions");
+}

@@ -13,12 +13,11 @@ use super::foreign_keys::{self, Pending};
 use super::run::{self, Places};
 use super::table::Table;
 use super::write::Writer;
-use crate::bound::{LockStrength, LockWait};
 use crate::lower::{
-    ConflictPlan, MainPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, Plan, RowText, Text,
+    ConflictPlan, MainPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, Plan, RowText,
 };
 use crate::session::StatementContext;
-use crate::{Result, SqlError, Value, ValueRef, error};
+use crate::{Result, SqlError, Value, error};
 
 /// The savepoint around a data-modifying statement.
 const STATEMENT_SAVEPOINT: &str = "statement";
@@ -43,15 +42,10 @@ pub(crate) fn run(
     deferred: &mut Vec<Pending>,
 ) -> Result<Modified> {
     connection.set_context(Some(context.clone()));
-    // The engine's own loop over the rows cannot be stopped without losing what the transaction did before.
-    let shielded = connection.writes_are_shielded();
-    if let Some(modify) = one_write(plan).filter(|_| !shielded) {
+    if let Some(modify) = one_write(plan) {
         return run_one_write(connection, modify, parameters, context, deferred);
     }
-    in_savepoint(connection, |connection| match shielded {
-        true => run_parts(connection, plan, parameters, context, deferred),
-        false => run_inside(connection, plan, parameters, context, deferred),
-    })
+    in_savepoint(connection, |connection| run_inside(connection, plan, parameters, context, deferred))
 }
 
 /// Runs a step that is undone as a whole when it fails.
@@ -112,56 +106,6 @@ fn run_one_write(
 
 /// As [`run`], inside another statement, whose context the connection has and whose failure undoes this one too.
 pub(super) fn run_inside(
-    connection: &mut Connection,
-    plan: &Plan,
-    parameters: &[Value],
-    context: &Arc<StatementContext>,
-    deferred: &mut Vec<Pending>,
-) -> Result<Modified> {
-    match direct(plan) {
-        Some((modify, text)) => run_direct(connection, modify, text, parameters, context),
-        None => run_parts(connection, plan, parameters, context, deferred),
-    }
-}
-
-/// A statement that the engine does by itself, and its text.
-fn direct(plan: &Plan) -> Option<(&ModifyPlan, &Text)> {
-    match &plan.main {
-        MainPlan::Modify(modify) if plan.parts.is_empty() => {
-            modify.direct.as_ref().map(|text| (&**modify, text))
-        }
-        _ => None,
-    }
-}
-
-/// Runs a statement that the engine does by itself. The rows it has changed are locked afterwards: if one of them is
-/// another transaction's, the statement is undone like any that fails.
-fn run_direct(
-    connection: &mut Connection,
-    modify: &ModifyPlan,
-    text: &Text,
-    parameters: &[Value],
-    context: &Arc<StatementContext>,
-) -> Result<Modified> {
-    let strength = match modify.kind {
-        ModifyKind::Delete => LockStrength::Update,
-        // Columns of keys are never written directly.
-        _ => LockStrength::NoKeyUpdate,
-    };
-    let services = &context.session.services;
-    let mut statement = run::prepare(connection, text)?;
-    run::bind(connection, &mut statement, &text.bindings, &Places::new(context, parameters))?;
-    let mut count = 0;
-    while let Some(row) = connection.step(&mut statement).map_err(run::engine_error)? {
-        if let ValueRef::Integer(rowid) = row.get(0) {
-            services.lock_row(&context.session, modify.target, rowid, strength, LockWait::Block)?;
-        }
-        count += 1;
-    }
-    Ok(Modified { count, rows: Vec::new() })
-}
-
-fn run_parts(
     connection: &mut Connection,
     plan: &Plan,
     parameters: &[Value],

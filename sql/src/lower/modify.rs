@@ -15,7 +15,6 @@ use super::walk::every_expr_mut;
 use super::{Binding, Planner, Text};
 use crate::bound::*;
 use crate::execute::table::Table;
-use crate::lower::quoted;
 use crate::{Oid, Result};
 
 /// A data-modifying statement, or a part of one, made ready.
@@ -26,8 +25,6 @@ pub struct ModifyPlan {
     pub kind: ModifyKind,
     /// What the writer must know of the table.
     pub(crate) table: Arc<Table>,
-    /// For UPDATE and DELETE of a table whose rows need no looking at: the whole statement, to be run as it is.
-    pub direct: Option<Text>,
     /// Whether its success tells a client nothing of what the tables hold.
     pub tells_nothing: bool,
     /// Gives the rows, before anything is changed.
@@ -110,63 +107,12 @@ impl Planner<'_> {
         let table = Arc::new(Table::new(self.catalog, modify.target)?);
         let width = table.attributes.len();
         let whole_row = row.is_some() || !table.references.is_empty() || !table.referenced.is_empty();
-        let direct = if whole_row { None } else { self.direct(&modify, &table, &ctes)? };
         let tells_nothing = row.is_none() && super::silent::tells_nothing(&modify, &table, self.catalog);
         let mut plan = self.modify_action(&modify, &ctes, &extras, row, (width, whole_row), &table)?;
-        plan.direct = direct;
         plan.tells_nothing = tells_nothing;
         let functions = self.stored.index_functions(self.catalog, modify.target)?;
-        if let Some(direct) = &mut plan.direct {
-            direct.functions.extend(functions.iter().cloned());
-        }
         plan.source.functions.extend(functions);
         Ok(plan)
-    }
-
-    /// UPDATE and DELETE that the engine can do by itself: nothing is returned, no constraint is touched.
-    ///
-    /// `DELETE FROM t WHERE a = 1` → `DELETE FROM "t" AS "r1" WHERE "r1"."a" = 1 RETURNING rowid`
-    fn direct(&mut self, modify: &Modify, table: &Table, ctes: &[Cte]) -> Result<Option<Text>> {
-        let (assignments, filter) = match &modify.action {
-            ModifyAction::Update { from: None, filter, assignments } => (Some(assignments), filter),
-            ModifyAction::Delete { using: None, filter } => (None, filter),
-            _ => return Ok(None),
-        };
-        let constrained = |column: &usize| {
-            let attribute = &table.attributes[*column];
-            attribute.attnotnull
-                || table.unique.iter().any(|i| i.indkey.contains(&attribute.attnum) || i.indexprs.is_some())
-        };
-        let partial = table.unique.iter().any(|i| i.indpred.is_some());
-        if assignments.is_some_and(|list| partial || list.iter().any(|(column, _)| constrained(column))) {
-            return Ok(None);
-        }
-        let text = self.text(|e| {
-            e.with(ctes)?;
-            e.declare_relation(modify.range, modify.target)?;
-            let alias = format!("{} AS \"r{}\"", table.physical, modify.range.0);
-            match assignments {
-                None => {
-                    let _ = write!(e.out, "DELETE FROM {alias}");
-                }
-                Some(assignments) => {
-                    let _ = write!(e.out, "UPDATE {alias} SET ");
-                    for (i, (column, value)) in assignments.iter().enumerate() {
-                        let separator = if i > 0 { ", " } else { "" };
-                        let _ = write!(e.out, "{separator}{} = ", quoted(&table.attributes[*column].attname));
-                        e.expression(value)?;
-                    }
-                }
-            }
-            if let Some(filter) = filter {
-                e.out.push_str(" WHERE ");
-                e.expression(filter)?;
-            }
-            // The rows are locked by their numbers.
-            let _ = write!(e.out, " RETURNING {}", table.rowid);
-            Ok(())
-        })?;
-        Ok(Some(text))
     }
 
     fn modify_action(
@@ -185,7 +131,6 @@ impl Planner<'_> {
                 target,
                 kind,
                 table,
-                direct: None,
                 tells_nothing: false,
                 source: text,
                 values,
