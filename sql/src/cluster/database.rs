@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use storage::{Connection, Database as Store, DatabaseOptions, PooledConnection};
 
+use super::resting::Resting;
+use super::row_numbers::RowNumbers;
 use super::sequences::Sequences;
 use crate::catalog::{self, Catalog, Scope};
 use crate::session::PlanCache;
@@ -27,6 +29,10 @@ pub struct OpenDatabase {
     pub store: Arc<Store>,
     /// The database's sequences.
     pub sequences: Sequences,
+    /// Numbers for new rows.
+    pub(crate) row_numbers: RowNumbers,
+    /// The transaction that has the right to write and does not use it just now.
+    pub(crate) resting: Resting,
     /// Plans of statements run here.
     pub(crate) plans: Mutex<PlanCache>,
     catalog: RwLock<Arc<Catalog>>,
@@ -63,6 +69,8 @@ impl OpenDatabase {
             oid,
             store,
             sequences: Sequences::new(path.with_extension("sequences.sqlite")),
+            row_numbers: RowNumbers::default(),
+            resting: Resting::default(),
             plans: Mutex::default(),
             catalog: RwLock::new(catalog),
             catalog_commit: AtomicU64::new(0),

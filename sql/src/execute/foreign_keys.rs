@@ -243,9 +243,16 @@ fn follow(
     match action {
         CASCADE | SET_NULL | SET_DEFAULT => {}
         _ => {
-            if !exists(connection, context, &table, &own, &values)? {
-                return Ok(());
-            }
+            let Some(follower) = find(connection, context, &table, &own, &values)? else { return Ok(()) };
+            // It may be about to go.
+            let services = &context.session.services;
+            services.lock_row(
+                &context.session,
+                table.oid,
+                follower,
+                LockStrength::KeyShare,
+                LockWait::Block,
+            )?;
             return Err(still_referenced(context, constraint, &table, &referenced, old));
         }
     }

@@ -27,6 +27,7 @@ pub(crate) mod sql_function;
 mod stored;
 pub(crate) mod table;
 mod write;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -48,7 +49,9 @@ pub(crate) use row_reader::RowReader;
 pub(crate) use run::{engine_error, is_budget_exhausted, is_stale_catalog, stale_catalog};
 pub use sql_function::SqlFunctions;
 pub use stored::CatalogExpressions;
-pub(crate) use stored::{ensure_index_functions, index_texts};
+pub(crate) use stored::{ensure_functions_of, ensure_index_functions, index_texts};
+pub(crate) use written::WriteLog;
+pub use written::Written;
 
 /// Makes a bound statement ready for the engine; what it was bound with must still hold.
 ///

@@ -45,15 +45,19 @@ pub(crate) fn run(
     if let Some(modify) = one_write(plan) {
         return run_one_write(connection, modify, parameters, context, deferred);
     }
-    in_savepoint(connection, |connection| run_inside(connection, plan, parameters, context, deferred))
+    in_savepoint(connection, context, |connection| {
+        run_inside(connection, plan, parameters, context, deferred)
+    })
 }
 
 /// Runs a step that is undone as a whole when it fails.
 fn in_savepoint<T>(
     connection: &mut Connection,
+    context: &StatementContext,
     step: impl FnOnce(&mut Connection) -> Result<T>,
 ) -> Result<T> {
     connection.savepoint(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
+    let logged = context.session.services.logged_writes();
     match step(connection) {
         Ok(modified) => {
             connection.release(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
@@ -61,6 +65,7 @@ fn in_savepoint<T>(
         }
         Err(error) => {
             // After a failure of the disk the engine may have rolled back more; then there is no savepoint any more.
+            context.session.services.undo_writes(logged);
             if connection.rollback_to(STATEMENT_SAVEPOINT).is_ok() {
                 connection.release(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
             }
@@ -96,7 +101,7 @@ fn run_one_write(
     if step.changes.len() <= 1 && table.references.is_empty() && table.referenced.is_empty() {
         step.write(connection, &mut pending)?;
     } else {
-        in_savepoint(connection, |connection| {
+        in_savepoint(connection, context, |connection| {
             step.write(connection, &mut pending)?;
             foreign_keys::settle(connection, context, pending, Some(deferred))
         })?;
@@ -462,7 +467,7 @@ impl<'a> Step<'a> {
             return Ok(());
         }
         let update =
-            if self.columns.is_empty() { String::new() } else { self.table.update_sql(&self.columns) };
+            if self.columns.is_empty() { Arc::from("") } else { self.table.update_sql(&self.columns) };
         let mut writer = Writer { connection, context: self.context, table: self.table, pending };
         for change in changes {
             self.count += u64::from(match change {

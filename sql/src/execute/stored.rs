@@ -160,9 +160,22 @@ pub(crate) fn ensure_index_functions(connection: &mut Connection, context: &Stat
     let stored = CatalogExpressions { catalog: &context.catalog, format: &context.format };
     for class in context.catalog.relation::<Class>().rows().filter(|class| matches!(class.relkind, 'r' | 'm'))
     {
-        for function in stored.index_functions(&context.catalog, class.oid)? {
-            function.ensure(connection).map_err(super::engine_error)?;
-        }
+        ensure_functions_of(connection, &stored, class.oid)?;
+    }
+    Ok(())
+}
+
+/// As [`ensure_index_functions`], for one table.
+///
+/// # Errors
+/// As there.
+pub(crate) fn ensure_functions_of(
+    connection: &mut Connection,
+    stored: &CatalogExpressions<'_>,
+    table: Oid,
+) -> Result<()> {
+    for function in stored.index_functions(stored.catalog, table)? {
+        function.ensure(connection).map_err(super::engine_error)?;
     }
     Ok(())
 }

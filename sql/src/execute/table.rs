@@ -1,11 +1,13 @@
 //! What writing to a table must know of it: names for SQLite, constraints for PostgreSQL's errors.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::bound::LockStrength;
 use crate::catalog::{Attribute, Catalog, Class, Constraint, Index};
 use crate::lower::{quoted, rowid_name};
-use crate::{ObjectNames, Oid, Result, SqlError, error};
+use crate::types::{push_value, storage_form};
+use crate::{ObjectNames, Oid, Result, SqlError, Value, error};
 
 /// A table as its writer sees it.
 pub(crate) struct Table {
@@ -23,7 +25,9 @@ pub(crate) struct Table {
     pub(crate) references: Vec<Arc<Constraint>>,
     /// The foreign keys that refer to this table.
     pub(crate) referenced: Vec<Arc<Constraint>>,
-    pub(crate) insert_sql: String,
+    /// Its first parameter is the row number, which a primary key that is the row number overrules; NULL leaves it to the
+    /// engine.
+    pub(crate) insert_sql: Arc<str>,
 }
 
 impl Table {
@@ -47,13 +51,14 @@ impl Table {
         let mut unique: Vec<_> = catalog.indexes(oid).iter().filter(|i| i.indisunique).cloned().collect();
         unique.sort_by_key(|index| index.indexrelid);
         let constraints = catalog.constraints(oid);
-        let insert_sql = insert_sql(&physical, &names);
+        let rowid = quoted(rowid_name(&names)?);
+        let insert_sql = insert_sql(&physical, &rowid, &names).into();
         Ok(Self {
             oid,
             schema: catalog.namespace(class.relnamespace).map(|n| n.nspname.clone()).unwrap_or_default(),
             class,
             physical,
-            rowid: quoted(rowid_name(&names)?),
+            rowid,
             attributes,
             unique,
             references: constraints.iter().filter(|c| c.contype == 'f').cloned().collect(),
@@ -83,14 +88,15 @@ impl Table {
     }
 
     /// `UPDATE t SET a = ?1, … WHERE rowid = ?n`.
-    pub(crate) fn update_sql(&self, columns: &[usize]) -> String {
+    pub(crate) fn update_sql(&self, columns: &[usize]) -> Arc<str> {
         let assignments: Vec<String> = columns
             .iter()
             .enumerate()
             .map(|(i, column)| format!("{} = ?{}", quoted(&self.attributes[*column].attname), i + 1))
             .collect();
         let row = columns.len() + 1;
-        format!("UPDATE {} SET {} WHERE {} = ?{row}", self.physical, assignments.join(", "), self.rowid)
+        let (table, assignments) = (&self.physical, assignments.join(", "));
+        format!("UPDATE {table} SET {assignments} WHERE {} = ?{row}", self.rowid).into()
     }
 
     /// How a row is locked whose columns at these positions are changed: others may refer to its keys meanwhile if none of
@@ -105,6 +111,42 @@ impl Table {
         } else {
             LockStrength::NoKeyUpdate
         }
+    }
+
+    /// Whether a row may take another key in an index when these columns change.
+    pub(crate) fn may_move(&self, index: &Index, columns: &[usize]) -> bool {
+        // Column names stand in expressions as they are: finding one there too many only locks a key too many.
+        let texts = || [&index.indexprs, &index.indpred].into_iter().flatten();
+        columns.iter().map(|column| &self.attributes[*column]).any(|attribute| {
+            let names = |text: &String| text.contains(&attribute.attname) || attribute.attname.contains('"');
+            index.indkey.contains(&attribute.attnum) || texts().any(names)
+        })
+    }
+
+    /// A number for the key that a row takes in a unique index: the same for equal keys, seldom the same for others. None
+    /// when a NULL makes it distinct from all. Keys that only the engine computes all have one number. Whether a row
+    /// is in a partial index is not asked.
+    pub(crate) fn key_number(&self, catalog: &Catalog, index: &Index, row: &[Value]) -> Option<i64> {
+        if index.indkey.contains(&0) {
+            return Some(0);
+        }
+        let mut key = String::new();
+        for attnum in index.indkey.iter().take(usize::try_from(index.indnkeyatts).ok()?) {
+            let column = usize::try_from(attnum - 1).ok()?;
+            if row[column].is_null() && !index.indnullsnotdistinct {
+                return None;
+            }
+            let form = storage_form(catalog, self.attributes[column].atttypid);
+            push_value(&mut key, form, row[column].as_ref());
+        }
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Some(hasher.finish().cast_signed())
+    }
+
+    /// `SELECT max(rowid) FROM t`.
+    pub(crate) fn highest_sql(&self) -> String {
+        format!("SELECT max({}) FROM {}", self.rowid, self.physical)
     }
 
     pub(crate) fn delete_sql(&self) -> String {
@@ -127,11 +169,9 @@ impl Table {
     }
 }
 
-fn insert_sql(physical: &str, names: &[Option<String>]) -> String {
-    let columns: Vec<String> = names.iter().flatten().map(|name| quoted(name)).collect();
-    if columns.is_empty() {
-        return format!("INSERT INTO {physical} DEFAULT VALUES");
-    }
+fn insert_sql(physical: &str, rowid: &str, names: &[Option<String>]) -> String {
+    let mut columns = vec![rowid.to_owned()];
+    columns.extend(names.iter().flatten().map(|name| quoted(name)));
     let places: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
     format!("INSERT INTO {physical} ({}) VALUES ({})", columns.join(", "), places.join(", "))
 }

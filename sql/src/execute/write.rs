@@ -8,11 +8,12 @@ use storage::{Connection, ErrorKind};
 use super::foreign_keys::Pending;
 use super::run::engine_error;
 use super::table::Table;
+use super::written::Written;
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::Index;
 use crate::lower::quoted;
 use crate::session::StatementContext;
-use crate::{Result, SqlError, Value, error};
+use crate::{Result, SqlError, Value, ValueRef, error};
 
 /// The longest part of a value that DETAIL of a failing row shows, in bytes (PostgreSQL's `maxfieldlen`).
 const FAILING_VALUE_LENGTH_MAX: usize = 64;
@@ -85,18 +86,60 @@ impl Writer<'_> {
     /// # Errors
     /// `23505` naming the index.
     pub(crate) fn insert(&mut self, row: &[Value]) -> Result<i64> {
-        let mut statement = self.connection.prepare(&self.table.insert_sql).map_err(engine_error)?;
-        for (place, column) in self.table.live().enumerate() {
-            self.connection.bind(&mut statement, place + 1, row[column].as_ref()).map_err(engine_error)?;
+        self.lock_keys(row, |_| true)?;
+        let number = self.next_row_number()?;
+        if let Err(error) = self.insert_as(number, row) {
+            // Another row has the number all the same: numbers are looked for anew. Else a key is there twice.
+            let taken =
+                matches!(&error.kind, ErrorKind::Unique { columns, .. } if self.is_row_number(columns));
+            if !taken {
+                return Err(self.write_error(error, row, None));
+            }
+            self.context.session.services.forget_row_numbers(self.table.oid);
+            let number = self.next_row_number()?;
+            self.insert_as(number, row).map_err(engine_error)?;
         }
-        if let Err(error) = self.connection.step(&mut statement) {
-            self.connection.reset(&mut statement);
-            return Err(self.write_error(error, row, None));
-        }
-        drop(statement);
         let rowid = self.connection.last_insert_rowid();
+        let services = &self.context.session.services;
+        if services.logs_writes() {
+            let values = std::iter::once(Value::Integer(rowid)).chain(live_values(self.table, row).cloned());
+            let (relation, sql) = (self.table.oid, self.table.insert_sql.clone());
+            services.log_write(Written { relation, sql, values: values.collect() });
+        }
         self.note_new_row(row, None);
         Ok(rowid)
+    }
+
+    fn insert_as(&mut self, number: Option<i64>, row: &[Value]) -> storage::Result<()> {
+        let mut statement = self.connection.prepare(&self.table.insert_sql)?;
+        let number = number.map_or(ValueRef::Null, ValueRef::Integer);
+        let values = std::iter::once(number).chain(live_values(self.table, row).map(Value::as_ref));
+        for (place, value) in (1..).zip(values) {
+            self.connection.bind(&mut statement, place, value)?;
+        }
+        let done = self.connection.step(&mut statement).map(drop);
+        if done.is_err() {
+            self.connection.reset(&mut statement);
+        }
+        done
+    }
+
+    /// The number for a new row; none when the engine may choose.
+    fn next_row_number(&mut self) -> Result<Option<i64>> {
+        let (connection, table) = (&mut *self.connection, self.table);
+        let highest = &mut || {
+            let rows = connection.query(&table.highest_sql(), &[]).map_err(engine_error)?;
+            Ok(match rows.first().and_then(|row| row.first()) {
+                Some(Value::Integer(highest)) => (*highest).max(0),
+                _ => 0,
+            })
+        };
+        self.context.session.services.next_row_number(table.oid, highest)
+    }
+
+    /// Whether these columns of a failed uniqueness are the row number, which no constraint knows.
+    fn is_row_number(&self, columns: &[String]) -> bool {
+        matches!(columns, [one] if quoted(one) == self.table.rowid)
     }
 
     /// Changes some columns of a row. `old` and `new` are whole rows when foreign keys need them, else empty.
@@ -105,20 +148,28 @@ impl Writer<'_> {
     /// `23505` naming the index.
     pub(crate) fn update(
         &mut self,
-        sql: &str,
+        sql: &Arc<str>,
         rowid: i64,
         columns: &[usize],
         values: &[Value],
         old: &[Value],
         new: &[Value],
     ) -> Result<bool> {
-        self.lock(rowid, self.table.strength_of_update(columns))?;
+        // What is written as it was does not count (`HeapDetermineColumnsInfo`).
+        let changed = |column: &usize| old.is_empty() || old[*column] != new[*column];
+        let changed: Vec<usize> = columns.iter().copied().filter(changed).collect();
+        let strength = self.table.strength_of_update(&changed);
+        self.lock(rowid, strength)?;
+        if self.table.unique.iter().any(|index| self.table.may_move(index, &changed)) {
+            let row = if new.is_empty() { &self.row_with(rowid, columns, values)? } else { new };
+            self.lock_keys(row, |index| self.table.may_move(index, &changed))?;
+        }
         let mut statement = self.connection.prepare(sql).map_err(engine_error)?;
         for (place, value) in values.iter().enumerate() {
             self.connection.bind(&mut statement, place + 1, value.as_ref()).map_err(engine_error)?;
         }
         self.connection
-            .bind(&mut statement, values.len() + 1, crate::ValueRef::Integer(rowid))
+            .bind(&mut statement, values.len() + 1, ValueRef::Integer(rowid))
             .map_err(engine_error)?;
         if let Err(error) = self.connection.step(&mut statement) {
             self.connection.reset(&mut statement);
@@ -127,6 +178,11 @@ impl Writer<'_> {
         }
         drop(statement);
         let changed = self.connection.changes() > 0;
+        let services = &self.context.session.services;
+        if changed && services.logs_writes() {
+            let values = values.iter().cloned().chain([Value::Integer(rowid)]).collect();
+            services.log_write(Written { relation: self.table.oid, sql: sql.clone(), values });
+        }
         if changed && !new.is_empty() {
             self.note_new_row(new, Some(old));
             self.note_old_row(old, Some(new));
@@ -138,10 +194,15 @@ impl Writer<'_> {
     pub(crate) fn delete(&mut self, rowid: i64, old: &[Value]) -> Result<bool> {
         self.lock(rowid, LockStrength::Update)?;
         let mut statement = self.connection.prepare(&self.table.delete_sql()).map_err(engine_error)?;
-        self.connection.bind(&mut statement, 1, crate::ValueRef::Integer(rowid)).map_err(engine_error)?;
+        self.connection.bind(&mut statement, 1, ValueRef::Integer(rowid)).map_err(engine_error)?;
         self.connection.step(&mut statement).map_err(engine_error)?;
         drop(statement);
         let deleted = self.connection.changes() > 0;
+        let services = &self.context.session.services;
+        if deleted && services.logs_writes() {
+            let (relation, sql) = (self.table.oid, self.table.delete_sql().into());
+            services.log_write(Written { relation, sql, values: vec![Value::Integer(rowid)] });
+        }
         if deleted && !old.is_empty() {
             self.note_old_row(old, None);
         }
@@ -153,6 +214,17 @@ impl Writer<'_> {
     fn lock(&self, rowid: i64, strength: LockStrength) -> Result<()> {
         let services = &self.context.session.services;
         services.lock_row(&self.context.session, self.table.oid, rowid, strength, LockWait::Block).map(drop)
+    }
+
+    /// Locks the keys that a new row takes in some unique indexes: another transaction that has taken one of them need not
+    /// be seen yet ([`crate::execute::WriteLog`]).
+    fn lock_keys(&self, row: &[Value], of: impl Fn(&Index) -> bool) -> Result<()> {
+        for index in self.table.unique.iter().filter(|index| of(index)) {
+            if let Some(key) = self.table.key_number(&self.context.catalog, index, row) {
+                self.context.session.services.lock_key(&self.context.session, index.indexrelid, key)?;
+            }
+        }
+        Ok(())
     }
 
     /// A row of the table by its number, all columns.
@@ -198,7 +270,13 @@ impl Writer<'_> {
     fn write_error(&mut self, error: storage::Error, row: &[Value], rowid: Option<i64>) -> SqlError {
         let ErrorKind::Unique { columns, index, .. } = &error.kind else { return engine_error(error) };
         let found = match self.conflicting(row, &[], rowid) {
-            Ok(Some((found, _))) => Some(found),
+            Ok(Some((found, other))) => {
+                // It may be about to go: who deletes it, or changes its key, has locked it.
+                if let Err(awaited) = self.lock(other, LockStrength::KeyShare) {
+                    return awaited;
+                }
+                Some(found)
+            }
             Ok(None) => {
                 self.table.unique.iter().find(|i| self.is_called(i, columns, index.as_deref())).cloned()
             }
@@ -252,6 +330,11 @@ impl Writer<'_> {
             super::foreign_keys::note_referenced(self.pending, self.table, constraint, old, new);
         }
     }
+}
+
+/// The values of the columns that exist.
+fn live_values<'v>(table: &'v Table, row: &'v [Value]) -> impl Iterator<Item = &'v Value> {
+    table.live().map(|column| &row[column])
 }
 
 /// A value as text, `null` for NULL.

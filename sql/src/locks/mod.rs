@@ -15,8 +15,9 @@
 //!
 //! *Order.* Statements take locks on tables first, then the right to write, then rows. Rows alone are locked without the
 //! right to write, so that workers that claim jobs run side by side. A writer that meets a row which another has locked
-//! gives the right to write back while it waits, unless its transaction has changed something already; then the two may
-//! wait for each other, and one of them is told so (40P01).
+//! gives the right to write back while it waits; what its transaction has changed already is set aside meanwhile
+//! (`session/aside.rs`). One that cannot be set aside keeps it; then the two may wait for each other, and one of them is
+//! told so (40P01).
 //!
 //! *Weak locks.* What ordinary statements take on tables excludes none of its kind. While nobody wants a stronger lock on
 //! a table, such a lock is a line in its owner's own list; who wants a stronger one announces it in [`LockManager::strong`]

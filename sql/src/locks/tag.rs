@@ -31,9 +31,9 @@ pub enum LockTag {
     Writer(Oid),
     /// A table, view, index or sequence.
     Relation(Oid, Oid),
-    /// All rows of a table: taken weakly by those who lock some of them.
+    /// All rows of a table, or keys of an index: taken weakly by those who lock some of them.
     AllRows(Oid, Oid),
-    /// A row of a table, by its row number.
+    /// A row of a table, by its row number; a key of a unique index, by a number made of it.
     Row(Oid, Oid, i64),
     /// What clients agree on.
     Advisory(Oid, AdvisoryKey),

@@ -7,6 +7,7 @@ use storage::Connection;
 
 use crate::bound::{CteId, LockStrength, LockWait};
 use crate::catalog::Catalog;
+use crate::execute::Written;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, SqlError, Value};
 
@@ -130,6 +131,28 @@ pub trait SessionServices: Send + Sync {
     ) -> Result<bool> {
         Err(SqlError::unsupported("locking rows"))
     }
+    /// Locks a key of a unique index for the transaction. Where it would have to wait it fails, as [`Self::lock_row`].
+    fn lock_key(&self, session: &SessionShared, index: Oid, key: i64) -> Result<()> {
+        Ok(())
+    }
+    /// The number for a new row of a table, above `highest` if that has to be looked for; none when the engine may choose.
+    fn next_row_number(&self, table: Oid, highest: &mut dyn FnMut() -> Result<i64>) -> Result<Option<i64>> {
+        Ok(None)
+    }
+    /// The numbers of a table's rows are to be looked for anew.
+    fn forget_row_numbers(&self, table: Oid) {}
+    /// Whether the transaction keeps what it writes ([`Self::log_write`]).
+    fn logs_writes(&self) -> bool {
+        false
+    }
+    /// Keeps a change of a row.
+    fn log_write(&self, written: Written) {}
+    /// How many changes are kept.
+    fn logged_writes(&self) -> usize {
+        0
+    }
+    /// Forgets all kept changes but the first so many.
+    fn undo_writes(&self, kept: usize) {}
     /// The rows of `pg_prepared_statements`.
     fn prepared_statements(&self) -> Vec<PreparedStatementRow> {
         Vec::new()

@@ -2,8 +2,8 @@
 //!
 //! Source: `src/backend/access/transam/xact.c`.
 
-use super::transaction::Work;
-use super::{CommandTag, Session};
+use super::transaction::{Served, Work};
+use super::{CommandTag, Session, SessionServices};
 use crate::cluster::{Importer, storage_error};
 use crate::locks::{LockMode, LockTag};
 use crate::parse::{IsolationLevel, TransactionMode, Utility};
@@ -176,7 +176,8 @@ impl Session {
     fn savepoint(&mut self, name: &str) -> Result<()> {
         self.require_explicit_block("SAVEPOINT")?;
         self.collect_notifications();
-        let restarts = self.services.restarts();
+        self.take_up();
+        let served = Served { restarts: self.services.restarts(), writes: self.services.logged_writes() };
         let transaction = self.transaction();
         if transaction.savepoints.len() >= SAVEPOINTS_MAX {
             return Err(error!(
@@ -184,7 +185,7 @@ impl Session {
                 "cannot have more than {SAVEPOINTS_MAX} savepoints in a transaction"
             ));
         }
-        transaction.set_savepoint(name, restarts).map_err(storage_error)?;
+        transaction.set_savepoint(name, served).map_err(storage_error)?;
         self.set_lock_level();
         self.shared.settings.lock().begin_level();
         Ok(())
@@ -192,6 +193,7 @@ impl Session {
 
     fn release_savepoint(&mut self, name: &str) -> Result<()> {
         self.require_explicit_block("RELEASE SAVEPOINT")?;
+        self.take_up();
         let transaction = self.transaction();
         let index = transaction.find_savepoint(name).ok_or_else(|| no_savepoint(name))?;
         let levels = transaction.release(index).map_err(storage_error)?;
@@ -204,6 +206,7 @@ impl Session {
 
     fn rollback_to_savepoint(&mut self, name: &str) -> Result<()> {
         self.require_explicit_block("ROLLBACK TO SAVEPOINT")?;
+        self.take_up();
         let transaction = self.transaction();
         let index = transaction.find_savepoint(name).ok_or_else(|| no_savepoint(name))?;
         if transaction.lost {
@@ -244,8 +247,9 @@ impl Session {
         }
         let has_shared_lock = transaction.shared_lock.is_some();
         let level = transaction.savepoints.len() as u32;
-        let restarts = transaction.restarts(index);
-        self.services.undo_restarts(restarts);
+        let served = transaction.served(index);
+        self.services.undo_restarts(served.restarts);
+        self.services.undo_writes(served.writes);
         let locks = &self.shared.cluster.locks;
         locks.roll_back_to(self.backend(), level);
         let given_up = [(gives_up, self.database.oid), (had_shared_lock && !has_shared_lock, Oid::INVALID)];

@@ -22,6 +22,7 @@ impl Session {
         let Node::Sql(tree) = &*command.statement.node else {
             return Err(SqlError::unsupported("EXPLAIN of a command"));
         };
+        self.resume_writing().await?;
         let catalog = self.begin_reading()?;
         let planned = self.plan(tree, &outer.text, run.types, &catalog)?;
         planned.check_allowed()?;

@@ -20,7 +20,7 @@ use crate::parse::ast;
 use super::cache::Planned;
 use super::pump::Row;
 use super::work::check_interrupts;
-use super::{Session, SessionShared, StatementContext};
+use super::{Session, SessionServices, SessionShared, StatementContext};
 use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Class};
 use crate::execute::RowReader;
@@ -39,11 +39,13 @@ const RUNS_SIDE_BY_SIDE_MAX: u32 = 20;
 /// The runs of one statement.
 pub(super) struct Runs {
     count: u32,
+    /// How many changes the transaction had made before.
+    logged: usize,
 }
 
 impl Runs {
     pub(super) fn begin() -> Self {
-        Self { count: 0 }
+        Self { count: 0, logged: 0 }
     }
 
     /// Another run begins: what the one before would have sent is not sent.
@@ -54,12 +56,14 @@ impl Runs {
         check_interrupts(session.backend(), session.deadline)?;
         if self.count == 0 {
             session.collect_notifications();
+            self.logged = session.services.logged_writes();
         } else {
             session.services.take_notifications();
+            session.services.undo_writes(self.logged);
         }
         self.count += 1;
         if self.count > RUNS_SIDE_BY_SIDE_MAX {
-            session.begin_writing().await?;
+            session.begin_writing_rows().await?;
         }
         Ok(())
     }
@@ -138,7 +142,9 @@ impl Session {
     /// # Errors
     /// Those of [`Self::acquire`]; `40001` when the transaction's snapshot is not the newest any more.
     pub(super) async fn await_row(&mut self, (tag, mode): Awaited, held_before: bool) -> Result<()> {
-        if !held_before {
+        if held_before {
+            self.set_aside();
+        } else {
             self.give_up_writing();
         }
         self.acquire(tag, mode).await

@@ -134,6 +134,7 @@ impl Session {
             self.warn_skipped("ANALYZE");
             return Ok(());
         }
+        self.resume_writing().await?;
         let catalog = self.begin_reading()?;
         let chosen = self.choose(&catalog, tables, "analyze")?;
         self.tell(&options, "analyzing", &catalog, &chosen);

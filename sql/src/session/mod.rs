@@ -19,6 +19,7 @@
 //! | `environment` | what plans depend on besides the statement |
 //! | `cache`, `template` | parsed texts and plans; plans that serve all texts of one shape |
 
+mod aside;
 mod cache;
 mod channel;
 mod command_locks;

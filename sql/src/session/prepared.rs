@@ -211,6 +211,7 @@ impl Session {
         if types.is_empty() {
             return Ok(Vec::new());
         }
+        self.resume_writing().await?;
         let catalog = self.begin_reading()?;
         let planned = self.with_binding(&outer.text, &[], &catalog, |binding, user| {
             finish_plan(&values_query(command, types, binding)?, binding, user)

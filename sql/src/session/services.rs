@@ -18,6 +18,7 @@ use crate::cluster::{
     Cluster, Exported, IMPORTERS_MAX, Notification, OpenDatabase, Restarted, TransactionSnapshot,
     check_bounds,
 };
+use crate::execute::{WriteLog, Written};
 use crate::locks::{Lifetime, LockMode, RowAnswer};
 use crate::oid::relations;
 use crate::{Oid, Result, SqlError, error};
@@ -67,6 +68,8 @@ struct State {
     snapshot: Option<Arc<TransactionSnapshot>>,
     prepared: Vec<PreparedStatementRow>,
     cursors: Vec<CursorRow>,
+    /// What the transaction has written, if all of it is kept.
+    log: Option<WriteLog>,
 }
 
 impl Services {
@@ -94,6 +97,7 @@ impl Services {
     /// The transaction has ended; the commit of the sequences' file to wait for.
     pub(super) fn end_transaction(&self) -> u64 {
         let mut state = self.state.lock();
+        state.log = None;
         std::mem::take(&mut state.sequence_commit)
     }
 
@@ -111,6 +115,54 @@ impl Services {
     /// What the statement that has just failed must wait for before it is run again.
     pub(super) fn take_awaited(&self) -> Option<Awaited> {
         self.state.lock().awaited.take()
+    }
+
+    /// Begins to keep what is written, or ceases to.
+    pub(super) fn keep_writes(&self, keep: bool) {
+        self.state.lock().log = keep.then(WriteLog::default);
+    }
+
+    /// Does something with what the transaction has written; nothing when not all of it is kept.
+    pub(super) fn with_log<T>(&self, work: impl FnOnce(&WriteLog) -> T) -> Option<T> {
+        self.state.lock().log.as_ref().map(work)
+    }
+
+    /// Takes what the transaction has written, to be put back.
+    pub(super) fn take_log(&self) -> Option<WriteLog> {
+        self.state.lock().log.take()
+    }
+
+    /// Puts back what [`Self::take_log`] has taken.
+    pub(super) fn put_log(&self, log: WriteLog) {
+        self.state.lock().log = Some(log);
+    }
+
+    /// Locks a row, or a key of an index, waiting if that is to be done on the spot.
+    fn lock_number(
+        &self,
+        session: &SessionShared,
+        relation: Oid,
+        number: i64,
+        strength: LockStrength,
+        wait: LockWait,
+    ) -> Result<RowAnswer> {
+        self.transaction_id(true)?;
+        let (database, mode) = (self.database.oid, LockMode::of_row(strength));
+        let locks = &self.cluster.locks;
+        let mut answer = locks.lock_row(&self.backend, database, relation, number, mode);
+        while let (RowAnswer::Busy(tag, awaited), LockWait::Block) = (answer, wait) {
+            let mut state = self.state.lock();
+            if !state.blocks {
+                state.awaited = Some((tag, awaited));
+                return Err(SqlError::internal("a row is locked by another transaction"));
+            }
+            drop(state);
+            let interrupted = || check_interrupts(&self.backend, self.backend.deadlines().next());
+            let patience = session.patience(&interrupted);
+            locks.acquire_blocking(&self.backend, tag, awaited, Lifetime::Transaction, &patience)?;
+            answer = locks.lock_row(&self.backend, database, relation, number, mode);
+        }
+        Ok(answer)
     }
 
     /// Lets a sequence go on at a value, in this transaction and, when it commits, for all.
@@ -371,36 +423,54 @@ impl SessionServices for Services {
         strength: LockStrength,
         wait: LockWait,
     ) -> Result<bool> {
-        self.transaction_id(true)?;
-        let (database, mode) = (self.database.oid, LockMode::of_row(strength));
-        let locks = &self.cluster.locks;
-        let mut answer = locks.lock_row(&self.backend, database, relation, row, mode);
-        while let (RowAnswer::Busy(tag, awaited), LockWait::Block) = (answer, wait)
-            && self.state.lock().blocks
-        {
-            let interrupted = || check_interrupts(&self.backend, self.backend.deadlines().next());
-            let patience = session.patience(&interrupted);
-            locks.acquire_blocking(&self.backend, tag, awaited, Lifetime::Transaction, &patience)?;
-            answer = locks.lock_row(&self.backend, database, relation, row, mode);
-        }
+        let answer = self.lock_number(session, relation, row, strength, wait)?;
         let mut state = self.state.lock();
-        match (answer, wait) {
-            (RowAnswer::Locked, _) => {
+        match answer {
+            RowAnswer::Locked => {
                 if let Some(locked) = &mut state.locked {
                     locked.push((relation, row));
                 }
                 Ok(true)
             }
-            (RowAnswer::Busy(..), LockWait::SkipLocked) => Ok(false),
-            (RowAnswer::Busy(..), LockWait::NoWait) => {
+            RowAnswer::Busy(..) if wait == LockWait::SkipLocked => Ok(false),
+            RowAnswer::Busy(..) => {
                 let catalog = state.catalog.clone().unwrap_or_else(|| self.database.catalog());
                 let name = catalog.class(relation).map(|class| class.relname.clone()).unwrap_or_default();
                 Err(error!(LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"{name}\""))
             }
-            (RowAnswer::Busy(tag, mode), LockWait::Block) => {
-                state.awaited = Some((tag, mode));
-                Err(SqlError::internal("a row is locked by another transaction"))
-            }
+        }
+    }
+
+    fn lock_key(&self, session: &SessionShared, index: Oid, key: i64) -> Result<()> {
+        self.lock_number(session, index, key, LockStrength::Update, LockWait::Block).map(drop)
+    }
+
+    fn next_row_number(&self, table: Oid, highest: &mut dyn FnMut() -> Result<i64>) -> Result<Option<i64>> {
+        self.database.row_numbers.next(table, highest).map(Some)
+    }
+
+    fn forget_row_numbers(&self, table: Oid) {
+        self.database.row_numbers.forget(table);
+    }
+
+    fn logs_writes(&self) -> bool {
+        self.state.lock().log.is_some()
+    }
+
+    fn log_write(&self, written: Written) {
+        let mut state = self.state.lock();
+        if state.log.as_mut().is_some_and(|log| !log.push(written)) {
+            state.log = None;
+        }
+    }
+
+    fn logged_writes(&self) -> usize {
+        self.with_log(WriteLog::len).unwrap_or(0)
+    }
+
+    fn undo_writes(&self, kept: usize) {
+        if let Some(log) = &mut self.state.lock().log {
+            log.truncate(kept);
         }
     }
 

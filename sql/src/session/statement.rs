@@ -210,15 +210,16 @@ impl Session {
         let plan = &planned.plan;
         if !plan.read_only {
             self.check_may_write(plan.tag().trim_end_matches(" 0"))?;
-            return self.begin_writing().await;
+            return self.begin_writing_rows().await;
         }
         if let Some(strength) = plan.row_lock {
             self.check_may_lock(strength)?;
         }
         // A function that changes tables is allowed to be called where nothing may be changed: its statement fails.
         if plan.may_write && self.check_may_write("").is_ok() {
-            return self.begin_writing().await;
+            return self.begin_writing_rows().await;
         }
+        self.resume_writing().await?;
         match snapshot {
             Snapshot::OfStatement if !plan.waits && !plan.nested && plan.row_lock.is_none() => {
                 self.begin_reading_statement()

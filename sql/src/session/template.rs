@@ -20,7 +20,7 @@ use std::sync::Arc;
 use super::cache::{Shaped, Template, mentions_a_moment};
 use super::extended::Formats;
 use super::statement::{Run, Snapshot, finish_plan};
-use super::{CommandTag, Destination, Session};
+use super::{CommandTag, Destination, Session, SessionServices};
 use crate::bind::{self, BindContext};
 use crate::bound::{BoundStatement, ExprKind, Statement, TypeMod};
 use crate::catalog::Catalog;
@@ -91,6 +91,7 @@ impl Session {
     ) -> Result<Templated> {
         let planned = &template.planned;
         let held_before = self.transaction().work.writes();
+        let logged = self.services.logged_writes();
         let catalog = self.begin_work(planned, Snapshot::OfStatement).await?;
         if catalog.version() != planned.catalog {
             return Ok(Templated::Exact);
@@ -105,6 +106,7 @@ impl Session {
                 let Some(awaited) = self.services.take_awaited() else { return Err(error) };
                 // What it would have sent is not sent; its exact text runs when the row is free.
                 self.services.take_notifications();
+                self.services.undo_writes(logged);
                 self.await_row(awaited, held_before).await?;
                 return Ok(Templated::Exact);
             }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use storage::{Connection, PooledConnection, WriteLock};
 
-use crate::Result;
 use crate::catalog::{Catalog, RowChange};
-use crate::cluster::{Cluster, Notification};
-use crate::execute::Pending;
+use crate::cluster::{Cluster, Notification, storage_error};
+use crate::execute::{Pending, WriteLog};
+use crate::{Result, SqlError};
 
 /// Something left to be done when the transaction has ended. It may wait for the disk. Failures are logged.
 pub(super) type AtEnd = Box<dyn FnOnce(&Arc<Cluster>) -> Result<()> + Send + Sync>;
@@ -26,20 +26,23 @@ pub(super) enum Work {
     /// The newest state, changes, and the right to make them. (Fields are dropped in order: first the connection is
     /// rolled back, then others may write.)
     Write(PooledConnection, #[allow(dead_code, reason = "held, not looked at")] WriteLock),
+    /// Changes that are not in the engine, or perhaps not: see `aside`.
+    Aside,
 }
 
 impl Work {
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         match self {
-            Self::None => None,
+            Self::None | Self::Aside => None,
             Self::Statement(connection) | Self::Read(connection) | Self::Write(connection, _) => {
                 Some(connection)
             }
         }
     }
 
+    /// Whether the transaction has begun to write.
     pub(super) fn writes(&self) -> bool {
-        matches!(self, Self::Write(..))
+        matches!(self, Self::Write(..) | Self::Aside)
     }
 }
 
@@ -64,8 +67,17 @@ struct Kept {
     deferred: usize,
     on_commit: usize,
     on_abort: usize,
-    /// How many restarts of sequences there were.
-    restarts: usize,
+    /// How far the session's services had come.
+    served: Served,
+}
+
+/// How many things the session keeps for its transaction outside of it.
+#[derive(Clone, Copy)]
+pub(super) struct Served {
+    /// Restarts of sequences.
+    pub(super) restarts: usize,
+    /// Changes of rows.
+    pub(super) writes: usize,
 }
 
 /// A change of what the session listens to, made at commit.
@@ -161,7 +173,7 @@ impl Transaction {
         }
     }
 
-    fn kept(&self, restarts: usize) -> Kept {
+    fn kept(&self, served: Served) -> Kept {
         Kept {
             catalog: self.catalog.clone(),
             catalog_changed: self.catalog_changed,
@@ -171,16 +183,16 @@ impl Transaction {
             deferred: self.deferred.len(),
             on_commit: self.on_commit.len(),
             on_abort: self.on_abort.len(),
-            restarts,
+            served,
         }
     }
 
     /// Sets a savepoint. Before the first write it is only a marker.
-    pub(super) fn set_savepoint(&mut self, name: &str, restarts: usize) -> storage::Result<()> {
-        let kept = self.kept(restarts);
+    pub(super) fn set_savepoint(&mut self, name: &str, served: Served) -> storage::Result<()> {
+        let kept = self.kept(served);
         let mut savepoint =
             Savepoint { name: name.to_owned(), engine_name: None, before_writes: !self.work.writes(), kept };
-        if self.work.writes() {
+        if matches!(self.work, Work::Write(..)) {
             savepoint.engine_name = Some(self.set_engine_savepoint()?);
         }
         self.savepoints.push(savepoint);
@@ -239,16 +251,43 @@ impl Transaction {
         std::mem::take(&mut self.on_abort)
     }
 
-    /// How many restarts of sequences there were when a savepoint was set.
-    pub(super) fn restarts(&self, index: usize) -> usize {
-        self.savepoints[index].kept.restarts
+    /// How far the session's services had come when a savepoint was set.
+    pub(super) fn served(&self, index: usize) -> Served {
+        self.savepoints[index].kept.served
+    }
+
+    /// The engine's transaction is gone, and its savepoints with it.
+    pub(super) fn forget_engine_savepoints(&mut self) {
+        self.savepoints.iter_mut().for_each(|savepoint| savepoint.engine_name = None);
+    }
+
+    /// Makes changes again in a new transaction of the engine, and sets the savepoints between them.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub(super) fn replay(&mut self, log: &WriteLog) -> Result<()> {
+        let mut done = 0;
+        for index in 0..self.savepoints.len() {
+            let upto = self.savepoints[index].kept.served.writes;
+            self.replay_range(log, done..upto)?;
+            done = upto;
+            self.savepoints[index].engine_name = Some(self.set_engine_savepoint().map_err(storage_error)?);
+        }
+        self.replay_range(log, done..log.len())
+    }
+
+    fn replay_range(&mut self, log: &WriteLog, range: std::ops::Range<usize>) -> Result<()> {
+        match self.work.connection() {
+            Some(connection) => log.replay(connection, range),
+            None => Err(SqlError::internal("changes are made again without a connection")),
+        }
     }
 
     /// Gives up what the transaction holds of the engine: it has written nothing, or nothing that is to stay.
     pub(super) fn give_up_work(&mut self) {
         self.work = Work::None;
         self.catalog = None;
-        self.savepoints.iter_mut().for_each(|savepoint| savepoint.engine_name = None);
+        self.forget_engine_savepoints();
     }
 
     /// Undoes what came after a savepoint, which stays; what is to be done about what was undone.

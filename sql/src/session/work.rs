@@ -1,8 +1,9 @@
 //! Beginning and ending a transaction's work: snapshots, the write lock, commit, rollback, and what interrupts them.
 //!
 //! READ COMMITTED is the restart trick: a transaction that has only read ends its snapshot after each statement, so the
-//! next one sees the newest commits. At its first write it takes the write lock and the newest state; from then on
-//! nobody else can commit, so every later statement sees "newest and own". REPEATABLE READ and SERIALIZABLE keep their
+//! next one sees the newest commits. A statement that writes takes the write lock and the newest state; so does every
+//! later one, with the transaction's own changes made again if somebody else has written meanwhile (`aside`), so that each
+//! sees "newest and own". REPEATABLE READ and SERIALIZABLE keep their
 //! first snapshot; a first write on one that is not the newest any more is 40001.
 
 use std::sync::Arc;
@@ -110,6 +111,9 @@ impl Session {
         let database = self.database.clone();
         let transaction = self.transaction();
         transaction.had_snapshot = true;
+        if matches!(transaction.work, Work::Aside) {
+            return Err(SqlError::internal("a transaction that was set aside has not gone on"));
+        }
         if matches!(transaction.work, Work::None | Work::Statement(_)) {
             transaction.work = Work::None;
             transaction.seen_commit = database.store.committed();
@@ -176,10 +180,25 @@ impl Session {
     /// # Errors
     /// `55P03`, `57014` while waiting for the lock; `40001` on a stale snapshot.
     pub(super) async fn begin_writing(&mut self) -> Result<Arc<Catalog>> {
+        let catalog = self.begin_writing_rows().await?;
+        self.services.keep_writes(false);
+        Ok(catalog)
+    }
+
+    /// As [`Self::begin_writing`], when only rows will be written, and each through a `Writer`: the transaction can then be
+    /// set aside.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) async fn begin_writing_rows(&mut self) -> Result<Arc<Catalog>> {
         if !self.database.oid.is_valid() {
             return Err(SqlError::unsupported("changing data without a database"));
         }
+        self.resume_writing().await?;
         if !self.transaction().work.writes() {
+            let keeps_snapshot = self.keeps_snapshot();
+            let explicit = self.transaction().explicit;
+            self.services.keep_writes(explicit && !keeps_snapshot);
             let lock = self.await_write_lock().await?;
             self.take_write_work(lock)?;
             self.services.transaction_id(true)?;
@@ -214,6 +233,8 @@ impl Session {
 
     /// Waits for the right to write: visible, cancelable, bounded by `lock_timeout`.
     pub(super) async fn await_write_lock(&mut self) -> Result<WriteLock> {
+        let (database, cluster) = (self.database.clone(), self.shared.cluster.clone());
+        let _wanted = database.resting.want(&cluster.locks, database.oid);
         self.acquire(LockTag::Writer(self.database.oid), LockMode::Exclusive).await?;
         // Only a checkpoint that cuts the log has it now and then, for a moment.
         Ok(self.database.store.write_lock().await)
@@ -237,6 +258,7 @@ impl Session {
             self.services.end_snapshot();
         }
         self.backend().set_interrupt(None);
+        self.rest();
     }
 
     /// Takes over what functions of the statement have sent; the same message counts once for a transaction.
@@ -267,6 +289,7 @@ impl Session {
         if self.transaction.is_none() {
             return Ok(());
         }
+        self.resume_writing().await?;
         self.settle_deferred().await?;
         self.hold_cursors().await?;
         let keep = self.keep();
@@ -409,6 +432,7 @@ impl Session {
     pub(super) fn abort(&mut self) {
         self.backend().set_interrupt(None);
         self.services.take_notifications();
+        self.take_up();
         let Some(mut transaction) = self.end_transaction(false) else {
             self.end_unawaited_commit();
             return;
@@ -504,6 +528,7 @@ impl Session {
         self.backend().set_interrupt(None);
         self.services.take_notifications();
         let keeps_snapshot = self.transaction.is_some() && self.keeps_snapshot();
+        self.take_up();
         match &mut self.transaction {
             Some(transaction) if transaction.explicit && !ends => {
                 transaction.failed = true;

@@ -61,7 +61,7 @@ use crate::catalog::Catalog;
 use crate::{Oid, Result, SqlError, Value, ValueRef, error, oid};
 
 pub use format::{format_type, modifier_from_arguments, modifier_text};
-pub use key::{KEY_COLLATION, KEY_SEPARATOR, key_collation};
+pub use key::{KEY_COLLATION, KEY_SEPARATOR, key_collation, push_value};
 
 /// How values of a type are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -243,7 +243,7 @@ impl Session {
         if let Ok(class) = find_table(&present, &search_path, table) {
             self.lock_relations(&[(class.oid, LockMode::RowExclusive)]).await?;
         }
-        let catalog = self.begin_writing().await?;
+        let catalog = self.begin_writing_rows().await?;
         let context = self.statement_context(&catalog);
         let class = find_table(&catalog, &context.search_path, table)?;
         check_target(&catalog, &class, self.shared.users.lock().1)?;
@@ -272,12 +272,17 @@ impl Session {
             let at_line =
                 |error: SqlError, line| error.context(format!("COPY {}, line {line}", class.relname));
             let rows = reader.rows(piece.is_none()).map_err(|error| at_line(error, reader.line()))?;
-            let connection = self.transaction().work.connection().expect("the right to write has been taken");
-            connection.set_context(Some(context.clone()));
             for row in rows {
                 let values = row.values(&given, &class.relname, &context)?;
-                let inserted = inserter.insert(connection, &context, values);
-                inserted.map_err(|error| error.context(row.place(&class.relname)))?;
+                loop {
+                    let connection = self.transaction().work.connection();
+                    let connection = connection.expect("the right to write has been taken");
+                    connection.set_context(Some(context.clone()));
+                    let Err(error) = inserter.insert(connection, &context, values.clone()) else { break };
+                    // A key that another transaction has taken is waited for.
+                    let waited = self.await_in_place(error).await;
+                    waited.map_err(|error| error.context(row.place(&class.relname)))?;
+                }
                 count += 1;
             }
             if piece.is_none() {

@@ -1,0 +1,121 @@
+//! What a transaction has written, row by row, as data: enough to write it once more on a newer state of the file.
+//!
+//! A transaction keeps the right to write only while it needs it (`session/aside.rs`). When others have written
+//! meanwhile, its own changes are gone from the engine and are made again from here. That they still fit is not luck: the
+//! rows they change and the keys they take are locked, the tables cannot be altered, and row numbers are given out once.
+
+use std::sync::Arc;
+
+use storage::Connection;
+
+use super::run::engine_error;
+use crate::{Oid, Result, SqlError, Value};
+
+/// How many rows are kept; a transaction that writes more keeps the right to write to its end.
+const ROWS_MAX: usize = 100_000;
+/// How many bytes of values are kept, the same.
+const BYTES_MAX: usize = 64 << 20;
+
+/// One row inserted, changed or deleted.
+pub struct Written {
+    /// The table.
+    pub(crate) relation: Oid,
+    /// The engine's statement that has done it.
+    pub(crate) sql: Arc<str>,
+    /// Its parameters.
+    pub(crate) values: Vec<Value>,
+}
+
+/// The changes of one transaction, in order.
+#[derive(Default)]
+pub(crate) struct WriteLog {
+    entries: Vec<Written>,
+    bytes: usize,
+}
+
+impl WriteLog {
+    /// Takes in a change; false when it would be too many.
+    pub(crate) fn push(&mut self, written: Written) -> bool {
+        self.bytes += written.bytes();
+        self.entries.push(written);
+        self.entries.len() <= ROWS_MAX && self.bytes <= BYTES_MAX
+    }
+
+    /// How many changes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Forgets all changes but the first so many.
+    pub(crate) fn truncate(&mut self, kept: usize) {
+        for undone in self.entries.drain(kept.min(self.entries.len())..) {
+            self.bytes -= undone.bytes();
+        }
+    }
+
+    /// The tables that were changed, each once for changes in a row.
+    pub(crate) fn relations(&self) -> impl Iterator<Item = Oid> {
+        let mut last = Oid::INVALID;
+        self.entries.iter().filter_map(move |entry| {
+            (std::mem::replace(&mut last, entry.relation) != entry.relation).then_some(entry.relation)
+        })
+    }
+
+    /// Makes some of the changes again.
+    ///
+    /// # Errors
+    /// Those of the storage engine; `XX000` when a row is not there, which its lock should have kept.
+    pub(crate) fn replay(&self, connection: &mut Connection, range: std::ops::Range<usize>) -> Result<()> {
+        for written in self.entries.get(range).unwrap_or_default() {
+            let mut statement = connection.prepare(&written.sql).map_err(engine_error)?;
+            for (place, value) in (1..).zip(&written.values) {
+                connection.bind(&mut statement, place, value.as_ref()).map_err(engine_error)?;
+            }
+            connection.step(&mut statement).map_err(engine_error)?;
+            drop(statement);
+            if connection.changes() != 1 {
+                return Err(SqlError::internal("a row that this transaction has locked is gone"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Written {
+    fn bytes(&self) -> usize {
+        let inside = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            Value::Blob(bytes) => bytes.len(),
+            _ => 0,
+        };
+        self.values.iter().map(|value| size_of::<Value>() + inside(value)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(relation: u32, text: &str) -> Written {
+        Written { relation: Oid(relation), sql: Arc::from("x"), values: vec![Value::Text(text.to_owned())] }
+    }
+
+    #[test]
+    fn what_is_undone_is_forgotten() {
+        let mut log = WriteLog::default();
+        for relation in [1, 1, 2, 1] {
+            assert!(log.push(written(relation, "four")));
+        }
+        assert_eq!(log.relations().collect::<Vec<_>>(), [Oid(1), Oid(2), Oid(1)]);
+        log.truncate(2);
+        log.truncate(9);
+        assert_eq!((log.len(), log.bytes), (2, 2 * (size_of::<Value>() + 4)));
+    }
+
+    #[test]
+    fn it_says_when_it_is_too_much() {
+        let mut log = WriteLog::default();
+        assert!(log.push(written(1, "")));
+        assert!(!log.push(written(1, &"x".repeat(BYTES_MAX))));
+    }
+}
