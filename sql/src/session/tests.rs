@@ -309,7 +309,7 @@ async fn the_write_lock_is_awaited_with_a_limit() {
     let cluster = open(directory.path());
     let (mut one, mut two) = (connect(&cluster).await, connect(&cluster).await);
     make_table(&mut one).await;
-    run(&mut one, "BEGIN").await;
+    run(&mut one, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
     run(&mut one, "INSERT INTO t VALUES (1, 'a')").await;
     run(&mut two, "SET lock_timeout = 50").await;
     let refused = "55P03 canceling statement due to lock timeout";
@@ -320,6 +320,37 @@ async fn the_write_lock_is_awaited_with_a_limit() {
         run(&mut one, "COMMIT").await
     });
     assert_eq!((written, committed), (vec!["INSERT 0 1".to_owned()], vec!["COMMIT".to_owned()]));
+}
+
+/// A transaction whose changes were undone in the engine for others goes on as if nothing had been: its savepoints,
+/// its rows and what it sees of the others'.
+#[tokio::test]
+async fn a_transaction_that_was_set_aside_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let (mut one, mut two) = (connect(&cluster).await, connect(&cluster).await);
+    make_table(&mut one).await;
+    run(&mut one, "INSERT INTO t VALUES (1, 'a'), (2, 'b')").await;
+    for sql in
+        ["BEGIN", "UPDATE t SET name = 'A' WHERE id = 1", "SAVEPOINT s", "INSERT INTO t VALUES (10, 'x')"]
+    {
+        run(&mut one, sql).await;
+    }
+    assert_eq!(run(&mut two, "UPDATE t SET name = 'B' WHERE id = 2").await, ["UPDATE 1"]);
+    let all = "SELECT id, name FROM t ORDER BY id";
+    assert_eq!(run(&mut two, all).await, ["[id,name]", "1|a", "2|B", "SELECT 2"]);
+    assert_eq!(run(&mut one, all).await, ["[id,name]", "1|A", "2|B", "10|x", "SELECT 3"]);
+    assert_eq!(run(&mut two, "INSERT INTO t VALUES (11, 'y')").await, ["INSERT 0 1"]);
+    run(&mut one, "ROLLBACK TO s").await;
+    run(&mut one, "INSERT INTO t VALUES (12, 'z')").await;
+    assert_eq!(run(&mut two, "DELETE FROM t WHERE id = 11").await, ["DELETE 1"]);
+    assert_eq!(run(&mut one, "COMMIT").await, ["COMMIT"]);
+    assert_eq!(run(&mut two, all).await, ["[id,name]", "1|A", "2|B", "12|z", "SELECT 3"]);
+    // Another transaction does not find what an earlier one has kept.
+    run(&mut one, "BEGIN; SAVEPOINT s; UPDATE t SET name = 'C' WHERE id = 1; ROLLBACK TO s").await;
+    assert_eq!(run(&mut two, "UPDATE t SET name = 'D' WHERE id = 1").await, ["UPDATE 1"]);
+    assert_eq!(run(&mut one, "COMMIT").await, ["COMMIT"]);
+    assert_eq!(run(&mut two, all).await[1], "1|D");
 }
 
 #[tokio::test]
