@@ -23,9 +23,9 @@ use crate::cache::StatementCache;
 use crate::clock::CommitClock;
 use crate::failure::{self, Failure};
 use crate::gate::{Gate, Returned};
-use crate::interrupt::{TICK_INSTRUCTIONS, Watch};
-use crate::log_file;
+use crate::interrupt::{Stop, TICK_INSTRUCTIONS, Watch};
 use crate::{Error, ErrorKind, Result};
+use crate::{engine, log_file, scratch_file};
 
 /// The longest text, blob or row, in bytes. A single function call cannot be interrupted, so this also bounds
 /// its time.
@@ -34,8 +34,10 @@ pub(crate) const VALUE_BYTES_MAX: c_int = 256 << 20;
 pub(crate) const PARAMETERS_MAX: c_int = 32_766;
 /// The deepest expression; each level takes C stack while a statement is compiled.
 pub(crate) const EXPRESSION_DEPTH_MAX: c_int = 1000;
-/// Page cache of one connection, in KiB.
+/// Page cache of one connection, in KiB. SQLite is told a part of it: see [`crate::engine`].
 const CACHE_KIB: u32 = 8192;
+/// A page of a database, in KiB.
+const PAGE_KIB: u32 = 4;
 /// How long SQLite itself waits for one of its locks. Writers queue for [`crate::WriteLock`], so all that is
 /// left are moments of recovery and log restarts; the wait is there for those, and its end would be a fault
 /// of ours.
@@ -157,8 +159,10 @@ impl Handle {
             self.check(code)?;
         }
         self.execute_text(&format!(
-            "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON; \
-             PRAGMA cache_size=-{CACHE_KIB}"
+            "PRAGMA synchronous=NORMAL; PRAGMA temp_store=FILE; PRAGMA cell_size_check=ON; \
+             PRAGMA cache_size=-{}; PRAGMA cache_spill={}",
+            CACHE_KIB / engine::CACHE_FACTOR,
+            CACHE_KIB / PAGE_KIB
         ))
     }
 
@@ -207,6 +211,7 @@ impl Handle {
         let failure = self.failure.take();
         match (code & 0xff, failure) {
             (ffi::SQLITE_INTERRUPT, _) => self.watch.take_stop().into(),
+            _ if code == scratch_file::STOPPED => Stop::Interrupted.into(),
             (_, Some(failure)) => failure.into(),
             // SAFETY: the caller is inside the gate and the handle is live.
             (_, None) => failure::from_code(code, unsafe { failure::last_words(self.raw()) }),
@@ -376,6 +381,7 @@ unsafe extern "C" fn on_commit(
 
 /// Opens a SQLite file without any settings.
 pub(crate) fn open_raw(path: &Path, flags: c_int, vfs: &CStr) -> Result<NonNull<ffi::sqlite3>> {
+    engine::configure();
     let name = CString::new(path.as_os_str().as_bytes())
         .map_err(|_| failure::fault("the name of a database file holds a NUL"))?;
     let flags = flags | ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_NOMUTEX | ffi::SQLITE_OPEN_EXRESCODE;

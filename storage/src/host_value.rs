@@ -9,13 +9,17 @@
 //! would need its capacity at the time it is freed, which SQLite does not keep.
 
 use std::ffi::{c_int, c_uchar};
-use std::slice;
+use std::{ptr, slice};
 
 use rusqlite::ffi;
 
-use crate::ValueRef;
+use crate::handle::VALUE_BYTES_MAX;
+use crate::{ValueRef, interrupt, scratch_file};
 
 const UTF8: c_uchar = ffi::SQLITE_UTF8 as c_uchar;
+
+/// How many bytes of a result are copied between two looks whether to stop.
+const COPY_BYTES: usize = 1 << 20;
 
 /// Arguments up to this many are looked at without an allocation.
 const INLINE_ARGUMENTS: usize = 8;
@@ -100,6 +104,12 @@ pub(crate) unsafe fn with_arguments<R>(
 /// The context is that of a callback that has not returned.
 pub(crate) unsafe fn set_result(context: *mut ffi::sqlite3_context, value: ValueRef<'_>) {
     let copy = ffi::SQLITE_TRANSIENT();
+    if let ValueRef::Text(_) | ValueRef::Blob(_) = value {
+        // SAFETY: the caller's promise.
+        if unsafe { set_long_result(context, value) } {
+            return;
+        }
+    }
     // SAFETY: the caller's promise; SQLite copies text and blobs before it returns.
     unsafe {
         match value {
@@ -114,6 +124,45 @@ pub(crate) unsafe fn set_result(context: *mut ffi::sqlite3_context, value: Value
             }
         }
     }
+}
+
+/// As [`set_result`] for long text and blobs, which are copied piece by piece so that this can be stopped. False for
+/// others, with nothing done.
+///
+/// # Safety
+/// As for [`set_result`].
+unsafe fn set_long_result(context: *mut ffi::sqlite3_context, value: ValueRef<'_>) -> bool {
+    let (bytes, is_text) = match value {
+        ValueRef::Text(text) => (text.as_bytes(), true),
+        ValueRef::Blob(blob) => (blob, false),
+        _ => return false,
+    };
+    let length = bytes.len() as u64;
+    if bytes.len() <= COPY_BYTES || bytes.len() > VALUE_BYTES_MAX as usize {
+        return false;
+    }
+    // SAFETY: the memory is as long as what is copied there, and is SQLite's to free from the moment it is given.
+    unsafe {
+        let memory = ffi::sqlite3_malloc64(length).cast::<u8>();
+        if memory.is_null() {
+            return false;
+        }
+        for (index, piece) in bytes.chunks(COPY_BYTES).enumerate() {
+            if interrupt::must_stop() {
+                ffi::sqlite3_free(memory.cast());
+                ffi::sqlite3_result_error_code(context, scratch_file::STOPPED);
+                return true;
+            }
+            ptr::copy_nonoverlapping(piece.as_ptr(), memory.add(index * COPY_BYTES), piece.len());
+        }
+        let free: ffi::sqlite3_destructor_type = Some(ffi::sqlite3_free);
+        if is_text {
+            ffi::sqlite3_result_text64(context, memory.cast_const().cast(), length, free, UTF8);
+        } else {
+            ffi::sqlite3_result_blob64(context, memory.cast_const().cast(), length, free);
+        }
+    }
+    true
 }
 
 /// Makes a value a parameter of a statement; SQLite's code.

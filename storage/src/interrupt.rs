@@ -3,8 +3,13 @@
 //! SQLite calls the progress handler after every so many virtual machine instructions, of nested statements
 //! too. That is preferred to `sqlite3_interrupt`, which also kills new statements while a suspended one of
 //! the same connection is open.
+//!
+//! The handler is not called while host code works, nor while SQLite sorts, and host code also works before and
+//! after SQLite does. Whoever runs a statement therefore lets the thread attend to the interrupt
+//! ([`Interrupt::attend`]), and each loop that may take long asks [`must_stop`].
 
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -12,11 +17,14 @@ use std::time::Instant;
 /// After how many instructions the progress handler is called. The unit of [`crate::Connection::set_budget`].
 pub(crate) const TICK_INSTRUCTIONS: i32 = 1000;
 
+/// At every which question [`must_stop`] looks at the clock, which costs more than a step of most loops.
+const CLOCK_LOOKS: u32 = 16;
+
 /// Stops a statement from another thread. Clones share one flag.
 ///
 /// A writing statement that is stopped takes its whole transaction along, savepoints too: SQLite undoes it at
 /// once. [`crate::Connection::in_transaction`] tells.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Interrupt {
     flag: Arc<AtomicBool>,
 }
@@ -28,6 +36,62 @@ impl Interrupt {
     pub fn set(&self) {
         self.flag.store(true, Ordering::Relaxed);
     }
+
+    /// Lets [`must_stop`] answer on this thread for this interrupt and a deadline, until what is given is dropped.
+    pub fn attend(&self, deadline: Option<Instant>) -> Attention {
+        attend_to(Some(Attended { flag: Arc::clone(&self.flag), deadline, asked: 0 }))
+    }
+}
+
+/// What a thread attends to.
+struct Attended {
+    flag: Arc<AtomicBool>,
+    deadline: Option<Instant>,
+    /// How many times it has been asked.
+    asked: u32,
+}
+
+thread_local! {
+    static ATTENDED: RefCell<Option<Attended>> = const { RefCell::new(None) };
+}
+
+/// While this lives its thread attends to something; then to what it had attended to before.
+#[must_use = "the thread attends while this lives"]
+pub struct Attention {
+    before: Option<Attended>,
+    /// It belongs to its thread.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for Attention {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        ATTENDED.with(|attended| attended.replace(before));
+    }
+}
+
+fn attend_to(next: Option<Attended>) -> Attention {
+    let before = ATTENDED.with(|attended| attended.replace(next));
+    Attention { before, not_send: PhantomData }
+}
+
+/// Lets the thread attend to nothing: what it does now is done to its end.
+pub(crate) fn attend_to_nothing() -> Attention {
+    attend_to(None)
+}
+
+/// Whether what this thread works for is to be stopped. To be asked at each turn of a loop that may take more than a
+/// millisecond: it costs a nanosecond or two. Never without [`Interrupt::attend`].
+pub fn must_stop() -> bool {
+    ATTENDED.with_borrow_mut(|attended| {
+        let Some(attended) = attended else { return false };
+        if attended.flag.load(Ordering::Relaxed) {
+            return true;
+        }
+        attended.asked = attended.asked.wrapping_add(1);
+        attended.asked % CLOCK_LOOKS == 1
+            && attended.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    })
 }
 
 /// Why a statement was stopped.
@@ -183,6 +247,30 @@ mod tests {
         watch.leave_statement(before);
         assert!(!watch.tick());
         assert_eq!(watch.may_begin(), Some(Stop::Interrupted));
+    }
+
+    #[test]
+    fn a_thread_attends_to_the_innermost() {
+        assert!(!must_stop());
+        let (outer, inner) = (Interrupt::default(), Interrupt::default());
+        let attention = outer.attend(None);
+        outer.set();
+        assert!(must_stop());
+        let within = inner.attend(None);
+        assert!(!must_stop());
+        drop(within);
+        let undisturbed = attend_to_nothing();
+        assert!(!must_stop());
+        drop(undisturbed);
+        assert!(must_stop());
+        drop(attention);
+        assert!(!must_stop());
+    }
+
+    #[test]
+    fn the_clock_is_looked_at_at_some_questions() {
+        let _attention = Interrupt::default().attend(Some(Instant::now()));
+        assert!((0..=CLOCK_LOOKS).any(|_| must_stop()));
     }
 
     #[test]

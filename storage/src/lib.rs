@@ -7,6 +7,7 @@ mod cache;
 mod clock;
 mod connection;
 mod database;
+mod engine;
 mod error;
 mod failure;
 mod flush;
@@ -19,6 +20,7 @@ mod interrupt;
 mod log_file;
 mod open_files;
 mod registration;
+mod scratch_file;
 mod statement;
 mod transaction;
 mod value;
@@ -34,6 +36,6 @@ pub use function::{
     AggregateFunction, AggregateState, CallContext, Collation, HostError, RowIterator, ScalarFunction,
     TableFunction, TableScan,
 };
-pub use interrupt::Interrupt;
+pub use interrupt::{Attention, Interrupt, must_stop};
 pub use statement::{RowRef, Statement};
 pub use value::{Value, ValueRef};

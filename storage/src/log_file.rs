@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use rusqlite::ffi;
 
 use crate::clock::CommitClock;
-use crate::{Result, failure};
+use crate::{Result, engine, failure, scratch_file};
 
 /// The name under which it is registered.
 pub(crate) const VFS: &CStr = c"postilion";
@@ -68,6 +68,7 @@ impl Drop for Watch {
 fn register() -> Result<()> {
     static REGISTERED: OnceLock<c_int> = OnceLock::new();
     let code = *REGISTERED.get_or_init(|| {
+        engine::configure();
         // SAFETY: the name is a C string. SQLite's own VFS lives as long as the process, and so does its copy.
         unsafe {
             let base = ffi::sqlite3_vfs_find(BASE.as_ptr());
@@ -164,10 +165,13 @@ unsafe extern "C" fn open(
     // SAFETY: SQLite's call, passed on with the VFS that it is for. The file's memory is as large as `register`
     // has asked for.
     unsafe {
+        if name.is_null() {
+            return scratch_file::open(file, flags, given);
+        }
         let base = BASE_VFS.load(Ordering::Acquire);
         let Some(open_base) = (*base).xOpen else { return ffi::SQLITE_CANTOPEN };
         let code = open_base(base, name, file, flags, given);
-        if code != ffi::SQLITE_OK || flags & ffi::SQLITE_OPEN_WAL == 0 || name.is_null() {
+        if code != ffi::SQLITE_OK || flags & ffi::SQLITE_OPEN_WAL == 0 {
             return code;
         }
         let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));

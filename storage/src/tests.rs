@@ -479,6 +479,69 @@ fn deadlines_and_budgets_stop_statements() {
     assert_eq!(integer(&mut connection, "SELECT 1"), 1);
 }
 
+/// A table of 100,000 rows, several times what is sorted in one piece, in an order without rule.
+fn large_table(connection: &mut Connection) {
+    connection.execute("CREATE TABLE t (a)", &[]).unwrap();
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+        INSERT INTO t SELECT printf('%032d', i * 1009 % 100003) FROM n";
+    connection.execute(fill, &[]).unwrap();
+}
+
+#[test]
+fn large_sorts_are_right() {
+    let fixture = fixture();
+    let mut connection = fixture.connection();
+    large_table(&mut connection);
+    let rows = connection.query("SELECT a FROM t ORDER BY a", &[]).unwrap();
+    assert_eq!(rows.len(), 100_000);
+    assert!(rows.windows(2).all(|pair| match (&pair[0][0], &pair[1][0]) {
+        (Value::Text(before), Value::Text(after)) => before < after,
+        _ => false,
+    }));
+    connection.execute("CREATE INDEX i ON t (a)", &[]).unwrap();
+    assert_eq!(connection.query("PRAGMA integrity_check", &[]).unwrap(), [[Value::from("ok")]]);
+    let distinct = "SELECT count(*) FROM (SELECT DISTINCT substr(a, 2) FROM t)";
+    assert_eq!(integer(&mut connection, distinct), 100_000);
+}
+
+#[test]
+fn a_sort_is_stopped_without_its_transaction() {
+    let fixture = fixture();
+    let mut connection = fixture.connection();
+    large_table(&mut connection);
+    connection.begin_write().unwrap();
+    connection.savepoint("s").unwrap();
+    connection.execute("DELETE FROM t WHERE rowid = 1", &[]).unwrap();
+    // Not the connection's own: only the sort looks at this one.
+    let interrupt = Interrupt::default();
+    interrupt.set();
+    let attention = interrupt.attend(None);
+    for sql in ["CREATE INDEX i ON t (a)", "SELECT a FROM t ORDER BY a"] {
+        assert!(matches!(kind(connection.query(sql, &[])), ErrorKind::Interrupted), "{sql}");
+    }
+    // What undoes statements is not stopped.
+    connection.rollback_to("s").unwrap();
+    drop(attention);
+    assert!(connection.in_transaction());
+    assert_eq!(integer(&mut connection, "SELECT count(*) FROM t"), 100_000);
+    assert_eq!(integer(&mut connection, "SELECT count(*) FROM sqlite_schema"), 1);
+    connection.execute("CREATE INDEX i ON t (a)", &[]).unwrap();
+    connection.commit().unwrap();
+}
+
+#[test]
+fn a_long_result_of_host_code_arrives_whole_or_is_stopped() {
+    let fixture = fixture();
+    let mut connection = fixture.connection();
+    let long = |_: &mut CallContext<'_>, _: &[ValueRef<'_>]| Ok(Value::Text("x\u{e9}".repeat(1 << 20)));
+    connection.ensure_scalar(&scalar("long", long)).unwrap();
+    assert_eq!(connection.query("SELECT long()", &[]).unwrap(), [[Value::Text("x\u{e9}".repeat(1 << 20))]]);
+    let interrupt = Interrupt::default();
+    interrupt.set();
+    let _attention = interrupt.attend(None);
+    assert!(matches!(kind(connection.query("SELECT long()", &[])), ErrorKind::Interrupted));
+}
+
 #[test]
 fn a_recycled_connection_is_clean() {
     let fixture = fixture();

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use rusqlite::ffi;
 
 use crate::failure;
-use crate::{Connection, Error, Result, log_file};
+use crate::{Connection, Error, Result, interrupt, log_file};
 
 /// Opens the snapshot: SQLite takes it at the first read, and this reads as little as there is.
 const TAKE_SNAPSHOT: &str = "SELECT 1 FROM sqlite_schema LIMIT 0";
@@ -164,6 +164,7 @@ impl Connection {
             return Err(inside_a_function());
         }
         let before = self.handle.watch.shield(true);
+        let _attention = interrupt::attend_to_nothing();
         let changed = self.handle.changed.get();
         let result = self.run(sql);
         self.handle.changed.set(changed);
