@@ -16,6 +16,7 @@ pub mod deparse;
 mod error;
 pub mod execute;
 pub mod functions;
+mod interrupt;
 pub mod locks;
 pub mod lower;
 pub mod oid;

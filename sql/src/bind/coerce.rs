@@ -135,6 +135,7 @@ impl Binder<'_> {
         if source == target.oid {
             return Ok(input);
         }
+        crate::interrupt::check()?;
         match target.oid {
             types::ANY
             | types::ANYELEMENT

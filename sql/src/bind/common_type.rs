@@ -34,6 +34,10 @@ impl Binder<'_> {
         }
         let mut chosen = self.base_type(first).oid;
         for (index, oid) in oids.iter().enumerate().skip(1) {
+            // As it is for most literals of a long list, without a look into the catalog.
+            if *oid == types::UNKNOWN || *oid == chosen {
+                continue;
+            }
             let next = self.base_type(*oid).oid;
             if next == types::UNKNOWN || next == chosen {
                 continue;

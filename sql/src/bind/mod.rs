@@ -276,6 +276,7 @@ impl<'a> Binder<'a> {
         if self.depth >= DEPTH_MAX {
             return Err(crate::parse::errors::too_deep());
         }
+        crate::interrupt::check()?;
         self.depth += 1;
         let result = bind(self);
         self.depth -= 1;

@@ -16,6 +16,7 @@ use super::table::Table;
 use super::write::{Writer, key_text};
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::Constraint;
+use crate::interrupt::{self, Many};
 use crate::lower::quoted;
 use crate::session::StatementContext;
 use crate::types::{StorageForm, storage_form};
@@ -118,7 +119,8 @@ pub(crate) fn settle(
     mut deferred: Option<&mut Vec<Pending>>,
 ) -> Result<()> {
     while !pending.is_empty() {
-        for one in std::mem::take(&mut pending) {
+        for one in Many::from(std::mem::take(&mut pending)) {
+            interrupt::check()?;
             if let Some(deferred) = deferred.as_deref_mut()
                 && one.is_deferred()
             {

@@ -13,6 +13,7 @@ use super::foreign_keys::{self, Pending};
 use super::run::{self, Places};
 use super::table::Table;
 use super::write::Writer;
+use crate::interrupt::{self, Many};
 use crate::lower::{
     ConflictPlan, MainPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, Plan, RowText,
 };
@@ -198,7 +199,7 @@ impl<'a> Step<'a> {
         let rows = run::query(connection, &self.plan.source, &self.places())?;
         match &self.plan.kind {
             ModifyKind::Insert(None) => {
-                rows.into_iter().map(|row| self.insert(connection, row)).collect_returned()
+                Many::from(rows).map(|row| self.insert(connection, row)).collect_returned()
             }
             ModifyKind::Insert(Some(conflict)) => self.insert_or_update(connection, rows, conflict, pending),
             ModifyKind::Update => self.updates(connection, rows),
@@ -265,6 +266,7 @@ impl<'a> Step<'a> {
     }
 
     fn insert(&mut self, connection: &mut Connection, mut row: Vec<Value>) -> Result<Option<Vec<Value>>> {
+        interrupt::check()?;
         row.truncate(self.table.attributes.len());
         let returned = self.finish_row(connection, &mut row, &[], true)?;
         self.changes.push(Change::Insert(row));
@@ -281,7 +283,8 @@ impl<'a> Step<'a> {
     ) -> Result<Vec<Vec<Value>>> {
         let mut touched = HashSet::new();
         let mut returned = Vec::new();
-        for mut row in rows {
+        for mut row in Many::from(rows) {
+            interrupt::check()?;
             row.truncate(self.table.attributes.len());
             let answer = self.finish_row(connection, &mut row, &[], true)?;
             let mut writer = Writer { connection, context: self.context, table: self.table, pending };
@@ -354,7 +357,8 @@ impl<'a> Step<'a> {
     fn updates(&mut self, connection: &mut Connection, rows: Vec<Vec<Value>>) -> Result<Vec<Vec<Value>>> {
         let mut seen = HashSet::new();
         let mut returned = Vec::new();
-        for row in rows {
+        for row in Many::from(rows) {
+            interrupt::check()?;
             let Some(Value::Integer(rowid)) = row.first().cloned() else { continue };
             // A row that several rows of FROM match is changed once.
             if !seen.insert(rowid) {
@@ -398,7 +402,8 @@ impl<'a> Step<'a> {
     fn deletes(&mut self, connection: &mut Connection, rows: Vec<Vec<Value>>) -> Result<Vec<Vec<Value>>> {
         let mut seen = HashSet::new();
         let mut returned = Vec::new();
-        for row in rows {
+        for row in Many::from(rows) {
+            interrupt::check()?;
             let Some(Value::Integer(rowid)) = row.first().cloned() else { continue };
             if !seen.insert(rowid) {
                 continue;
@@ -424,7 +429,8 @@ impl<'a> Step<'a> {
         let mut touched = HashSet::new();
         let mut returned = Vec::new();
         let start = self.plan.old.unwrap_or(2);
-        for row in rows {
+        for row in Many::from(rows) {
+            interrupt::check()?;
             let Value::Integer(number) = row[1] else { continue };
             let clause = usize::try_from(number).ok().and_then(|n| clauses.get(n));
             let clause = clause.ok_or_else(|| SqlError::internal("an unknown MERGE clause"))?;
@@ -469,7 +475,8 @@ impl<'a> Step<'a> {
         let update =
             if self.columns.is_empty() { Arc::from("") } else { self.table.update_sql(&self.columns) };
         let mut writer = Writer { connection, context: self.context, table: self.table, pending };
-        for change in changes {
+        for change in Many::from(changes) {
+            interrupt::check()?;
             self.count += u64::from(match change {
                 Change::Insert(row) => {
                     writer.insert(&row)?;
@@ -482,6 +489,12 @@ impl<'a> Step<'a> {
             });
         }
         Ok(())
+    }
+}
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        interrupt::discard(std::mem::take(&mut self.changes));
     }
 }
 

@@ -6,7 +6,7 @@ use storage::{Connection, ErrorKind, Statement};
 
 use crate::lower::{Binding, Text};
 use crate::session::StatementContext;
-use crate::{Result, SqlError, Value, ValueRef, error};
+use crate::{Result, SqlError, Value, ValueRef, error, interrupt};
 
 /// What a text's places may stand for.
 #[derive(Clone, Copy)]
@@ -88,10 +88,16 @@ pub(crate) fn query(
 /// Steps a statement to its end; all its rows.
 pub(crate) fn rows(connection: &mut Connection, statement: &mut Statement) -> Result<Vec<Vec<Value>>> {
     let mut rows = Vec::new();
-    while let Some(row) = connection.step(statement).map_err(engine_error)? {
-        rows.push((0..row.len()).map(|i| row.get(i).to_owned()).collect());
+    loop {
+        match connection.step(statement) {
+            Ok(Some(row)) => rows.push((0..row.len()).map(|i| row.get(i).to_owned()).collect()),
+            Ok(None) => return Ok(rows),
+            Err(error) => {
+                interrupt::discard(rows);
+                return Err(engine_error(error));
+            }
+        }
     }
-    Ok(rows)
 }
 
 /// An error of the engine in SQL's words. What a host function has refused comes back as it was.

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use storage::{AggregateState, CallContext, HostError};
 
 use crate::types::StorageForm;
-use crate::types::array::{Array, Dimension};
+use crate::types::array::{self, Array, Dimension};
 use crate::types::bytes::blob;
 use crate::types::numeric::Numeric;
-use crate::{Oid, Result, Value, ValueRef, error};
+use crate::{Oid, Result, Value, ValueRef, error, interrupt};
 
 use super::arguments::{boolean, from_real, integer, real, text};
 use super::integer::INT8;
@@ -55,6 +55,7 @@ impl<A: Accumulate> AggregateState for State<A> {
     }
 
     fn value(&self, _: &mut CallContext<'_>) -> Result<Value, HostError> {
+        interrupt::check()?;
         Ok(self.0.result()?)
     }
 }
@@ -115,8 +116,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     aggregate("bit_xor(int2)", |_| state(Bits::new(|a, b| a ^ b))),
     aggregate("bit_xor(int4)", |_| state(Bits::new(|a, b| a ^ b))),
     aggregate("bit_xor(int8)", |_| state(Bits::new(|a, b| a ^ b))),
-    aggregate("string_agg(text,text)", |_| state(Strings { bytes: false, pieces: VecDeque::new() })),
-    aggregate("string_agg(bytea,bytea)", |_| state(Strings { bytes: true, pieces: VecDeque::new() })),
+    aggregate("string_agg(text,text)", |_| state(Strings::default())),
+    aggregate("string_agg(bytea,bytea)", |_| state(Strings { bytes: true, ..Strings::default() })),
     aggregate("array_agg(anynonarray)", |call| state(Elements::new(call))),
     aggregate("array_agg(anyarray)", |call| state(Arrays::new(call))),
     aggregate("mode(anyelement)", |_| state(Mode::default())),
@@ -371,19 +372,27 @@ impl Accumulate for Bits {
     }
 }
 
-/// `string_agg`: each value with the separator that stands before it.
+/// `string_agg`: each value after the separator that stands before it, all in one piece.
+#[derive(Default)]
 struct Strings {
     bytes: bool,
-    pieces: VecDeque<(Vec<u8>, Vec<u8>)>,
+    joined: Vec<u8>,
+    /// Where the oldest separator begins; what is before has been taken out.
+    start: usize,
+    /// The lengths of separators and values, in bytes, oldest first.
+    lengths: VecDeque<(usize, usize)>,
 }
 
 impl Strings {
-    fn read(&self, value: ValueRef<'_>) -> Result<Vec<u8>> {
-        Ok(match value {
-            ValueRef::Null => Vec::new(),
-            value if self.bytes => blob(value)?.to_vec(),
-            value => text(value)?.as_bytes().to_vec(),
-        })
+    /// Appends a text or bytes; the length.
+    fn append(&mut self, value: ValueRef<'_>) -> Result<usize> {
+        let before = self.joined.len();
+        match value {
+            ValueRef::Null => {}
+            value if self.bytes => self.joined.extend_from_slice(blob(value)?),
+            value => self.joined.extend_from_slice(text(value)?.as_bytes()),
+        }
+        Ok(self.joined.len() - before)
     }
 }
 
@@ -394,32 +403,36 @@ impl Accumulate for Strings {
 
     fn add(&mut self, row: &[ValueRef<'_>]) -> Result<()> {
         if !row[0].is_null() {
-            let separator = self.read(row.get(1).copied().unwrap_or(ValueRef::Null))?;
-            self.pieces.push_back((separator, self.read(row[0])?));
+            let separator = self.append(row.get(1).copied().unwrap_or(ValueRef::Null))?;
+            let value = self.append(row[0])?;
+            self.lengths.push_back((separator, value));
         }
         Ok(())
     }
 
     fn remove(&mut self, row: &[ValueRef<'_>]) -> Result<()> {
-        if !row[0].is_null() {
-            self.pieces.pop_front();
+        if row[0].is_null() {
+            return Ok(());
+        }
+        if let Some((separator, value)) = self.lengths.pop_front() {
+            self.start += separator + value;
+        }
+        // Rarely enough that each byte is moved once or twice in its life.
+        if self.start > self.joined.len() / 2 {
+            self.joined.drain(..self.start);
+            self.start = 0;
         }
         Ok(())
     }
 
     fn result(&self) -> Result<Value> {
-        let mut all = Vec::new();
-        for (index, (separator, value)) in self.pieces.iter().enumerate() {
-            if index > 0 {
-                all.extend_from_slice(separator);
-            }
-            all.extend_from_slice(value);
+        let Some((separator, _)) = self.lengths.front() else { return Ok(Value::Null) };
+        let all = interrupt::copied(&self.joined[self.start + separator..])?;
+        if self.bytes {
+            return Ok(Value::Blob(all));
         }
-        Ok(match (self.pieces.is_empty(), self.bytes) {
-            (true, _) => Value::Null,
-            (_, true) => Value::Blob(all),
-            (_, false) => Value::Text(String::from_utf8_lossy(&all).into_owned()),
-        })
+        let text = String::from_utf8(all);
+        Ok(Value::Text(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())))
     }
 }
 
@@ -459,7 +472,8 @@ impl Accumulate for Elements {
             Some(Value::Real(_)) => StorageForm::Real,
             _ => self.form,
         };
-        Ok(Array::new(self.values.iter().cloned().collect()).to_value(form))
+        let dimension = Dimension { length: self.values.len() as i32, lower: 1 };
+        array::stored(&[dimension], self.values.iter(), form, interrupt::check)
     }
 }
 
@@ -508,8 +522,8 @@ impl Accumulate for Arrays {
         let Some(first) = self.arrays.front() else { return Ok(Value::Null) };
         let mut dimensions = vec![Dimension { length: self.arrays.len() as i32, lower: 1 }];
         dimensions.extend_from_slice(&first.dimensions);
-        let elements = self.arrays.iter().flat_map(|array| array.elements.iter().cloned()).collect();
-        Ok(Array { dimensions, elements }.to_value(self.form))
+        let elements = self.arrays.iter().flat_map(|array| &array.elements);
+        array::stored(&dimensions, elements, self.form, interrupt::check)
     }
 }
 
@@ -653,6 +667,25 @@ mod tests {
             average.add(&[ValueRef::Integer(value)]).unwrap();
         }
         assert_eq!(average.result().unwrap(), numeric("1.6666666666666667"));
+    }
+
+    #[test]
+    fn joined_strings_move_with_their_frame() {
+        let row = |value: &'static str| [ValueRef::Text(value), ValueRef::Text("; ")];
+        let mut strings = Strings::default();
+        assert_eq!(strings.result().unwrap(), Value::Null);
+        for value in ["a", "", "bc", "d"] {
+            strings.add(&row(value)).unwrap();
+        }
+        strings.add(&[ValueRef::Null, ValueRef::Text("!")]).unwrap();
+        assert_eq!(strings.result().unwrap(), Value::from("a; ; bc; d"));
+        strings.remove(&row("a")).unwrap();
+        assert_eq!(strings.result().unwrap(), Value::from("; bc; d"));
+        strings.remove(&row("")).unwrap();
+        strings.remove(&row("bc")).unwrap();
+        assert_eq!(strings.result().unwrap(), Value::from("d"));
+        strings.remove(&row("d")).unwrap();
+        assert_eq!(strings.result().unwrap(), Value::Null);
     }
 
     #[test]

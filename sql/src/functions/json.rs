@@ -13,7 +13,7 @@ use crate::session::StatementContext;
 use crate::types::array::Array;
 use crate::types::json::{Node, Tree, parse, quote};
 use crate::types::{self, Resolved, TypeContext, date, record, timestamp};
-use crate::{Oid, Result, SqlError, Value, ValueRef, error};
+use crate::{Oid, Result, SqlError, Value, ValueRef, error, interrupt};
 
 /// Appends a value as JSON (`datum_to_json`). With `pretty`, the elements and fields of the outermost value stand on
 /// lines of their own.
@@ -476,9 +476,14 @@ impl AggregateState for Collect {
             return Ok(Value::Null);
         }
         let (open, close) = if self.object { ("{ ", " }") } else { ("[", "]") };
-        let parts: Vec<&str> = self.parts.iter().map(String::as_str).collect();
-        let text = format!("{open}{}{close}", parts.join(", "));
-        Ok(if self.binary { types::jsonb::Jsonb::parse(&text)?.store() } else { text.into() })
+        let mut text = open.to_owned();
+        for (index, part) in self.parts.iter().enumerate() {
+            interrupt::check()?;
+            text.push_str(if index > 0 { ", " } else { "" });
+            text.push_str(part);
+        }
+        text.push_str(close);
+        Ok(if self.binary { types::jsonb::Jsonb::parse(&text)?.store_large()? } else { text.into() })
     }
 }
 

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::{Location, Span};
 use super::errors;
 use super::keywords::Category;
 use super::tokens::{Kind, Token, tokenize};
-use crate::{Result, SqlError};
+use crate::{Result, SqlError, interrupt};
 
 /// How deep expressions, queries and joins may nest in each other, for the sake of those who walk the trees.
 pub(super) const NESTING_MAX: usize = 200;
@@ -141,6 +141,7 @@ impl<'a> Parser<'a> {
         if self.depth >= NESTING_MAX || self.stack_base.abs_diff(stack_address()) > STACK_BYTES_MAX {
             return Err(errors::too_deep());
         }
+        interrupt::check()?;
         self.depth += 1;
         let result = production(self);
         self.depth -= 1;

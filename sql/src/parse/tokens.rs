@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::keywords::{self, Category};
-use crate::{Result, SqlError, SqlState, error};
+use crate::{Result, SqlError, SqlState, error, interrupt};
 
 /// The longest name, in bytes: `NAMEDATALEN - 1`.
 pub(super) const NAME_BYTES_MAX: usize = 63;
@@ -65,7 +65,8 @@ pub(super) fn tokenize(text: &str) -> Vec<Token> {
         let blanks = lexer.skip_blanks();
         let start = lexer.at;
         let position = lexer.position(start);
-        let kind = blanks.and_then(|()| lexer.next_kind()).unwrap_or_else(Kind::Invalid);
+        let kind = blanks.and_then(|()| lexer.next_kind()).and_then(interrupt::checked);
+        let kind = kind.unwrap_or_else(Kind::Invalid);
         let last = matches!(kind, Kind::End | Kind::Invalid(_));
         tokens.push(Token { kind, start, end: lexer.at.min(text.len()).max(start), position });
         if last {

@@ -215,7 +215,8 @@ impl Session {
         let catalog = self.begin_reading()?;
         let planned = self.with_binding(&outer.text, &[], &catalog, |binding, user| {
             finish_plan(&values_query(command, types, binding)?, binding, user)
-        })?;
+        });
+        let planned = planned.map_err(|error| self.reason_to_stop(error))?;
         let context = self.statement_context(&catalog);
         let rows = self.collect(&planned, &[], &context).await?;
         rows.into_iter().next().ok_or_else(|| SqlError::internal("no row of arguments"))

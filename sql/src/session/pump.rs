@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use storage::Connection;
+use storage::{Connection, Interrupt};
 use tokio::sync::mpsc;
 
 use super::cache::Planned;
@@ -249,7 +249,11 @@ impl Session {
         while !rows.is_empty() && sent < limit {
             let batch: Vec<Row> = rows.drain(..rows.len().min(BATCH_ROWS).min(limit - sent)).collect();
             sent += batch.len();
-            if sink.take(batch, context)? {
+            let taken = {
+                let _attention = self.attend();
+                sink.take(batch, context)
+            };
+            if taken.map_err(|error| self.reason_to_stop(error))? {
                 self.note_reads();
                 self.flush_sink(&mut sink).await?;
             }
@@ -325,6 +329,7 @@ impl Session {
         backend.set_interrupt(Some(connection.interrupt()));
         connection.set_deadline(deadline);
         connection.set_budget(reactor_budget(planned));
+        let _attention = connection.interrupt().attend(deadline);
         let result = Cursor::open(connection, &planned.plan, parameters, context).and_then(|mut cursor| {
             let rows_max = batch_limit(limit, FIRST_BATCH_ROWS);
             let (sent, done, full) = sink.take_first(&mut cursor, connection, rows_max, context)?;
@@ -359,22 +364,30 @@ impl Session {
         sink: &mut Sink<'_>,
     ) -> Result<(u64, Live, bool)> {
         let (backend, deadline) = (self.backend().clone(), self.deadline);
+        let mut interrupt = Interrupt::default();
         if let Some(connection) = work.connection() {
             connection.clear_interrupt();
-            backend.set_interrupt(Some(connection.interrupt()));
+            interrupt = connection.interrupt();
+            backend.set_interrupt(Some(interrupt.clone()));
             connection.set_deadline(deadline);
             connection.set_context(Some(context.clone()));
         }
         let writes = work.writes();
         let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
-        let lent = context.clone();
-        let task = tokio::task::spawn_blocking(move || start.run(work, &lent, limit, &sender));
+        let (lent, attended) = (context.clone(), interrupt.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let _attention = attended.attend(deadline);
+            start.run(work, &lent, limit, &sender)
+        });
         let mut sent = 0;
         let mut failure = None;
         while let Some(Batch { rows, depends_on }) = receiver.recv().await {
             sent += rows.len() as u64;
             self.untold.depend_on(depends_on);
-            let taken = sink.take(rows, context);
+            let taken = {
+                let _attention = interrupt.attend(deadline);
+                sink.take(rows, context)
+            };
             let flushed = match taken {
                 Ok(true) => self.flush_sink(sink).await,
                 Ok(false) => Ok(()),
@@ -503,6 +516,7 @@ impl Session {
         if !planned.plan.waits {
             connection.set_budget(reactor_budget(planned));
             let known = transaction.deferred.len();
+            let attention = connection.interrupt().attend(deadline);
             let done = execute::run_modify(
                 connection,
                 &planned.plan,
@@ -510,6 +524,7 @@ impl Session {
                 context,
                 &mut transaction.deferred,
             );
+            drop(attention);
             connection.set_budget(None);
             match done {
                 Err(error) if execute::is_budget_exhausted(&error) => transaction.deferred.truncate(known),
@@ -548,6 +563,7 @@ impl Session {
             backend.set_interrupt(Some(connection.interrupt()));
             connection.set_deadline(deadline);
             connection.shield_writes(shielded);
+            let _attention = connection.interrupt().attend(deadline);
             let done = run(connection);
             connection.shield_writes(false);
             (work, done)
@@ -567,9 +583,17 @@ impl Session {
         SqlError::internal("a statement has panicked")
     }
 
+    /// Lets this thread attend to requests to stop, and to the time that there is, while it works for a statement without
+    /// the engine; see [`crate::interrupt`].
+    pub(super) fn attend(&self) -> storage::Attention {
+        let interrupt = storage::Interrupt::default();
+        self.backend().set_interrupt(Some(interrupt.clone()));
+        interrupt.attend(self.deadline)
+    }
+
     /// Says why a statement was stopped: the engine only knows that it was.
     pub(super) fn reason_to_stop(&self, error: SqlError) -> SqlError {
-        if error.code() != SqlState::QUERY_CANCELED || error != SqlError::canceled() {
+        if error.code() != SqlState::QUERY_CANCELED || error.message() != SqlError::canceled().message() {
             return error;
         }
         check_interrupts(self.backend(), self.deadline).err().unwrap_or(error)

@@ -81,7 +81,10 @@ impl Session {
         if let Some(statements) = cached {
             return Ok(statements);
         }
-        let parsed = parse::parse(text)?;
+        let parsed = {
+            let _attention = self.attend();
+            parse::parse(text).map_err(|error| self.reason_to_stop(error))?
+        };
         let statements: KnownText = parsed.into_iter().map(|parsed| Arc::new(Known::new(parsed))).collect();
         self.shared.cluster.statements.lock().put(text, &statements);
         Ok(statements)
@@ -126,10 +129,11 @@ impl Session {
         declared: &[Oid],
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<Planned>> {
-        self.with_binding(text, declared, catalog, |binding, user| {
+        let planned = self.with_binding(text, declared, catalog, |binding, user| {
             let bound = bind::bind(tree, binding)?;
             finish_plan(&bound, binding, user)
-        })
+        });
+        planned.map_err(|error| self.reason_to_stop(error))
     }
 
     /// Lends what binding a text depends on, and the user.
@@ -145,6 +149,7 @@ impl Session {
             self.transaction.as_ref().map_or(self.statement_time, |transaction| transaction.started);
         let (format, search_path) = (environment.format(started), &environment.search_path);
         let binding = BindContext { catalog, search_path, format: &format, text, parameters: declared };
+        let _attention = self.attend();
         bind(&binding, environment.user)
     }
 

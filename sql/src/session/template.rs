@@ -205,7 +205,10 @@ impl Session {
         catalog: &Arc<Catalog>,
     ) -> Option<Arc<Template>> {
         // A text with an error has no shape worth knowing: the next one may have none.
-        let parsed = parse::parse(text).ok()?;
+        let parsed = {
+            let _attention = self.attend();
+            parse::parse(text).ok()?
+        };
         let [statement] = parsed.as_slice() else { return None };
         let Node::Sql(tree) = &statement.node else { return None };
         let learned = self.with_binding(&statement.text, &[], catalog, |binding, user| {

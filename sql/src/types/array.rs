@@ -6,12 +6,13 @@
 //!
 //! Source: `src/backend/utils/adt/arrayfuncs.c`.
 
+use std::convert::Infallible;
 use std::fmt::Write;
 
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::bound::TypeMod;
-use crate::{Oid, Result, SqlError, Value, ValueRef, error};
+use crate::{Oid, Result, SqlError, Value, ValueRef, error, interrupt};
 
 use super::integer::is_space;
 use super::record::{pack, unpack};
@@ -87,6 +88,7 @@ impl Array {
             array.dimensions.push(Dimension { length, lower });
         }
         while !body.is_empty() {
+            interrupt::check()?;
             array.elements.push(unpack(&mut body)?);
         }
         Ok(array)
@@ -94,27 +96,44 @@ impl Array {
 
     /// The array in storage form, whose elements are of a form.
     pub fn to_value(&self, form: StorageForm) -> Value {
-        let mut stored = String::new();
-        for element in &self.elements {
-            if !element.is_null() {
-                stored.push(ELEMENT_MARK);
-            }
-            key::push_value(&mut stored, form, element.as_ref());
-        }
-        stored.push(key::TERMINATOR);
-        key::push_integer(&mut stored, self.dimensions.len() as i64);
-        self.dimensions.iter().for_each(|d| key::push_integer(&mut stored, d.length.into()));
-        self.dimensions.iter().for_each(|d| key::push_integer(&mut stored, d.lower.into()));
-        stored.push(key::KEY_SEPARATOR);
-        for (index, dimension) in self.dimensions.iter().enumerate() {
-            let comma = if index > 0 { "," } else { "" };
-            write!(stored, "{comma}{}@{}", dimension.length, dimension.lower)
-                .expect("a String takes anything");
-        }
-        stored.push('|');
-        self.elements.iter().for_each(|element| pack(&mut stored, element.as_ref()));
-        Value::Text(stored)
+        let Ok(value) = stored(&self.dimensions, self.elements.iter(), form, || Ok::<(), Infallible>(()));
+        value
     }
+}
+
+/// An array of these dimensions and elements in storage form. `check` is asked at each element.
+///
+/// # Errors
+/// Those of `check`.
+pub(crate) fn stored<'a, E>(
+    dimensions: &[Dimension],
+    elements: impl Iterator<Item = &'a Value> + Clone,
+    form: StorageForm,
+    check: impl Fn() -> Result<(), E>,
+) -> Result<Value, E> {
+    let mut stored = String::new();
+    for element in elements.clone() {
+        check()?;
+        if !element.is_null() {
+            stored.push(ELEMENT_MARK);
+        }
+        key::push_value(&mut stored, form, element.as_ref());
+    }
+    stored.push(key::TERMINATOR);
+    key::push_integer(&mut stored, dimensions.len() as i64);
+    dimensions.iter().for_each(|d| key::push_integer(&mut stored, d.length.into()));
+    dimensions.iter().for_each(|d| key::push_integer(&mut stored, d.lower.into()));
+    stored.push(key::KEY_SEPARATOR);
+    for (index, dimension) in dimensions.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        write!(stored, "{comma}{}@{}", dimension.length, dimension.lower).expect("a String takes anything");
+    }
+    stored.push('|');
+    for element in elements {
+        check()?;
+        pack(&mut stored, element.as_ref());
+    }
+    Ok(Value::Text(stored))
 }
 
 /// Reads an array from its text form.
@@ -312,6 +331,7 @@ impl<'a> Literal<'a> {
                         _ => return Err(unexpected(c)),
                     }
                     counts[depth - 1] += 1;
+                    interrupt::check()?;
                 }
                 _ if is_space(c) => {
                     if state == Element {
@@ -393,6 +413,7 @@ fn push_level<'a>(
     };
     out.push('{');
     for index in 0..dimension.length {
+        interrupt::check()?;
         if index > 0 {
             out.push(delimiter);
         }
@@ -483,6 +504,7 @@ pub(super) fn decode_binary(
         array.dimensions.push(Dimension { length, lower });
     }
     for _ in 0..total {
+        interrupt::check()?;
         let length = bytes.try_get_i32().map_err(short)?;
         array.elements.push(match usize::try_from(length) {
             Err(_) => Value::Null,
@@ -520,6 +542,7 @@ pub fn send(element: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>, out: &mut B
         out.put_i32(dimension.lower);
     }
     for value in &array.elements {
+        interrupt::check()?;
         send_field(element, value.as_ref(), cx, out)?;
     }
     Ok(())

@@ -6,7 +6,7 @@
 use bytes::BytesMut;
 
 use crate::oid::types;
-use crate::{Result, SqlError, Value, ValueRef, error};
+use crate::{Result, SqlError, Value, ValueRef, error, interrupt};
 
 use super::{StorageForm, TypeContext, TypeEntry, wrong_form};
 
@@ -104,6 +104,7 @@ impl<'a> Parser<'a> {
     }
 
     fn value(&mut self, expected: Expected) -> Result<Node<'a>> {
+        interrupt::check()?;
         let first = self.peek();
         let start = self.at;
         let tree = match first {

@@ -6,10 +6,12 @@
 //!
 //! Source: `src/backend/utils/adt/jsonb.c`, `compareJsonbContainers` in `jsonb_util.c`.
 
+use std::convert::Infallible;
+
 use bytes::{BufMut, BytesMut};
 
 use crate::oid::types;
-use crate::{Result, Value, ValueRef, error};
+use crate::{Result, Value, ValueRef, error, interrupt};
 
 use super::json::{self, Node, Tree, quote};
 use super::{StorageForm, TypeContext, TypeEntry, key};
@@ -53,6 +55,7 @@ impl Jsonb {
     /// # Errors
     /// As [`Self::parse`].
     pub fn from_node(node: Node<'_>) -> Result<Self> {
+        interrupt::check()?;
         Ok(match node.tree {
             Tree::Null => Self::Null,
             Tree::Bool(value) => Self::Bool(value),
@@ -92,13 +95,27 @@ impl Jsonb {
 
     /// As it is stored.
     pub fn store(&self) -> Value {
+        let Ok(value) = self.store_with(&|| Ok::<(), Infallible>(()));
+        value
+    }
+
+    /// As [`Self::store`], for one that may be large.
+    ///
+    /// # Errors
+    /// `57014` when the statement is to stop.
+    pub(crate) fn store_large(&self) -> Result<Value> {
+        self.store_with(&interrupt::check)
+    }
+
+    /// `check` is asked at each value.
+    fn store_with<E>(&self, check: &impl Fn() -> Result<(), E>) -> Result<Value, E> {
         let (mut key, mut display) = (String::new(), String::new());
         match self {
             Self::Array(elements) if elements.is_empty() => key.push('A'),
-            value => value.push_key(&mut key),
+            value => value.push_key(&mut key, check)?,
         }
-        self.write(&mut display);
-        key::join(&key, &display)
+        self.write_with(&mut display, check)?;
+        Ok(key::join(&key, &display))
     }
 
     /// The text form.
@@ -151,13 +168,18 @@ impl Jsonb {
     pub fn equals(&self, other: &Self) -> bool {
         let key = |value: &Self| {
             let mut key = String::new();
-            value.push_key(&mut key);
+            let Ok(()) = value.push_key(&mut key, &|| Ok::<(), Infallible>(()));
             key
         };
         key(self) == key(other)
     }
 
     fn write(&self, out: &mut String) {
+        let Ok(()) = self.write_with(out, &|| Ok::<(), Infallible>(()));
+    }
+
+    fn write_with<E>(&self, out: &mut String, check: &impl Fn() -> Result<(), E>) -> Result<(), E> {
+        check()?;
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -167,7 +189,7 @@ impl Jsonb {
                 out.push('[');
                 for (position, element) in elements.iter().enumerate() {
                     out.push_str(if position > 0 { ", " } else { "" });
-                    element.write(out);
+                    element.write_with(out, check)?;
                 }
                 out.push(']');
             }
@@ -177,11 +199,12 @@ impl Jsonb {
                     out.push_str(if position > 0 { ", " } else { "" });
                     quote(key, out);
                     out.push_str(": ");
-                    value.write(out);
+                    value.write_with(out, check)?;
                 }
                 out.push('}');
             }
         }
+        Ok(())
     }
 
     /// The text form over many lines (`jsonb_pretty`).
@@ -221,7 +244,8 @@ impl Jsonb {
     }
 
     /// Appends a key: a rank by type, then the content; no key is the beginning of another.
-    fn push_key(&self, out: &mut String) {
+    fn push_key<E>(&self, out: &mut String, check: &impl Fn() -> Result<(), E>) -> Result<(), E> {
+        check()?;
         match self {
             Self::Null => out.push('a'),
             Self::String(text) => {
@@ -236,17 +260,18 @@ impl Jsonb {
             Self::Array(elements) => {
                 out.push('e');
                 key::push_integer(out, elements.len() as i64);
-                elements.iter().for_each(|element| element.push_key(out));
+                elements.iter().try_for_each(|element| element.push_key(out, check))?;
             }
             Self::Object(pairs) => {
                 out.push('f');
                 key::push_integer(out, pairs.len() as i64);
                 for (name, value) in pairs {
                     key::push_bytes(out, name.as_bytes());
-                    value.push_key(out);
+                    value.push_key(out, check)?;
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -329,7 +354,7 @@ fn push_number(text: &str, out: &mut String) {
 }
 
 fn input(text: &str, _modifier: i32, _cx: &TypeContext<'_>) -> Result<Value> {
-    Ok(Jsonb::parse(text)?.store())
+    Jsonb::parse(text)?.store_large()
 }
 
 fn output(value: ValueRef<'_>, _cx: &TypeContext<'_>, out: &mut String) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::bound::*;
 use crate::lower::host;
 use crate::lower::{Binding, composite, host::HostFunction};
 use crate::oid::types;
-use crate::{Oid, Result, SqlError, Value};
+use crate::{Oid, Result, SqlError, Value, interrupt};
 
 /// Attribute numbers of system columns.
 const TABLE_OID: i16 = -6;
@@ -20,6 +20,7 @@ const FROZEN_TRANSACTION: &str = "2";
 impl Emitter<'_> {
     /// Writes an expression; what it writes binds as tightly as a name.
     pub(in crate::lower) fn expression(&mut self, expr: &Expr) -> Result<()> {
+        interrupt::check()?;
         match &expr.kind {
             ExprKind::Constant(value) => {
                 literal(value, &mut self.out);

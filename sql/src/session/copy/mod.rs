@@ -289,12 +289,22 @@ impl Session {
                 break;
             }
         }
+        let (backend, deadline) = (self.backend().clone(), self.deadline);
         loop {
             let transaction = self.transaction();
             let connection = transaction.work.connection().expect("the right to write has been taken");
-            match inserter.finish(connection, &context, &mut transaction.deferred) {
+            connection.clear_interrupt();
+            backend.set_interrupt(Some(connection.interrupt()));
+            let finished = {
+                let _attention = connection.interrupt().attend(deadline);
+                inserter.finish(connection, &context, &mut transaction.deferred)
+            };
+            match finished {
                 Ok(()) => return Ok(count),
-                Err(error) => self.await_in_place(error).await?,
+                Err(error) => {
+                    let error = self.reason_to_stop(error);
+                    self.await_in_place(error).await?;
+                }
             }
         }
     }

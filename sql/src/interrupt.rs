@@ -1,0 +1,111 @@
+//! Where long work of the host asks whether it is to stop, and how it leaves behind what it has gathered.
+//!
+//! The engine asks by itself while it runs a statement, but not while host code works: an aggregate's result, an array's
+//! text, a statement's plan. Whoever runs a statement lets its thread attend to requests (`storage::Interrupt::attend`),
+//! and each loop over what a client's data or text may make long calls [`check`] at each turn. What is not stopped within
+//! a millisecond elsewhere must ask here.
+
+use crate::{Result, SqlError};
+
+/// From how many on things are dropped on another thread: that takes a millisecond or so, and a statement that has been
+/// stopped is to answer.
+const MANY: usize = 10_000;
+
+/// How many bytes are copied between two looks.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Asks whether what this thread does is to stop.
+///
+/// # Errors
+/// `57014`, in the words of a cancel request; the session says the true reason.
+pub(crate) fn check() -> Result<()> {
+    if storage::must_stop() { Err(SqlError::canceled()) } else { Ok(()) }
+}
+
+/// As [`check`], for items on their way through an iterator.
+pub(crate) fn checked<T>(item: T) -> Result<T> {
+    check().map(|()| item)
+}
+
+/// A copy of bytes.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut copy = Vec::with_capacity(bytes.len());
+    for piece in bytes.chunks(PIECE_BYTES) {
+        check()?;
+        copy.extend_from_slice(piece);
+    }
+    Ok(copy)
+}
+
+/// Drops things, on another thread when they are many.
+pub(crate) fn discard<T: Send + 'static>(things: Vec<T>) {
+    if things.len() >= MANY {
+        std::thread::spawn(move || drop(things));
+    }
+}
+
+/// Things that are taken one by one; those that are left are [`discard`]ed.
+pub(crate) struct Many<T: Send + 'static>(std::vec::IntoIter<T>);
+
+impl<T: Send + 'static> From<Vec<T>> for Many<T> {
+    fn from(things: Vec<T>) -> Self {
+        Self(things.into_iter())
+    }
+}
+
+impl<T: Send + 'static> Iterator for Many<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<T: Send + 'static> Drop for Many<T> {
+    fn drop(&mut self) {
+        discard(std::mem::take(&mut self.0).collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_stops_when_its_thread_is_told_to() {
+        check().unwrap();
+        let interrupt = storage::Interrupt::default();
+        let attention = interrupt.attend(None);
+        check().unwrap();
+        interrupt.set();
+        assert_eq!(check().unwrap_err(), SqlError::canceled());
+        assert!((0..10).map(checked).collect::<Result<Vec<_>>>().is_err());
+        drop(attention);
+        check().unwrap();
+    }
+
+    #[test]
+    fn what_is_left_of_many_is_dropped_elsewhere() {
+        struct Told(std::sync::mpsc::Sender<std::thread::ThreadId>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                let _ = self.0.send(std::thread::current().id());
+            }
+        }
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut many = Many::from((0..=MANY).map(|_| Told(sender.clone())).collect::<Vec<_>>());
+        drop(many.next());
+        assert_eq!(receiver.recv().unwrap(), std::thread::current().id());
+        drop((many, sender));
+        let rest: Vec<_> = receiver.iter().collect();
+        assert_eq!(rest.len(), MANY);
+        assert!(rest.iter().all(|thread| *thread != std::thread::current().id()));
+    }
+}
