@@ -52,6 +52,8 @@
 
 #define SECTOR 512
 #define PATH_MAX_HERE 4096
+/* How long all threads of a process are given to stand still after SIGSTOP. */
+#define STANDSTILL_US 2000
 
 /* A write or truncation that may not be on disk. Kept in a list, newest first. */
 struct change {
@@ -276,9 +278,27 @@ static void make_again(const struct change *change, int torn)
 	close(fd);
 }
 
-/* The power fails. Under the lock, which is never given back: no other thread changes a file any more. */
+static void rest(long microseconds)
+{
+	struct timespec left = {microseconds / 1000000, microseconds % 1000000 * 1000};
+	while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+	}
+}
+
+/*
+ * The power fails. The process stands still while its files are undone, or its other threads would read them half
+ * undone and tell somebody; so a child does it. Under the lock, which is never given back: nobody changes a file
+ * before the process stands still.
+ */
 static void crash(void)
 {
+	pid_t failing = getpid(), child = fork();
+	if (child < 0)
+		_exit(1);
+	while (child > 0)
+		pause();
+	kill(failing, SIGSTOP);
+	rest(STANDSTILL_US);
 	unsigned long kept = 0, torn = 0, lost = 0;
 	/* How many in eight survive whole: from a disk that was idle to one that was far behind. */
 	uint64_t survivors = draw() % 9;
@@ -300,9 +320,8 @@ static void crash(void)
 			      events, kept, torn, lost);
 	if (real_write(2, text, (size_t)length) < 0)
 		_exit(1);
-	kill(getpid(), SIGKILL);
-	for (;;)
-		pause();
+	kill(failing, SIGKILL);
+	_exit(0);
 }
 
 /* Counts a write, truncation or flush. Under the lock. */
@@ -381,13 +400,6 @@ int ftruncate(int fd, off_t size)
 int ftruncate64(int fd, off_t size)
 {
 	return ftruncate(fd, size);
-}
-
-static void rest(long microseconds)
-{
-	struct timespec left = {microseconds / 1000000, microseconds % 1000000 * 1000};
-	while (nanosleep(&left, &left) != 0 && errno == EINTR) {
-	}
 }
 
 static int flush(int fd, int (*real)(int))
