@@ -8,6 +8,8 @@ class Connection:
     """An authenticated connection (trust)."""
 
     def __init__(self, port):
+        self.port = port
+        self.key = b""
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
@@ -33,6 +35,8 @@ class Connection:
             kind, body = self.message()
             if kind == b"E":
                 failure = body
+            if kind == b"K":
+                self.key = body
             if kind == b"Z":
                 break
         if failure:
@@ -43,6 +47,12 @@ class Connection:
         body = text.encode() + b"\0"
         self.socket.sendall(b"Q" + struct.pack("!i", 4 + len(body)) + body)
         self.until_ready()
+
+    def cancel(self):
+        """Asks the server to stop what this connection runs; returns when the request has been taken."""
+        with socket.create_connection(("127.0.0.1", self.port)) as other:
+            other.sendall(struct.pack("!ii", 16, 80877102) + self.key)
+            other.recv(1)
 
     def close(self):
         self.socket.close()
