@@ -25,20 +25,23 @@
 
 use std::sync::Arc;
 
+use storage::WriteLock;
+
 use super::Session;
 use super::transaction::Work;
-use crate::Result;
 use crate::catalog::Catalog;
 use crate::cluster::{Rest, storage_error};
 use crate::execute::{self, CatalogExpressions, WriteLog};
 use crate::locks::{LockMode, LockTag};
+use crate::{Result, SqlError};
 
 /// How many changes are made again lightly. A transaction with more does not rest, but can be set aside while it waits.
 const RESTING_CHANGES_MAX: usize = 500;
 
 impl Session {
-    /// Whether the transaction could go on if its changes were undone in the engine.
-    fn can_be_set_aside(&self) -> Option<usize> {
+    /// How many changes would have to be made again if they were undone in the engine; nothing when the transaction could
+    /// not go on then.
+    fn replayable_changes(&self) -> Option<usize> {
         let transaction = self.transaction.as_ref()?;
         let only_rows =
             !transaction.lost && !transaction.catalog_changed && transaction.shared_lock.is_none();
@@ -51,7 +54,7 @@ impl Session {
     /// A statement has ended: while its client thinks, others may have the right to write.
     pub(super) fn rest(&mut self) {
         let explicit = self.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
-        if !explicit || self.can_be_set_aside().is_none_or(|changes| changes > RESTING_CHANGES_MAX) {
+        if !explicit || self.replayable_changes().is_none_or(|changes| changes > RESTING_CHANGES_MAX) {
             return;
         }
         let database = self.database.clone();
@@ -89,6 +92,15 @@ impl Session {
             return Ok(());
         }
         let lock = self.await_write_lock().await?;
+        let resumed = self.resume_with(lock);
+        if resumed.is_err() {
+            // Half of the changes is none: they are all made again, or none is, whatever comes next.
+            self.lay_aside();
+        }
+        resumed
+    }
+
+    fn resume_with(&mut self, lock: WriteLock) -> Result<()> {
         let database = self.database.clone();
         let mut connection = database.connection()?;
         connection.begin_write().map_err(storage_error)?;
@@ -96,12 +108,14 @@ impl Session {
         let transaction = self.transaction();
         transaction.work = Work::Write(connection, lock);
         transaction.catalog = Some(catalog.clone());
-        let Some(log) = self.services.take_log() else { return Ok(()) };
+        let log = self.services.take_log();
+        let log = log.ok_or_else(|| SqlError::internal("a transaction was set aside without its changes"))?;
         let done = self.make_again(&log, &catalog);
         self.services.put_log(log);
         done
     }
 
+    /// The functions that the engine calls, then the changes.
     fn make_again(&mut self, log: &WriteLog, catalog: &Arc<Catalog>) -> Result<()> {
         let computes = |index: &crate::catalog::Index| index.indexprs.is_some() || index.indpred.is_some();
         if log.relations().any(|table| catalog.indexes(table).iter().any(|index| computes(index))) {
@@ -120,9 +134,13 @@ impl Session {
     /// Gives the right to write to others while the transaction waits; its changes are made again when it goes on. A
     /// transaction that cannot go on so keeps it.
     pub(super) fn set_aside(&mut self) {
-        if self.can_be_set_aside().is_none() {
-            return;
+        if self.replayable_changes().is_some() {
+            self.lay_aside();
         }
+    }
+
+    /// Undoes the changes in the engine and gives the right to write back.
+    fn lay_aside(&mut self) {
         let transaction = self.transaction();
         transaction.work = Work::Aside;
         transaction.forget_engine_savepoints();
