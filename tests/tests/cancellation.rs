@@ -106,7 +106,7 @@ fn every_long_statement_ends_soon_when_canceled() {
                     stopped += 1;
                 }
                 lags.push(lag.as_millis());
-                // A request that comes after the end stops the next statement, as in PostgreSQL it does nothing.
+                // A request that comes after the end may stop this instead.
                 while client.batch_execute("ROLLBACK").await.is_err() {}
             }
             println!("{kind}: {lags:?} ms of {} ms", whole.as_millis());
