@@ -34,7 +34,6 @@ pub(crate) use exported_snapshots::{Exported, IMPORTERS_MAX, Importer};
 pub use notifications::{Notification, Notifications};
 pub use requests::{Request, Requests};
 pub(crate) use resting::Rest;
-pub use row_numbers::RowNumbers;
 pub(crate) use sequences::check_bounds;
 pub use sequences::{Restarted, Sequences};
 pub use transaction_ids::{TransactionIds, TransactionSnapshot, TransactionStatus};

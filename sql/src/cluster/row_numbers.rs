@@ -12,7 +12,7 @@ use crate::{Oid, Result, error};
 
 /// The last number given out in each table that was inserted into.
 #[derive(Default)]
-pub struct RowNumbers {
+pub(crate) struct RowNumbers {
     last: Mutex<HashMap<Oid, i64>>,
 }
 

@@ -14,7 +14,7 @@ use storage::Connection;
 use super::run::engine_error;
 use super::table::Table;
 use super::write::{Writer, key_text};
-use crate::bound::{LockStrength, LockWait};
+use crate::bound::LockStrength;
 use crate::catalog::Constraint;
 use crate::interrupt::{self, Many};
 use crate::lower::quoted;
@@ -211,10 +211,7 @@ fn check_reference(
     // The referenced row stays while this transaction runs: nobody may even intend to take it away.
     let keys = columns(constraint.confkey.as_ref());
     if let Some(rowid) = find(connection, context, &referenced, &keys, &values)? {
-        let services = &context.session.services;
-        return services
-            .lock_row(&context.session, referenced.oid, rowid, LockStrength::KeyShare, LockWait::Block)
-            .map(drop);
+        return context.session.lock_row(referenced.oid, rowid, LockStrength::KeyShare);
     }
     let attnums = constraint.conkey.as_deref().unwrap_or_default();
     Err(violation(format!(
@@ -247,14 +244,7 @@ fn follow(
         _ => {
             let Some(follower) = find(connection, context, &table, &own, &values)? else { return Ok(()) };
             // It may be about to go.
-            let services = &context.session.services;
-            services.lock_row(
-                &context.session,
-                table.oid,
-                follower,
-                LockStrength::KeyShare,
-                LockWait::Block,
-            )?;
+            context.session.lock_row(table.oid, follower, LockStrength::KeyShare)?;
             return Err(still_referenced(context, constraint, &table, &referenced, old));
         }
     }

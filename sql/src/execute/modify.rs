@@ -65,8 +65,8 @@ fn in_savepoint<T>(
             Ok(modified)
         }
         Err(error) => {
-            // After a failure of the disk the engine may have rolled back more; then there is no savepoint any more.
             context.session.services.undo_writes(logged);
+            // After a failure of the disk the engine may have rolled back more; then there is no savepoint any more.
             if connection.rollback_to(STATEMENT_SAVEPOINT).is_ok() {
                 connection.release(STATEMENT_SAVEPOINT).map_err(run::engine_error)?;
             }

@@ -149,8 +149,8 @@ impl Table {
         format!("SELECT max({}) FROM {}", self.rowid, self.physical)
     }
 
-    pub(crate) fn delete_sql(&self) -> String {
-        format!("DELETE FROM {} WHERE {} = ?1", self.physical, self.rowid)
+    pub(crate) fn delete_sql(&self) -> Arc<str> {
+        format!("DELETE FROM {} WHERE {} = ?1", self.physical, self.rowid).into()
     }
 
     /// `SELECT …, … FROM t WHERE rowid = ?1`.

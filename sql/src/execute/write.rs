@@ -9,7 +9,7 @@ use super::foreign_keys::Pending;
 use super::run::engine_error;
 use super::table::Table;
 use super::written::Written;
-use crate::bound::{LockStrength, LockWait};
+use crate::bound::LockStrength;
 use crate::catalog::Index;
 use crate::lower::quoted;
 use crate::session::StatementContext;
@@ -100,12 +100,9 @@ impl Writer<'_> {
             self.insert_as(number, row).map_err(engine_error)?;
         }
         let rowid = self.connection.last_insert_rowid();
-        let services = &self.context.session.services;
-        if services.logs_writes() {
-            let values = std::iter::once(Value::Integer(rowid)).chain(live_values(self.table, row).cloned());
-            let (relation, sql) = (self.table.oid, self.table.insert_sql.clone());
-            services.log_write(Written { relation, sql, values: values.collect() });
-        }
+        self.log(&self.table.insert_sql, || {
+            std::iter::once(Value::Integer(rowid)).chain(live_values(self.table, row).cloned()).collect()
+        });
         self.note_new_row(row, None);
         Ok(rowid)
     }
@@ -178,10 +175,8 @@ impl Writer<'_> {
         }
         drop(statement);
         let changed = self.connection.changes() > 0;
-        let services = &self.context.session.services;
-        if changed && services.logs_writes() {
-            let values = values.iter().cloned().chain([Value::Integer(rowid)]).collect();
-            services.log_write(Written { relation: self.table.oid, sql: sql.clone(), values });
+        if changed {
+            self.log(sql, || values.iter().cloned().chain([Value::Integer(rowid)]).collect());
         }
         if changed && !new.is_empty() {
             self.note_new_row(new, Some(old));
@@ -193,15 +188,10 @@ impl Writer<'_> {
     /// Deletes a row; whether it was there.
     pub(crate) fn delete(&mut self, rowid: i64, old: &[Value]) -> Result<bool> {
         self.lock(rowid, LockStrength::Update)?;
-        let mut statement = self.connection.prepare(&self.table.delete_sql()).map_err(engine_error)?;
-        self.connection.bind(&mut statement, 1, ValueRef::Integer(rowid)).map_err(engine_error)?;
-        self.connection.step(&mut statement).map_err(engine_error)?;
-        drop(statement);
-        let deleted = self.connection.changes() > 0;
-        let services = &self.context.session.services;
-        if deleted && services.logs_writes() {
-            let (relation, sql) = (self.table.oid, self.table.delete_sql().into());
-            services.log_write(Written { relation, sql, values: vec![Value::Integer(rowid)] });
+        let (sql, row) = (self.table.delete_sql(), [Value::Integer(rowid)]);
+        let deleted = self.connection.execute(&sql, &row).map_err(engine_error)? > 0;
+        if deleted {
+            self.log(&sql, || row.into());
         }
         if deleted && !old.is_empty() {
             self.note_old_row(old, None);
@@ -209,11 +199,18 @@ impl Writer<'_> {
         Ok(deleted)
     }
 
+    /// Keeps what has been done, for a transaction that may have to do it again.
+    fn log(&self, sql: &Arc<str>, values: impl FnOnce() -> Vec<Value>) {
+        let services = &self.context.session.services;
+        if services.logs_writes() {
+            services.log_write(Written { relation: self.table.oid, sql: sql.clone(), values: values() });
+        }
+    }
+
     /// Locks a row before it is changed: others may have locked it without the right to write, and those who are about to
     /// must see that it changes.
     fn lock(&self, rowid: i64, strength: LockStrength) -> Result<()> {
-        let services = &self.context.session.services;
-        services.lock_row(&self.context.session, self.table.oid, rowid, strength, LockWait::Block).map(drop)
+        self.context.session.lock_row(self.table.oid, rowid, strength)
     }
 
     /// Locks the keys that a new row takes in some unique indexes: another transaction that has taken one of them need not

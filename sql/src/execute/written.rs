@@ -67,13 +67,7 @@ impl WriteLog {
     /// Those of the storage engine; `XX000` when a row is not there, which its lock should have kept.
     pub(crate) fn replay(&self, connection: &mut Connection, range: std::ops::Range<usize>) -> Result<()> {
         for written in self.entries.get(range).unwrap_or_default() {
-            let mut statement = connection.prepare(&written.sql).map_err(engine_error)?;
-            for (place, value) in (1..).zip(&written.values) {
-                connection.bind(&mut statement, place, value.as_ref()).map_err(engine_error)?;
-            }
-            connection.step(&mut statement).map_err(engine_error)?;
-            drop(statement);
-            if connection.changes() != 1 {
+            if connection.execute(&written.sql, &written.values).map_err(engine_error)? != 1 {
                 return Err(SqlError::internal("a row that this transaction has locked is gone"));
             }
         }

@@ -21,6 +21,7 @@ use super::cache::Planned;
 use super::pump::Row;
 use super::work::check_interrupts;
 use super::{Session, SessionServices, SessionShared, StatementContext};
+use crate::bound::{LockStrength, LockWait};
 use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Class};
 use crate::execute::RowReader;
@@ -76,6 +77,14 @@ enum Difference {
 }
 
 impl SessionShared {
+    /// Locks a row for the transaction. Where it would have to wait it fails, and the session knows what to wait for.
+    ///
+    /// # Errors
+    /// See [`SessionServices::lock_row`].
+    pub(crate) fn lock_row(&self, relation: Oid, row: i64, strength: LockStrength) -> Result<()> {
+        self.services.lock_row(self, relation, row, strength, LockWait::Block).map(drop)
+    }
+
     /// How long this session waits for a lock, by its settings.
     pub fn patience<'a>(&self, interrupted: &'a (dyn Fn() -> Result<()> + Send + Sync)) -> Patience<'a> {
         let settings = self.settings.lock();

@@ -3,8 +3,8 @@
 //! READ COMMITTED is the restart trick: a transaction that has only read ends its snapshot after each statement, so the
 //! next one sees the newest commits. A statement that writes takes the write lock and the newest state; so does every
 //! later one, with the transaction's own changes made again if somebody else has written meanwhile (`aside`), so that each
-//! sees "newest and own". REPEATABLE READ and SERIALIZABLE keep their
-//! first snapshot; a first write on one that is not the newest any more is 40001.
+//! sees "newest and own". REPEATABLE READ and SERIALIZABLE keep their first snapshot; a first write on one that is not the
+//! newest any more is 40001.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -272,13 +272,14 @@ impl Session {
             let at_line =
                 |error: SqlError, line| error.context(format!("COPY {}, line {line}", class.relname));
             let rows = reader.rows(piece.is_none()).map_err(|error| at_line(error, reader.line()))?;
+            let connection = self.transaction().work.connection().expect("the right to write has been taken");
+            connection.set_context(Some(context.clone()));
             for row in rows {
-                let values = row.values(&given, &class.relname, &context)?;
                 loop {
+                    let values = row.values(&given, &class.relname, &context)?;
                     let connection = self.transaction().work.connection();
                     let connection = connection.expect("the right to write has been taken");
-                    connection.set_context(Some(context.clone()));
-                    let Err(error) = inserter.insert(connection, &context, values.clone()) else { break };
+                    let Err(error) = inserter.insert(connection, &context, values) else { break };
                     // A key that another transaction has taken is waited for.
                     let waited = self.await_in_place(error).await;
                     waited.map_err(|error| error.context(row.place(&class.relname)))?;
