@@ -245,6 +245,10 @@ impl Connection {
             return Err(stop.into());
         }
         handle.take_failure();
+        let takes_snapshot = handle.is_without_snapshot();
+        if takes_snapshot {
+            handle.reads.take_snapshot();
+        }
         if statement.progress != Progress::Running {
             handle.running.set(handle.running.get() + 1);
         }
@@ -253,6 +257,9 @@ impl Connection {
         // SAFETY: a live statement of this live handle, inside its gate.
         let code = unsafe { ffi::sqlite3_step(statement.raw) };
         handle.watch.leave_statement(writing);
+        if takes_snapshot {
+            handle.reads.snapshot_taken();
+        }
         handle.changed.set(handle.changed.get() || statement.writes);
         if code != ffi::SQLITE_ROW {
             handle.running.set(handle.running.get().saturating_sub(1));
@@ -329,7 +336,7 @@ impl Connection {
         usize::try_from(changes).unwrap_or(0)
     }
 
-    fn total_changes(&self) -> i64 {
+    pub(crate) fn total_changes(&self) -> i64 {
         let _stay = self.enter();
         // SAFETY: as above.
         unsafe { ffi::sqlite3_total_changes64(self.handle.raw()) }

@@ -30,6 +30,10 @@ use crate::{Connection, Error, ErrorKind, Result, Value};
 /// smaller one is overwritten from its start, which spares the file system the allocation.
 const LOG_KEPT_BYTES_MAX: u64 = 64 << 20;
 
+/// Bytes of the log's own header and of each frame's (<https://www.sqlite.org/fileformat2.html#walformat>).
+const LOG_HEADER_BYTES: u64 = 32;
+const FRAME_HEADER_BYTES: u64 = 24;
+
 /// How to open a database.
 #[derive(Clone, Debug)]
 pub struct DatabaseOptions {
@@ -51,9 +55,10 @@ pub struct Database {
     copied_commit: AtomicU64,
     /// How many pages of the present log have been copied, while some are left.
     copied_pages: AtomicU64,
+    page_bytes: u64,
     lent: AtomicUsize,
     closed: AtomicBool,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Idle>,
     /// What keeps the file locked and the log in place; none after [`Self::close`]. Fields are dropped in
     /// this order, so the claim outlives the last connection.
     keeper: Mutex<Option<Keeper>>,
@@ -66,10 +71,20 @@ struct Keeper {
     _claim: OpenFile,
 }
 
+/// The pool.
+#[derive(Default)]
+struct Idle {
+    readers: Vec<Connection>,
+    /// The one that writers use, one after the other: SQLite empties the page cache of a connection when others have
+    /// written, and what it has written itself stays.
+    writer: Option<Connection>,
+}
+
 /// A connection lent by the pool; dropping it gives it back, rolled back and without context.
 pub struct PooledConnection {
     connection: Option<Connection>,
     database: Arc<Database>,
+    writes: bool,
 }
 
 impl std::ops::Deref for PooledConnection {
@@ -90,7 +105,7 @@ impl Drop for PooledConnection {
         if let Some(mut connection) = self.connection.take()
             && connection.recycle()
         {
-            self.database.take_in(connection);
+            self.database.take_in(connection, self.writes);
         }
         self.database.lent.fetch_sub(1, Ordering::SeqCst);
     }
@@ -119,7 +134,7 @@ impl Database {
         let log = log_path(&path);
         let commits = Arc::new(CommitClock::default());
         let watch = log_file::watch(&log, &commits)?;
-        let connection = open_keeper(&path, options.create, &commits)?;
+        let (connection, page_bytes) = open_keeper(&path, options.create, &commits)?;
         sync_directory(&path)?;
         let flusher = Flusher::open(&log, Arc::clone(&commits))?;
         let keeper = Mutex::new(Some(Keeper { connection, _watch: watch, _claim: claim }));
@@ -133,6 +148,7 @@ impl Database {
             writers,
             copied_commit: AtomicU64::new(0),
             copied_pages: AtomicU64::new(0),
+            page_bytes,
             lent: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             idle: Mutex::default(),
@@ -147,36 +163,48 @@ impl Database {
 
     /// A connection, from the pool or newly opened.
     pub fn connection(self: &Arc<Self>) -> Result<PooledConnection> {
+        // The one used last: its cache is warm.
+        self.lend(false, |idle| idle.readers.pop())
+    }
+
+    /// As [`Self::connection`], for whoever has the right to write and is about to: the one that was lent last for this,
+    /// if it is back.
+    pub fn writing_connection(self: &Arc<Self>, _right: &WriteLock) -> Result<PooledConnection> {
+        self.lend(true, |idle| idle.writer.take())
+    }
+
+    fn lend(
+        self: &Arc<Self>,
+        writes: bool,
+        take: impl FnOnce(&mut Idle) -> Option<Connection>,
+    ) -> Result<PooledConnection> {
         // Counted first, so that `close` either sees it or has happened.
         self.lent.fetch_add(1, Ordering::SeqCst);
-        let lent = self.idle_or_new();
+        let lent = self.idle_or_new(take);
         if lent.is_err() {
             self.lent.fetch_sub(1, Ordering::SeqCst);
         }
-        Ok(PooledConnection { connection: Some(lent?), database: Arc::clone(self) })
+        Ok(PooledConnection { connection: Some(lent?), database: Arc::clone(self), writes })
     }
 
-    fn idle_or_new(&self) -> Result<Connection> {
+    fn idle_or_new(&self, take: impl FnOnce(&mut Idle) -> Option<Connection>) -> Result<Connection> {
         // Not asked of the keeper, which a checkpoint holds for as long as the disk takes.
         if self.closed.load(Ordering::SeqCst) {
             return Err(closed());
         }
-        // The one used last: its caches are warm. If they hold what is not on disk yet, whoever gets it would
-        // depend on that even without looking at it, which costs more than reading pages again.
-        let idle = self.idle.lock().pop();
-        if let Some(connection) = idle {
-            if connection.depends_on() > 0 {
-                connection.forget_pages();
-            }
-            return Ok(connection);
+        let idle = take(&mut self.idle.lock());
+        match idle {
+            Some(connection) => Ok(connection),
+            None => Ok(Connection::owner(Handle::open(&self.path, Arc::clone(&self.commits))?)),
         }
-        Ok(Connection::owner(Handle::open(&self.path, Arc::clone(&self.commits))?))
     }
 
-    fn take_in(&self, connection: Connection) {
+    fn take_in(&self, connection: Connection, writes: bool) {
         let mut idle = self.idle.lock();
-        if idle.len() < self.options.idle_connections_max {
-            idle.push(connection);
+        if writes && idle.writer.is_none() {
+            idle.writer = Some(connection);
+        } else if idle.readers.len() < self.options.idle_connections_max {
+            idle.readers.push(connection);
         } else {
             drop(idle);
             drop(connection);
@@ -191,7 +219,8 @@ impl Database {
 
     /// How many connections are lent, and how many wait in the pool.
     pub fn connection_counts(&self) -> (usize, usize) {
-        (self.lent.load(Ordering::SeqCst), self.idle.lock().len())
+        let idle = self.idle.lock();
+        (self.lent.load(Ordering::SeqCst), idle.readers.len() + usize::from(idle.writer.is_some()))
     }
 
     /// Waits for the right to write. Dropping the future leaves the queue.
@@ -288,7 +317,7 @@ impl Database {
 
     /// Bytes of the log that commits have filled since it was last begun anew.
     pub fn log_used_bytes(&self) -> u64 {
-        self.commits.log_end()
+        LOG_HEADER_BYTES + self.commits.frames() * (FRAME_HEADER_BYTES + self.page_bytes)
     }
 
     /// The write lock is needed because SQLite's is taken meanwhile; a reader that is in the way is no error.
@@ -358,22 +387,22 @@ fn log_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The first connection: takes the file's lock, recovers, and switches to a log.
-fn open_keeper(path: &Path, create: bool, commits: &Arc<CommitClock>) -> Result<Connection> {
+/// The first connection: takes the file's lock, recovers, and switches to a log. And how large a page is.
+fn open_keeper(path: &Path, create: bool, commits: &Arc<CommitClock>) -> Result<(Connection, u64)> {
     let handle = Handle::open_first(path, create, Arc::clone(commits)).map_err(|error| named(path, error))?;
     let opened = handle.execute_text("PRAGMA journal_mode=WAL; SELECT count(*) FROM sqlite_schema");
     opened.map_err(|error| named(path, handle.in_use_if_busy(error)))?;
     let mut connection = Connection::owner(handle);
-    if let [row] = connection.query("PRAGMA page_size", &[])?.as_slice()
-        && let [Value::Integer(bytes)] = row.as_slice()
-    {
-        commits.set_page_bytes(u64::try_from(*bytes).unwrap_or(0));
-    }
+    let page_bytes = match connection.query("PRAGMA page_size", &[])?.concat().as_slice() {
+        [Value::Integer(bytes)] => u64::try_from(*bytes).ok(),
+        _ => None,
+    };
+    let page_bytes = page_bytes.ok_or_else(|| failure::fault("the file has no page size"))?;
     let mode = connection.query("PRAGMA journal_mode", &[])?;
     if mode != [[Value::from("wal")]] {
         return Err(failure::fault(format!("the file cannot have a log: {mode:?}")));
     }
-    Ok(connection)
+    Ok((connection, page_bytes))
 }
 
 fn named(path: &Path, error: Error) -> Error {

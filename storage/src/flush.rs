@@ -262,17 +262,17 @@ impl Shared {
 
     /// One flush, on this thread.
     fn flush_with(&self, log: File) {
-        let mark = {
+        let covered = {
             let mut state = self.state.lock();
-            let mark = self.commits.mark();
-            state.begun = state.begun.max(mark.number);
+            let covered = self.commits.now();
+            state.begun = state.begun.max(covered);
             state.asked = false;
-            mark
+            covered
         };
         let started = Instant::now();
         sync(&log, &self.path);
         self.note(started.elapsed());
-        self.commits.flushed(&mark);
+        self.commits.flushed(covered);
         let mut state = self.state.lock();
         state.idle.push(log);
         let durable = self.commits.durable();

@@ -24,6 +24,7 @@ use crate::clock::CommitClock;
 use crate::failure::{self, Failure};
 use crate::gate::{Gate, Returned};
 use crate::interrupt::{Stop, TICK_INSTRUCTIONS, Watch};
+use crate::page_cache::{CACHE_FACTOR, Reads};
 use crate::{Error, ErrorKind, Result};
 use crate::{engine, log_file, scratch_file};
 
@@ -63,11 +64,14 @@ pub(crate) struct Handle {
     pub(crate) context: RefCell<Option<Context>>,
     pub(crate) known: RefCell<Known>,
     pub(crate) commits: Arc<CommitClock>,
+    pub(crate) reads: Arc<Reads>,
     /// The number of this handle's last commit that wrote. Atomic, because a thread that drops a statement
     /// may count one.
     pub(crate) last_commit: AtomicU64,
     /// Whether a writing statement ran in the open transaction.
     pub(crate) changed: Cell<bool>,
+    /// How many rows the handle had changed when the transaction began.
+    pub(crate) changes_before: Cell<i64>,
     /// How many statements are in the middle of their rows.
     pub(crate) running: Cell<usize>,
     /// How many times statements in the middle of their rows were ended by a rollback.
@@ -96,10 +100,17 @@ impl Handle {
     }
 
     fn open_with(path: &Path, flags: c_int, wait: Duration, commits: Arc<CommitClock>) -> Result<Arc<Self>> {
-        let handle = Arc::new(Self::with_raw(open_raw(path, flags, log_file::VFS)?, commits));
-        handle.limit();
-        handle.set_busy_wait(wait);
-        handle.configure().map_err(|error| handle.in_use_if_busy(error))?;
+        let reads = Reads::new(Arc::clone(&commits));
+        let handle = reads.watch(|| {
+            let handle = Self::with_raw(open_raw(path, flags, log_file::VFS)?, commits, Arc::clone(&reads));
+            handle.limit();
+            handle.set_busy_wait(wait);
+            handle.configure().map_err(|error| handle.in_use_if_busy(error))?;
+            Ok::<_, Error>(Arc::new(handle))
+        })?;
+        if !reads.are_noted() {
+            return Err(failure::fault("another user of SQLite in this process has configured it first"));
+        }
         handle.listen();
         Ok(handle)
     }
@@ -107,10 +118,12 @@ impl Handle {
     /// A handle on a file that is being written as a copy: no settings, no hooks, flushed as SQLite does by
     /// itself.
     pub(crate) fn bare(path: &Path) -> Result<Self> {
-        Ok(Self::with_raw(open_raw(path, 0, c"unix")?, Arc::default()))
+        let commits: Arc<CommitClock> = Arc::default();
+        let reads = Reads::new(Arc::clone(&commits));
+        Ok(Self::with_raw(open_raw(path, 0, c"unix")?, commits, reads))
     }
 
-    fn with_raw(raw: NonNull<ffi::sqlite3>, commits: Arc<CommitClock>) -> Self {
+    fn with_raw(raw: NonNull<ffi::sqlite3>, commits: Arc<CommitClock>, reads: Arc<Reads>) -> Self {
         Self {
             raw,
             gate: Gate::new(),
@@ -119,8 +132,10 @@ impl Handle {
             context: RefCell::default(),
             known: RefCell::default(),
             commits,
+            reads,
             last_commit: AtomicU64::new(0),
             changed: Cell::new(false),
+            changes_before: Cell::new(0),
             running: Cell::new(0),
             rollbacks: Cell::new(0),
             failure: RefCell::default(),
@@ -161,7 +176,7 @@ impl Handle {
         self.execute_text(&format!(
             "PRAGMA synchronous=NORMAL; PRAGMA temp_store=FILE; PRAGMA cell_size_check=ON; \
              PRAGMA cache_size=-{}; PRAGMA cache_spill={}",
-            CACHE_KIB / engine::CACHE_FACTOR,
+            CACHE_KIB / CACHE_FACTOR,
             CACHE_KIB / PAGE_KIB
         ))
     }
@@ -334,6 +349,12 @@ impl Handle {
     /// Whether neither a transaction is open nor a statement in the middle of its rows. Inside the gate.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.running.get() == 0 && self.is_autocommit()
+    }
+
+    /// Whether the next statement takes a snapshot. Inside the gate.
+    pub(crate) fn is_without_snapshot(&self) -> bool {
+        // SAFETY: the handle is live; the name is a C string.
+        unsafe { ffi::sqlite3_txn_state(self.raw(), c"main".as_ptr()) == ffi::SQLITE_TXN_NONE }
     }
 
     /// Whether no transaction is open.

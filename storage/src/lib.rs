@@ -19,6 +19,7 @@ mod host_value;
 mod interrupt;
 mod log_file;
 mod open_files;
+mod page_cache;
 mod registration;
 mod scratch_file;
 mod statement;

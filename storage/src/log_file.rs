@@ -1,11 +1,8 @@
-//! SQLite's way to its files, with an eye on the log: from where a connection has read.
+//! SQLite's way to its files, with an eye on the log: which pages are written into it.
 //!
-//! A commit can be read before it is on disk. Who must not pass on what could still vanish has to know whether
-//! it has read such a thing, and exactly: if every reader waited for the last commit, a writer would wait for
-//! its predecessor's flush while it holds the write lock. So the log's file notes, for each connection, the
-//! latest commit of which a page was read while it was not on disk ([`crate::clock`] knows which pages are).
-//! A page that comes from the database file was copied there by a checkpoint, which has flushed the log first.
-//! A page in the connection's cache was read earlier and is accounted for since then.
+//! [`crate::clock`] is told of each before the commit that writes it can be seen; [`crate::page_cache`] asks it when
+//! a page is looked at. A page that comes from the database file was copied there by a checkpoint, which has flushed
+//! the log first.
 //!
 //! It is `unix-excl` under another name. Files other than logs, and logs of databases that were not
 //! [`watch`]ed, are left to it entirely; a log's file gets methods that note and pass on. What is noted lies in
@@ -16,7 +13,7 @@ use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock, Weak};
 
 use parking_lot::Mutex;
@@ -43,10 +40,6 @@ static METHODS: AtomicPtr<ffi::sqlite3_io_methods> = AtomicPtr::new(ptr::null_mu
 struct Noted {
     clock: Arc<CommitClock>,
     base: *const ffi::sqlite3_io_methods,
-    /// The latest commit that was read before it was on disk.
-    read: AtomicU64,
-    /// Whether the connection has written frames since its transaction began.
-    wrote: AtomicBool,
 }
 
 /// Keeps a log watched.
@@ -108,53 +101,6 @@ unsafe fn noted<'a>(file: *mut ffi::sqlite3_file) -> &'a Noted {
     unsafe { &*file.cast::<u8>().add(noted_offset()).cast::<Noted>() }
 }
 
-/// The log of a handle, if it is open and watched.
-///
-/// # Safety
-/// `database` is a live handle, and this thread is inside its gate.
-unsafe fn log_of<'a>(database: *mut ffi::sqlite3) -> Option<&'a Noted> {
-    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
-    // SAFETY: the operation writes a pointer to the log's file, which lives as long as the handle's log.
-    unsafe {
-        let (name, place) = (c"main".as_ptr(), (&raw mut file).cast::<c_void>());
-        let code = ffi::sqlite3_file_control(database, name, ffi::SQLITE_FCNTL_JOURNAL_POINTER, place);
-        let methods = METHODS.load(Ordering::Acquire).cast_const();
-        let ours = code == ffi::SQLITE_OK && !file.is_null() && (*file).pMethods == methods;
-        (ours && !methods.is_null()).then(|| noted(file))
-    }
-}
-
-/// The latest commit that a handle has read before it was on disk; 0 if there is none.
-///
-/// # Safety
-/// `database` is a live handle, and this thread is inside its gate.
-pub(crate) unsafe fn latest_read(database: *mut ffi::sqlite3) -> u64 {
-    // SAFETY: the caller's promise.
-    unsafe { log_of(database) }.map_or(0, |noted| noted.read.load(Ordering::SeqCst))
-}
-
-/// A transaction begins: what the log has beyond counted commits is not the handle's own.
-///
-/// # Safety
-/// `database` is a live handle, and this thread is inside its gate.
-pub(crate) unsafe fn begin(database: *mut ffi::sqlite3) {
-    // SAFETY: the caller's promise.
-    if let Some(noted) = unsafe { log_of(database) } {
-        noted.wrote.store(false, Ordering::SeqCst);
-    }
-}
-
-/// The handle's cache is empty: what it had read is forgotten.
-///
-/// # Safety
-/// `database` is a live handle, and this thread is inside its gate.
-pub(crate) unsafe fn forget(database: *mut ffi::sqlite3) {
-    // SAFETY: the caller's promise.
-    if let Some(noted) = unsafe { log_of(database) } {
-        noted.read.store(0, Ordering::SeqCst);
-    }
-}
-
 unsafe extern "C" fn open(
     _own: *mut ffi::sqlite3_vfs,
     name: *const c_char,
@@ -177,7 +123,7 @@ unsafe extern "C" fn open(
         let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
         let Some(clock) = WATCHED.lock().get(path).and_then(Weak::upgrade) else { return code };
         let methods = (*file).pMethods;
-        let noted = Noted { clock, base: methods, read: AtomicU64::new(0), wrote: AtomicBool::new(false) };
+        let noted = Noted { clock, base: methods };
         ptr::write(file.cast::<u8>().add(noted_offset()).cast::<Noted>(), noted);
         (*file).pMethods = own_methods(methods);
         code
@@ -194,7 +140,6 @@ unsafe fn own_methods(base: *const ffi::sqlite3_io_methods) -> *const ffi::sqlit
         // SAFETY: the methods of a file are SQLite's for as long as the process lives.
         let mut methods = unsafe { ptr::read(base) };
         methods.xClose = Some(close);
-        methods.xRead = Some(read);
         methods.xWrite = Some(write);
         METHODS.store(Box::leak(Box::new(methods)), Ordering::Release);
     });
@@ -209,39 +154,32 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     }
 }
 
-unsafe extern "C" fn read(
-    file: *mut ffi::sqlite3_file,
-    buffer: *mut c_void,
-    amount: c_int,
-    position: ffi::sqlite3_int64,
-) -> c_int {
-    // SAFETY: SQLite's call on a log that `open` has made, passed on.
-    unsafe {
-        let noted = noted(file);
-        let own = noted.wrote.load(Ordering::Relaxed);
-        let commit = noted.clock.commit_at(u64::try_from(position).unwrap_or(0), own);
-        if commit > 0 {
-            noted.read.fetch_max(commit, Ordering::SeqCst);
-        }
-        (*noted.base).xRead.map_or(ffi::SQLITE_IOERR, |read_base| read_base(file, buffer, amount, position))
-    }
-}
-
 unsafe extern "C" fn write(
     file: *mut ffi::sqlite3_file,
     buffer: *const c_void,
     amount: c_int,
     position: ffi::sqlite3_int64,
 ) -> c_int {
-    // SAFETY: as in `read`.
+    // SAFETY: SQLite's call on a log that `open` has made, passed on; the buffer is of that size.
     unsafe {
         let noted = noted(file);
-        if position == 0 {
-            noted.clock.begin_log();
+        if let Some(page) = page_of_frame(buffer, amount) {
+            noted.clock.write_page(page);
         }
-        noted.wrote.store(true, Ordering::Relaxed);
         (*noted.base)
             .xWrite
             .map_or(ffi::SQLITE_IOERR, |write_base| write_base(file, buffer, amount, position))
     }
+}
+
+/// The page that the frame's header just written announces, in its first four bytes. Pages are written by themselves.
+///
+/// Source: <https://www.sqlite.org/fileformat2.html#walformat>.
+///
+/// # Safety
+/// `buffer` has `amount` bytes.
+unsafe fn page_of_frame(buffer: *const c_void, amount: c_int) -> Option<u32> {
+    const FRAME_HEADER_BYTES: c_int = 24;
+    // SAFETY: the caller's promise; no page is as small.
+    (amount == FRAME_HEADER_BYTES).then(|| u32::from_be_bytes(unsafe { ptr::read(buffer.cast::<[u8; 4]>()) }))
 }

@@ -649,6 +649,89 @@ fn only_commits_that_wrote_are_counted() {
 }
 
 #[test]
+fn dependence_is_known_to_the_page_however_warm_the_cache() {
+    let fixture = fixture();
+    let database = &fixture.database;
+    let mut writer = fixture.connection();
+    for table in ["quiet", "busy"] {
+        writer.execute(&format!("CREATE TABLE {table} (a)"), &[]).unwrap();
+        writer.execute(&format!("INSERT INTO {table} VALUES (1)"), &[]).unwrap();
+    }
+    let mut reader = fixture.connection();
+    let mut reads = |table: &str| {
+        reader.begin_read().unwrap();
+        assert_eq!(integer(&mut reader, &format!("SELECT count(*) FROM {table}")), 1);
+        let depends_on = reader.depends_on();
+        reader.rollback();
+        depends_on
+    };
+    let commit = |writer: &mut Connection, sql: &str| {
+        writer.begin_write().unwrap();
+        writer.execute(sql, &[]).unwrap();
+        writer.commit().unwrap();
+        writer.last_commit()
+    };
+    database.flush_blocking();
+    assert_eq!((reads("quiet"), reads("busy")), (0, 0));
+    let first = commit(&mut writer, "UPDATE busy SET a = 2");
+    // Whether the pages are read or found in the cache.
+    assert_eq!((reads("busy"), reads("quiet"), reads("busy")), (first, 0, first));
+    database.flush_blocking();
+    assert_eq!((reads("busy"), reads("quiet")), (0, 0));
+    // Its own pages are in the writer's cache, but it has looked at none of them.
+    commit(&mut writer, "UPDATE busy SET a = 3");
+    writer.begin_write().unwrap();
+    assert_eq!(integer(&mut writer, "SELECT a FROM quiet"), 1);
+    assert_eq!(writer.depends_on(), 0);
+    assert_eq!(integer(&mut writer, "SELECT a FROM busy"), 3);
+    assert_eq!(writer.depends_on(), writer.last_commit());
+    // What was not committed is nothing to wait for.
+    writer.execute("UPDATE busy SET a = 4", &[]).unwrap();
+    writer.rollback();
+    database.flush_blocking();
+    writer.begin_write().unwrap();
+    writer.commit().unwrap();
+    assert!(database.is_settled());
+    assert_eq!(reads("busy"), 0);
+}
+
+#[test]
+fn a_snapshot_depends_on_nothing_that_came_after_it() {
+    let fixture = fixture();
+    let mut writer = fixture.connection();
+    writer.execute("CREATE TABLE t (a)", &[]).unwrap();
+    writer.execute("INSERT INTO t VALUES (1)", &[]).unwrap();
+    fixture.database.flush_blocking();
+    let mut reader = fixture.connection();
+    reader.begin_read().unwrap();
+    let before = fixture.database.committed();
+    for value in 2..5 {
+        writer.begin_write().unwrap();
+        writer.execute("UPDATE t SET a = ?1", &[Value::Integer(value)]).unwrap();
+        writer.commit().unwrap();
+    }
+    assert_eq!(integer(&mut reader, "SELECT a FROM t"), 1);
+    assert!(reader.depends_on() <= before + 1);
+    reader.rollback();
+    assert_eq!(integer(&mut reader, "SELECT a FROM t"), 4);
+    assert_eq!(reader.depends_on(), writer.last_commit());
+}
+
+#[test]
+fn writers_use_one_connection_after_the_other() {
+    let fixture = fixture();
+    let database = &fixture.database;
+    let right = database.try_write_lock().unwrap();
+    let place = |connection: &Connection| Arc::as_ptr(&connection.handle).addr();
+    let first = database.writing_connection(&right).unwrap();
+    let writers = place(&first);
+    drop(first);
+    let reader = database.connection().unwrap();
+    assert_ne!(place(&reader), writers);
+    assert_eq!(place(&database.writing_connection(&right).unwrap()), writers);
+}
+
+#[test]
 fn writers_are_served_in_order() {
     let fixture = fixture();
     let database = &fixture.database;

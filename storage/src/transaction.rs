@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use rusqlite::ffi;
 
 use crate::failure;
-use crate::{Connection, Error, Result, interrupt, log_file};
+use crate::{Connection, Error, Result, interrupt};
 
 /// Opens the snapshot: SQLite takes it at the first read, and this reads as little as there is.
 const TAKE_SNAPSHOT: &str = "SELECT 1 FROM sqlite_schema LIMIT 0";
@@ -33,10 +33,10 @@ impl Connection {
     }
 
     fn note_beginning(&self) {
+        self.handle.changes_before.set(self.total_changes());
         let _stay = self.enter();
         self.handle.changed.set(false);
-        // SAFETY: a live handle, inside its gate.
-        unsafe { log_file::begin(self.handle.raw()) };
+        self.handle.reads.forget();
     }
 
     /// Turns a read transaction into a writing one; [`crate::ErrorKind::StaleSnapshot`] when others have
@@ -52,10 +52,13 @@ impl Connection {
     /// [`crate::Database::flush_to`] with [`Self::last_commit`]. When it fails the transaction may still be
     /// open. Until it is on disk, others who read it depend on it ([`Self::depends_on`]).
     pub fn commit(&mut self) -> Result<()> {
-        if self.is_writing() {
-            self.handle.commits.require_next();
+        if !self.is_writing() {
+            return self.commit_lazily();
         }
-        self.commit_lazily()
+        self.handle.commits.require_next();
+        let done = self.commit_lazily();
+        self.handle.commits.withdraw();
+        done
     }
 
     /// As [`Self::commit`], but a crash may undo it as if it had never been, even after others have been told
@@ -106,6 +109,11 @@ impl Connection {
         self.handle.changed.get()
     }
 
+    /// How many rows the open transaction has inserted, changed or deleted, those undone by savepoints included.
+    pub fn changed_rows(&self) -> u64 {
+        u64::try_from(self.total_changes() - self.handle.changes_before.get()).unwrap_or(0)
+    }
+
     /// The number of this connection's last commit that wrote to the log, 0 if there is none; the position to
     /// which [`crate::Database::flush_to`] must get for it to survive a crash. A commit that wrote nothing
     /// leaves it as it was.
@@ -114,33 +122,16 @@ impl Connection {
     }
 
     /// The commit that must be on disk ([`crate::Database::flush_to`]) before anything that this connection
-    /// has read is told to anybody who may rely on it; 0 when nothing is to be waited for. Exact to the page:
-    /// who has read nothing that a recent commit has written depends on none.
+    /// has read since its transaction began is told to anybody who may rely on it; 0 when nothing is to be waited
+    /// for. Exact to the page: who has looked at none that a recent commit has written depends on none.
     pub fn depends_on(&self) -> u64 {
         let commits = &self.handle.commits;
         let required = commits.required();
         if commits.durable() >= required {
             return 0;
         }
-        let _stay = self.enter();
-        // SAFETY: a live handle, inside its gate.
-        let read = unsafe { log_file::latest_read(self.handle.raw()) };
-        // What it has written itself is in its cache.
-        let depends = read.max(self.last_commit()).min(required);
+        let depends = self.handle.reads.latest().min(required);
         if commits.durable() >= depends { 0 } else { depends }
-    }
-
-    /// Empties the cache of pages, so that nothing is left that was read before it was on disk. Only between
-    /// transactions.
-    pub(crate) fn forget_pages(&self) {
-        let _stay = self.enter();
-        debug_assert!(self.handle.is_autocommit(), "pages in use would stay");
-        // SAFETY: a live handle, inside its gate.
-        unsafe {
-            ffi::sqlite3_db_release_memory(self.handle.raw());
-            log_file::forget(self.handle.raw());
-        }
-        self.handle.last_commit.store(0, Ordering::Release);
     }
 
     /// Sets a savepoint inside the transaction.
@@ -182,6 +173,7 @@ impl Connection {
     pub(crate) fn recycle(&mut self) -> bool {
         self.rollback();
         self.set_context(None);
+        self.handle.reads.forget();
         self.handle.watch.renew();
         !self.in_transaction()
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use storage::{Connection, Database as Store, DatabaseOptions, PooledConnection};
+use storage::{Connection, Database as Store, DatabaseOptions, PooledConnection, WriteLock};
 
 use super::resting::Resting;
 use super::row_numbers::RowNumbers;
@@ -96,6 +96,17 @@ impl OpenDatabase {
     pub(crate) fn connection(&self) -> Result<PooledConnection> {
         let mut connection = self.store.connection().map_err(super::storage_error)?;
         connection.ensure_collation(key_collation()).map_err(super::storage_error)?;
+        Ok(connection)
+    }
+
+    /// Begins a transaction that writes.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub(crate) fn begin_write(&self, right: &WriteLock) -> Result<PooledConnection> {
+        let mut connection = self.store.writing_connection(right).map_err(super::storage_error)?;
+        connection.ensure_collation(key_collation()).map_err(super::storage_error)?;
+        connection.begin_write().map_err(super::storage_error)?;
         Ok(connection)
     }
 

@@ -30,7 +30,7 @@ use storage::WriteLock;
 use super::Session;
 use super::transaction::Work;
 use crate::catalog::Catalog;
-use crate::cluster::{Rest, storage_error};
+use crate::cluster::Rest;
 use crate::execute::{self, CatalogExpressions, WriteLog};
 use crate::locks::{LockMode, LockTag};
 use crate::{Result, SqlError};
@@ -102,8 +102,7 @@ impl Session {
 
     fn resume_with(&mut self, lock: WriteLock) -> Result<()> {
         let database = self.database.clone();
-        let mut connection = database.connection()?;
-        connection.begin_write().map_err(storage_error)?;
+        let connection = database.begin_write(&lock)?;
         let catalog = database.catalog();
         let transaction = self.transaction();
         transaction.work = Work::Write(connection, lock);
