@@ -1,6 +1,9 @@
 //! Reactors: the threads that conversations live on. Each has a runtime of its own; a connection is given to the one
-//! with the fewest and stays there, so that no statement hops between threads. There are more of them than processors,
-//! because a statement that runs long holds its thread.
+//! with the fewest and stays there, so that no statement hops between threads.
+//!
+//! There is one for each processor. More of them would hand the right to write, and the processor itself, to each other
+//! all the time: with four each, `pgbench -N` with 16 clients took twice the work for a transaction, most of it the
+//! kernel's for changing threads. What may take long (`sql::session`, pump) leaves its reactor for a thread of its own.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,8 +21,8 @@ use crate::server::Shared;
 /// before it is used up. Only what is touched costs memory.
 pub(crate) const STACK_BYTES: usize = 32 << 20;
 
-/// How many reactors there are for each processor, unless `reactors` says otherwise.
-const PER_PROCESSOR: usize = 4;
+/// How many reactors there are at least, unless `reactors` says otherwise.
+const REACTORS_MIN: usize = 2;
 
 /// A connection on its way to its reactor: sockets are tied to a runtime only where they stay.
 pub(crate) enum Arrival {
@@ -44,7 +47,7 @@ impl Reactors {
     /// `XX000` when the system gives none.
     pub(crate) fn start(shared: &Arc<Shared>) -> Result<Self> {
         let count = match usize::try_from(shared.settings.integer(id::REACTORS)).unwrap_or(0) {
-            0 => std::thread::available_parallelism().map_or(1, usize::from) * PER_PROCESSOR,
+            0 => std::thread::available_parallelism().map_or(1, usize::from).max(REACTORS_MIN),
             set => set,
         };
         (0..count).map(|number| Reactor::start(number, shared.clone())).collect::<Result<_>>().map(Self)

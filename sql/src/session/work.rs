@@ -21,6 +21,9 @@ use crate::locks::{LockMode, LockTag};
 use crate::settings::id;
 use crate::{Oid, Result, SqlError, clock, error};
 
+/// How many changed rows are committed on the reactor thread: one or two milliseconds' writing.
+const SMALL_COMMIT_ROWS_MAX: u64 = 500;
+
 /// What a backend shows while it waits for its commit to be on disk.
 pub(super) const FLUSH_WAIT: WaitEvent = WaitEvent { kind: "IO", name: "WALSync" };
 
@@ -221,9 +224,7 @@ impl Session {
             }
             // Under READ COMMITTED the snapshot of an earlier statement is given up.
             _ => {
-                let mut connection = database.connection()?;
-                connection.begin_write().map_err(storage_error)?;
-                transaction.work = Work::Write(connection, lock);
+                transaction.work = Work::Write(database.begin_write(&lock)?, lock);
                 transaction.catalog = Some(database.catalog());
             }
         }
@@ -305,15 +306,7 @@ impl Session {
             let shared_commit = cluster.commit_shared(&transaction.shared_changes)?;
             cluster.flush_shared(shared_commit).await?;
         }
-        let transaction = self.transaction();
-        let mut commit = 0;
-        if let Work::Write(connection, _) = &mut transaction.work {
-            let changed = transaction.catalog_changed.then(|| transaction.catalog.clone()).flatten();
-            let before = connection.last_commit();
-            database.commit(connection, changed, keep).map_err(execute::engine_error)?;
-            // A pooled connection remembers the commits of its earlier users.
-            commit = if connection.last_commit() == before { 0 } else { connection.last_commit() };
-        }
+        let commit = self.commit_in_engine(keep).await?;
         let restarted = self.services.take_restarted();
         let restarts =
             if restarted.is_empty() { 0 } else { restart_or_stop(&database.sequences, &restarted) };
@@ -337,6 +330,27 @@ impl Session {
         }
         self.run_at_end(on_commit).await;
         Ok(())
+    }
+
+    /// The number of the engine's commit; 0 when there was nothing to commit. One that may take long leaves the reactor.
+    async fn commit_in_engine(&mut self, keep: Keep) -> Result<u64> {
+        let database = self.database.clone();
+        let transaction = self.transaction();
+        let Work::Write(connection, _) = &mut transaction.work else { return Ok(0) };
+        let changed = transaction.catalog_changed.then(|| transaction.catalog.clone()).flatten();
+        let commit = move |connection: &mut storage::Connection| {
+            let before = connection.last_commit();
+            database.commit(connection, changed, keep)?;
+            // A pooled connection remembers the commits of its earlier users.
+            let now = connection.last_commit();
+            Ok(if now == before { 0 } else { now })
+        };
+        let committed = if connection.changed_rows() > SMALL_COMMIT_ROWS_MAX {
+            self.elsewhere(commit).await?
+        } else {
+            commit(connection)
+        };
+        committed.map_err(execute::engine_error)
     }
 
     /// Whether the transaction's commit must outlive a crash. Without standbys `local`, `remote_write` and

@@ -16,9 +16,9 @@ const WORKERS: &[SettingDefinition] = &[
 ];
 
 /// Threads that serve connections.
-const PROCESS: &[SettingDefinition] = &[
-    integer("reactors", Postmaster, 0, 0, 1024, "Sets the number of threads that serve connections.").extra("0 means four for each processor. A statement that runs long holds up only the connections of its own thread."),
-];
+const PROCESS: &[SettingDefinition] =
+    &[integer("reactors", Postmaster, 0, 0, 1024, "Sets the number of threads that serve connections.")
+        .extra("0 means one for each processor, but at least two.")];
 
 /// What PostgreSQL keeps out of SHOW ALL and `pg_settings`.
 const HIDDEN: &[SettingDefinition] = &[
