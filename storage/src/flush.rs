@@ -49,7 +49,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
@@ -62,10 +62,8 @@ use crate::failure;
 /// `1 + 1 / (2 * n)` flushes), and each is work for the disk.
 const FLUSHES_MAX: usize = 4;
 
-/// A flush that usually takes less than this is made by the committer itself; a hop to another thread and
-/// back would cost about as much. A slower one is made by a thread, so that the committer's reactor goes on
-/// with other work.
-const INLINE_FLUSH_MAX: Duration = Duration::from_micros(100);
+/// How long [`Flusher::flush_blocking`] waits before it looks again for a descriptor.
+const DESCRIPTOR_WAIT: Duration = Duration::from_micros(100);
 
 /// See the head of this file. Dropping it ends its threads, after the flushes under way.
 pub(crate) struct Flusher {
@@ -79,8 +77,6 @@ struct Shared {
     state: Mutex<State>,
     /// Wakes a thread that has nothing to do.
     work: Condvar,
-    /// How long flushes have taken lately, in nanoseconds.
-    typical: AtomicU64,
     flushes: AtomicU64,
 }
 
@@ -120,9 +116,8 @@ impl Flusher {
             waiting: VecDeque::new(),
             ended: false,
         };
-        let (typical, flushes) = (AtomicU64::new(0), AtomicU64::new(0));
         let (path, state, work) = (log.to_owned(), Mutex::new(state), Condvar::new());
-        let shared = Shared { path, commits, state, work, typical, flushes };
+        let shared = Shared { path, commits, state, work, flushes: AtomicU64::new(0) };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -140,17 +135,9 @@ impl Flusher {
         // Whoever else is ready on this reactor commits first, and shares the flush.
         tokio::task::yield_now().await;
         while self.shared.commits.durable() < target {
-            match self.shared.enter(target) {
-                Entered::Flush(log) => {
-                    self.shared.flush_with(log);
-                    self.shared.pass_on();
-                }
-                Entered::Wait(ended) => {
-                    // An end without word is the flusher's own: whoever waits holds it, so there is none.
-                    let _ = ended.await;
-                }
-                Entered::Done => return,
-            }
+            let Some(ended) = self.shared.enter(target) else { return };
+            // An end without word is the flusher's own: whoever waits holds it, so there is none.
+            let _ = ended.await;
         }
     }
 
@@ -164,7 +151,7 @@ impl Flusher {
                     self.shared.flush_with(log);
                     self.shared.pass_on();
                 }
-                None => std::thread::sleep(INLINE_FLUSH_MAX),
+                None => std::thread::sleep(DESCRIPTOR_WAIT),
             }
         }
     }
@@ -177,28 +164,17 @@ impl Drop for Flusher {
     }
 }
 
-/// What a committer does.
-enum Entered {
-    /// It makes the flush itself, with this descriptor.
-    Flush(File),
-    /// It waits.
-    Wait(oneshot::Receiver<()>),
-    /// The commit is on disk by now.
-    Done,
-}
-
 impl Shared {
-    /// Waits in line, and sees to it that a flush which covers the commit will begin.
-    fn enter(self: &Arc<Self>, target: u64) -> Entered {
+    /// Stands in line, and sees to it that a flush which covers the commit will begin; nothing when it is on disk by now.
+    /// No flush is made on the caller's thread, however quick the disk: when it stalls for once, the reactor's other
+    /// sessions go on.
+    fn enter(self: &Arc<Self>, target: u64) -> Option<oneshot::Receiver<()>> {
         let mut state = self.state.lock();
         // A flush that ended between the caller's look and this one has called whom it found in line: not us.
         if self.commits.durable() >= target {
-            return Entered::Done;
+            return None;
         }
         let covered = state.begun >= target || state.asked;
-        if !covered && state.idle.len() == FLUSHES_MAX && self.is_quick() {
-            return Entered::Flush(state.idle.pop().expect("none is in use"));
-        }
         let (sender, receiver) = oneshot::channel();
         let place = state.waiting.partition_point(|(commit, _)| *commit <= target);
         state.waiting.insert(place, (target, sender));
@@ -211,7 +187,7 @@ impl Shared {
                 self.add_thread(&mut state);
             }
         }
-        Entered::Wait(receiver)
+        Some(receiver)
     }
 
     /// Lets a thread see to those who came while no descriptor was free.
@@ -220,10 +196,6 @@ impl Shared {
         if state.asked || state.is_awaited() {
             self.work.notify_one();
         }
-    }
-
-    fn is_quick(&self) -> bool {
-        Duration::from_nanos(self.typical.load(Ordering::Relaxed)) < INLINE_FLUSH_MAX
     }
 
     fn add_thread(self: &Arc<Self>, state: &mut State) {
@@ -269,9 +241,8 @@ impl Shared {
             state.asked = false;
             covered
         };
-        let started = Instant::now();
         sync(&log, &self.path);
-        self.note(started.elapsed());
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         self.commits.flushed(covered);
         let mut state = self.state.lock();
         state.idle.push(log);
@@ -283,14 +254,6 @@ impl Shared {
         for (_, waiter) in woken {
             let _gone = waiter.send(());
         }
-    }
-
-    /// A moving average over about eight flushes.
-    fn note(&self, taken: Duration) {
-        let taken = u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX);
-        let before = self.typical.load(Ordering::Relaxed);
-        self.typical.store(before - before / 8 + taken / 8, Ordering::Relaxed);
-        self.flushes.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -132,7 +132,8 @@ fn a_statement_stopped_inside_a_savepoint_takes_only_itself_along() {
             client.batch_execute("BEGIN").await.expect("begins");
             client.batch_execute(&format!("INSERT INTO target (id) VALUES ({id})")).await.expect("inserts");
             client.batch_execute("SAVEPOINT s").await.expect("sets a savepoint");
-            let after = Duration::from_millis(100);
+            // Less than the shortest of them takes.
+            let after = Duration::from_millis(30);
             let (ended, lag) = disturbed(&client, &other, sql, after, "pg_cancel_backend").await;
             assert_canceled(&ended.expect_err("canceled"), sql);
             println!("{sql}: {} ms", lag.as_millis());
