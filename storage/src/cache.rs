@@ -21,14 +21,24 @@ struct Entry {
 pub(crate) struct StatementCache {
     entries: Vec<Entry>,
     clock: u64,
+    /// How many statements have been put in that were not taken out of it.
+    added: u64,
+}
+
+/// What a statement knows of the cache, to tell whether there can be another of its text when it is put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was not in the cache.
+    Compiled,
+    /// It was taken out when so many had been added.
+    Taken(u64),
 }
 
 impl StatementCache {
     /// Takes the statement for this text out, so that it has one user at a time.
-    pub(crate) fn take(&mut self, sql: &str) -> Option<(Arc<str>, *mut ffi::sqlite3_stmt)> {
+    pub(crate) fn take(&mut self, sql: &str) -> Option<(*mut ffi::sqlite3_stmt, Origin)> {
         let index = self.find(sql)?;
-        let entry = self.entries.swap_remove(index);
-        Some((entry.sql, entry.raw))
+        Some((self.entries.swap_remove(index).raw, Origin::Taken(self.added)))
     }
 
     /// Those put in last are at the end.
@@ -43,12 +53,14 @@ impl StatementCache {
         &mut self,
         sql: Arc<str>,
         raw: *mut ffi::sqlite3_stmt,
+        origin: Origin,
     ) -> Option<*mut ffi::sqlite3_stmt> {
-        if self.find(&sql).is_some() {
+        if origin != Origin::Taken(self.added) && self.find(&sql).is_some() {
             return Some(raw);
         }
         let evicted = if self.entries.len() >= CACHED_STATEMENTS_MAX { self.evict() } else { None };
         self.clock += 1;
+        self.added += u64::from(origin == Origin::Compiled);
         self.entries.push(Entry { sql, raw, used: self.clock });
         evicted
     }

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use rusqlite::ffi;
 
+use crate::cache::Origin;
 use crate::failure;
 use crate::handle::Handle;
 use crate::host_value;
@@ -151,16 +152,25 @@ impl Connection {
 
     /// The statement for this text (one statement), from the cache or newly prepared.
     pub fn prepare(&mut self, sql: &str) -> Result<Statement> {
+        self.prepare_as(sql, || Arc::from(sql))
+    }
+
+    /// As [`Self::prepare`], for a text that is kept: it is then found by its address.
+    pub fn prepare_kept(&mut self, sql: &Arc<str>) -> Result<Statement> {
+        self.prepare_as(sql, || Arc::clone(sql))
+    }
+
+    fn prepare_as(&mut self, sql: &str, kept: impl FnOnce() -> Arc<str>) -> Result<Statement> {
         let _stay = self.enter();
         let cached = self.handle.cache.borrow_mut().take(sql);
-        let (sql, raw) = match cached {
+        let (raw, origin) = match cached {
             Some(cached) => cached,
-            None => (Arc::from(sql), self.compile(sql)?),
+            None => (self.compile(sql)?, Origin::Compiled),
         };
         // SAFETY: a live statement.
         let writes = unsafe { ffi::sqlite3_stmt_readonly(raw) } == 0;
         let handle = Arc::clone(&self.handle);
-        Ok(Statement { handle, raw, sql, progress: Progress::Ready, rollbacks: 0, writes })
+        Ok(Statement { handle, raw, sql: kept(), origin, progress: Progress::Ready, rollbacks: 0, writes })
     }
 
     fn compile(&self, sql: &str) -> Result<*mut ffi::sqlite3_stmt> {

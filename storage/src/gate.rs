@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use rusqlite::ffi;
 
+use crate::cache::Origin;
+
 const FREE: usize = 0;
 const BUSY: usize = 1;
 
@@ -28,6 +30,8 @@ pub(crate) struct Returned {
     pub(crate) raw: *mut ffi::sqlite3_stmt,
     /// Its text, the cache's key.
     pub(crate) sql: Arc<str>,
+    /// What it knows of the cache.
+    pub(crate) origin: Origin,
 }
 
 // SAFETY: the pointer is only followed by a thread that holds the gate of the statement's handle.

@@ -292,7 +292,7 @@ impl Handle {
         self.reset(returned.raw);
         // SAFETY: as for reset.
         unsafe { ffi::sqlite3_clear_bindings(returned.raw) };
-        if let Some(evicted) = self.cache.borrow_mut().put(returned.sql, returned.raw) {
+        if let Some(evicted) = self.cache.borrow_mut().put(returned.sql, returned.raw, returned.origin) {
             self.finalize(evicted);
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::ffi;
 
 use crate::ValueRef;
+use crate::cache::Origin;
 use crate::gate::Returned;
 use crate::handle::Handle;
 use crate::host_value;
@@ -26,6 +27,7 @@ pub struct Statement {
     pub(crate) handle: Arc<Handle>,
     pub(crate) raw: *mut ffi::sqlite3_stmt,
     pub(crate) sql: Arc<str>,
+    pub(crate) origin: Origin,
     pub(crate) progress: Progress,
     /// How many rollbacks the handle had seen when it began: one more and its rows are gone.
     pub(crate) rollbacks: u64,
@@ -69,7 +71,8 @@ impl Statement {
 
 impl Drop for Statement {
     fn drop(&mut self) {
-        self.handle.take_back(Returned { raw: self.raw, sql: Arc::clone(&self.sql) });
+        let (raw, sql, origin) = (self.raw, Arc::clone(&self.sql), self.origin);
+        self.handle.take_back(Returned { raw, sql, origin });
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn prepare(connection: &mut Connection, text: &Text) -> Result<Statem
     for function in &text.functions {
         function.ensure(connection).map_err(engine_error)?;
     }
-    connection.prepare(&text.sql).map_err(|e| {
+    connection.prepare_kept(&text.sql).map_err(|e| {
         tracing::debug!(sql = %text.sql, error = %e, "the engine refused a text");
         engine_error(e)
     })

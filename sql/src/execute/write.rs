@@ -108,7 +108,7 @@ impl Writer<'_> {
     }
 
     fn insert_as(&mut self, number: Option<i64>, row: &[Value]) -> storage::Result<()> {
-        let mut statement = self.connection.prepare(&self.table.insert_sql)?;
+        let mut statement = self.connection.prepare_kept(&self.table.insert_sql)?;
         let number = number.map_or(ValueRef::Null, ValueRef::Integer);
         let values = std::iter::once(number).chain(live_values(self.table, row).map(Value::as_ref));
         for (place, value) in (1..).zip(values) {
@@ -161,7 +161,7 @@ impl Writer<'_> {
             let row = if new.is_empty() { &self.row_with(rowid, columns, values)? } else { new };
             self.lock_keys(row, |index| self.table.may_move(index, &changed))?;
         }
-        let mut statement = self.connection.prepare(sql).map_err(engine_error)?;
+        let mut statement = self.connection.prepare_kept(sql).map_err(engine_error)?;
         for (place, value) in values.iter().enumerate() {
             self.connection.bind(&mut statement, place + 1, value.as_ref()).map_err(engine_error)?;
         }
