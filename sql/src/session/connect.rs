@@ -2,12 +2,12 @@
 //!
 //! Source: `src/backend/utils/init/postinit.c`, `src/backend/utils/init/miscinit.c`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use super::named::Named;
 use super::services::Services;
 use super::{ConnectRequest, Session, SessionShared};
 use crate::catalog::privileges::Privileges;
@@ -63,8 +63,8 @@ impl Session {
         });
         let mut session = Self {
             transaction: None,
-            portals: HashMap::new(),
-            statements: HashMap::new(),
+            portals: Named::default(),
+            statements: Named::default(),
             shared,
             services,
             database,

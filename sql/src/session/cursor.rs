@@ -152,7 +152,7 @@ impl Session {
             self.require_block("DECLARE CURSOR")?;
         }
         let name = &command.name;
-        if self.portals.contains_key(name) {
+        if self.portals.contains(name) {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
         }
         let tree = crate::parse::ast::Statement::Query(command.query.query.clone());
@@ -191,7 +191,7 @@ impl Session {
             created: self.statement_time,
             level: self.level(),
         };
-        self.portals.insert(name.clone(), portal);
+        self.portals.insert(name, portal);
         self.show_cursors();
         Ok(())
     }
@@ -352,8 +352,8 @@ impl Session {
     /// CLOSE.
     pub(super) fn close_cursor(&mut self, name: Option<&str>) -> Result<()> {
         match name {
-            None => self.portals.retain(|name, _| name.is_empty()),
-            Some(name) if self.portals.contains_key(name) => self.close_portal(name),
+            None => self.portals.clear_named(),
+            Some(name) if self.portals.contains(name) => self.close_portal(name),
             Some(name) => return Err(error!(UNDEFINED_CURSOR, "cursor \"{name}\" does not exist")),
         }
         self.show_cursors();
@@ -367,7 +367,7 @@ impl Session {
     pub(super) async fn hold_cursors(&mut self) -> Result<()> {
         let is_live =
             |declared: &Declared| declared.hold && !declared.held && !matches!(declared.rest, Rest::Done);
-        let live = self.portals.iter().filter(|(_, portal)| portal.declared.as_ref().is_some_and(is_live));
+        let live = self.portals.named().filter(|(_, portal)| portal.declared.as_ref().is_some_and(is_live));
         let live: Vec<String> = live.map(|(name, _)| name.clone()).collect();
         for name in live {
             self.compute_rows(&name, None).await?;

@@ -155,7 +155,7 @@ impl Session {
                 "bind message has {formats} result formats but query has {wanted} columns"
             ));
         }
-        if !portal.is_empty() && self.portals.contains_key(portal) {
+        if !portal.is_empty() && self.portals.contains(portal) {
             return Err(error!(DUPLICATE_CURSOR, "cursor \"{portal}\" already exists"));
         }
         let formats = Formats(parameter_formats.to_vec());
@@ -171,8 +171,10 @@ impl Session {
             created: self.statement_time,
             level: self.level(),
         };
-        self.portals.insert(portal.to_owned(), portal_state);
-        self.show_cursors();
+        self.portals.insert(portal, portal_state);
+        if !portal.is_empty() {
+            self.show_cursors();
+        }
         Ok(())
     }
 
@@ -415,21 +417,20 @@ impl Session {
 
     /// Closes the portals that were made inside so many savepoints or more, but cursors of earlier transactions.
     pub(super) fn close_portals_of(&mut self, level: usize) {
-        self.portals.retain(|_, portal| portal.level < level || portal.survives(false));
+        self.portals.retain(|portal| portal.level < level || portal.survives(false));
         self.show_cursors();
     }
 
     /// Tells `pg_cursors` what there is.
     pub(super) fn show_cursors(&self) {
-        let rows =
-            self.portals.iter().filter(|(name, _)| !name.is_empty()).map(|(name, portal)| super::CursorRow {
-                name: name.clone(),
-                statement: portal.statement.text.to_string(),
-                is_holdable: portal.declared.as_ref().is_some_and(|declared| declared.hold),
-                is_binary: matches!(portal.formats.0.as_slice(), [Format::Binary]),
-                is_scrollable: portal.declared.as_ref().is_some_and(|declared| declared.scroll),
-                creation_time: portal.created,
-            });
+        let rows = self.portals.named().map(|(name, portal)| super::CursorRow {
+            name: name.clone(),
+            statement: portal.statement.text.to_string(),
+            is_holdable: portal.declared.as_ref().is_some_and(|declared| declared.hold),
+            is_binary: matches!(portal.formats.0.as_slice(), [Format::Binary]),
+            is_scrollable: portal.declared.as_ref().is_some_and(|declared| declared.scroll),
+            creation_time: portal.created,
+        });
         self.services.show(None, Some(rows.collect()));
     }
 }

@@ -35,6 +35,7 @@ mod extended;
 mod integrity;
 mod locking;
 mod maintenance;
+mod named;
 mod prepared;
 mod pump;
 mod services;
@@ -50,7 +51,6 @@ mod utility;
 mod visibility;
 mod work;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -195,8 +195,8 @@ pub trait Destination: Send {
 pub struct Session {
     // Dropped in this order: what the transaction holds goes before the backend's row.
     transaction: Option<transaction::Transaction>,
-    portals: HashMap<String, extended::Portal>,
-    statements: HashMap<String, Arc<prepared::Prepared>>,
+    portals: named::Named<extended::Portal>,
+    statements: named::Named<Arc<prepared::Prepared>>,
     shared: Arc<SessionShared>,
     services: Arc<services::Services>,
     database: Arc<OpenDatabase>,

@@ -97,10 +97,10 @@ impl Session {
 
     /// Keeps a prepared statement under a name.
     pub(super) fn keep_statement(&mut self, name: &str, prepared: Prepared) -> Result<()> {
-        if !name.is_empty() && self.statements.contains_key(name) {
+        if !name.is_empty() && self.statements.contains(name) {
             return Err(error!(DUPLICATE_PSTATEMENT, "prepared statement \"{name}\" already exists"));
         }
-        self.statements.insert(name.to_owned(), Arc::new(prepared));
+        self.statements.insert(name, Arc::new(prepared));
         if !name.is_empty() {
             self.show_statements();
         }
@@ -121,8 +121,7 @@ impl Session {
 
     /// Tells `pg_prepared_statements` what there is.
     pub(super) fn show_statements(&self) {
-        let named = self.statements.iter().filter(|(name, _)| !name.is_empty());
-        let rows = named.map(|(name, prepared)| PreparedStatementRow {
+        let rows = self.statements.named().map(|(name, prepared)| PreparedStatementRow {
             name: name.clone(),
             statement: prepared.text.to_string(),
             prepare_time: prepared.created,

@@ -479,7 +479,7 @@ impl Session {
 
     /// What commit and rollback have in common for all that is not the engine's.
     fn end_transaction(&mut self, committed: bool) -> Option<Transaction> {
-        self.portals.retain(|_, portal| portal.survives(committed));
+        self.portals.retain(|portal| portal.survives(committed));
         self.show_cursors();
         let mut transaction = self.transaction.take()?;
         if let Some(identifier) = transaction.imported.take()
