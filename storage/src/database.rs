@@ -30,6 +30,10 @@ use crate::{Connection, Error, ErrorKind, Result, Value};
 /// smaller one is overwritten from its start, which spares the file system the allocation.
 const LOG_KEPT_BYTES_MAX: u64 = 64 << 20;
 
+/// How many idle connections keep their page caches: about as many as there are reactors, which use those that were
+/// used last.
+const WARM_CONNECTIONS_MAX: usize = 4;
+
 /// Bytes of the log's own header and of each frame's (<https://www.sqlite.org/fileformat2.html#walformat>).
 const LOG_HEADER_BYTES: u64 = 32;
 const FRAME_HEADER_BYTES: u64 = 24;
@@ -204,6 +208,9 @@ impl Database {
         if writes && idle.writer.is_none() {
             idle.writer = Some(connection);
         } else if idle.readers.len() < self.options.idle_connections_max {
+            if idle.readers.len() >= WARM_CONNECTIONS_MAX {
+                connection.empty_cache();
+            }
             idle.readers.push(connection);
         } else {
             drop(idle);

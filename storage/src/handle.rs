@@ -36,7 +36,7 @@ pub(crate) const PARAMETERS_MAX: c_int = 32_766;
 /// The deepest expression; each level takes C stack while a statement is compiled.
 pub(crate) const EXPRESSION_DEPTH_MAX: c_int = 1000;
 /// Page cache of one connection, in KiB. SQLite is told a part of it: see [`crate::engine`].
-const CACHE_KIB: u32 = 8192;
+const CACHE_KIB: u32 = 32 << 10;
 /// A page of a database, in KiB.
 const PAGE_KIB: u32 = 4;
 /// How long SQLite itself waits for one of its locks. Writers queue for [`crate::WriteLock`], so all that is

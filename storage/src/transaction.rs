@@ -134,6 +134,13 @@ impl Connection {
         if commits.durable() >= depends { 0 } else { depends }
     }
 
+    /// Gives the memory of the page cache back. Only between transactions.
+    pub(crate) fn empty_cache(&self) {
+        let _stay = self.enter();
+        // SAFETY: a live handle, inside its gate.
+        unsafe { ffi::sqlite3_db_release_memory(self.handle.raw()) };
+    }
+
     /// Sets a savepoint inside the transaction.
     pub fn savepoint(&mut self, name: &str) -> Result<()> {
         self.control(&format!("SAVEPOINT {}", quoted(name)))
