@@ -19,8 +19,10 @@ use rusqlite::ffi;
 
 use crate::clock::CommitClock;
 
-/// By how much the page cache is larger than what SQLite is told.
-pub(crate) const CACHE_FACTOR: u32 = 16;
+/// By how much a connection's page cache is larger than what SQLite is told.
+pub(crate) const CACHE_FACTOR: u32 = 64;
+/// The same for those of scratch tables.
+const SCRATCH_CACHE_FACTOR: u32 = 16;
 
 /// SQLite's own cache.
 static BASE: OnceLock<Methods> = OnceLock::new();
@@ -200,9 +202,12 @@ unsafe extern "C" fn fetch(
 }
 
 unsafe extern "C" fn set_size(cache: *mut ffi::sqlite3_pcache, pages: c_int) {
-    let factor = c_int::try_from(CACHE_FACTOR).unwrap_or(1);
     // SAFETY: as for `fetch`.
-    unsafe { (base().set_size)(made(cache).base, pages.saturating_mul(factor)) }
+    let cache = unsafe { made(cache) };
+    let factor = if cache.reads.is_some() { CACHE_FACTOR } else { SCRATCH_CACHE_FACTOR };
+    let pages = pages.saturating_mul(c_int::try_from(factor).unwrap_or(1));
+    // SAFETY: as for `fetch`.
+    unsafe { (base().set_size)(cache.base, pages) }
 }
 
 unsafe extern "C" fn count(cache: *mut ffi::sqlite3_pcache) -> c_int {
