@@ -33,9 +33,6 @@ static WATCHED: LazyLock<Mutex<HashMap<PathBuf, Weak<CommitClock>>>> = LazyLock:
 /// [`BASE`] as SQLite has it; null until [`register`].
 static BASE_VFS: AtomicPtr<ffi::sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
 
-/// The methods of a watched log; null until the first is opened.
-static METHODS: AtomicPtr<ffi::sqlite3_io_methods> = AtomicPtr::new(ptr::null_mut());
-
 /// What is kept of one connection's log.
 struct Noted {
     clock: Arc<CommitClock>,
@@ -135,15 +132,14 @@ unsafe extern "C" fn open(
 /// # Safety
 /// `base` are the methods of an open file.
 unsafe fn own_methods(base: *const ffi::sqlite3_io_methods) -> *const ffi::sqlite3_io_methods {
-    static MADE: OnceLock<()> = OnceLock::new();
-    MADE.get_or_init(|| {
+    static METHODS: OnceLock<ffi::sqlite3_io_methods> = OnceLock::new();
+    METHODS.get_or_init(|| {
         // SAFETY: the methods of a file are SQLite's for as long as the process lives.
         let mut methods = unsafe { ptr::read(base) };
         methods.xClose = Some(close);
         methods.xWrite = Some(write);
-        METHODS.store(Box::leak(Box::new(methods)), Ordering::Release);
-    });
-    METHODS.load(Ordering::Acquire)
+        methods
+    })
 }
 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {

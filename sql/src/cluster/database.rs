@@ -18,7 +18,7 @@ use crate::session::PlanCache;
 use crate::types::key_collation;
 use crate::{Oid, Result};
 
-/// How many idle engine connections a database keeps. One takes about 100 KiB with its caches.
+/// How many idle engine connections a database keeps. One takes about 100 KiB, and those used last their page caches.
 const IDLE_CONNECTIONS_MAX: usize = 16;
 
 /// An open database. The one with OID zero is the cluster's own file, entered by sessions without a database.
@@ -57,8 +57,7 @@ impl OpenDatabase {
         let (path, scope) = place(directory, oid);
         let fresh = !path.exists();
         let store = Store::open(&path, options(create)).map_err(super::storage_error)?;
-        let mut connection = store.connection().map_err(super::storage_error)?;
-        connection.ensure_collation(key_collation()).map_err(super::storage_error)?;
+        let mut connection = with_collation(store.connection())?;
         if fresh {
             make(&mut connection, scope)?;
         }
@@ -94,9 +93,7 @@ impl OpenDatabase {
     /// # Errors
     /// Those of the storage engine.
     pub(crate) fn connection(&self) -> Result<PooledConnection> {
-        let mut connection = self.store.connection().map_err(super::storage_error)?;
-        connection.ensure_collation(key_collation()).map_err(super::storage_error)?;
-        Ok(connection)
+        with_collation(self.store.connection())
     }
 
     /// Begins a transaction that writes.
@@ -104,8 +101,7 @@ impl OpenDatabase {
     /// # Errors
     /// Those of the storage engine.
     pub(crate) fn begin_write(&self, right: &WriteLock) -> Result<PooledConnection> {
-        let mut connection = self.store.writing_connection(right).map_err(super::storage_error)?;
-        connection.ensure_collation(key_collation()).map_err(super::storage_error)?;
+        let mut connection = with_collation(self.store.writing_connection(right))?;
         connection.begin_write().map_err(super::storage_error)?;
         Ok(connection)
     }
@@ -180,6 +176,13 @@ impl OpenDatabase {
         self.sequences.close()?;
         self.store.close().map_err(super::storage_error)
     }
+}
+
+/// A connection just lent, which knows the collation of keyed texts.
+fn with_collation(lent: storage::Result<PooledConnection>) -> Result<PooledConnection> {
+    let mut connection = lent.map_err(super::storage_error)?;
+    connection.ensure_collation(key_collation()).map_err(super::storage_error)?;
+    Ok(connection)
 }
 
 /// The file of a database and what its catalog holds.

@@ -11,7 +11,7 @@
 //!
 //! One answer is exempt: that an INSERT of values which its own text gives, into a table where no constraint looks at
 //! other rows, has inserted them. It tells a client nothing but what the client has said ([`Plan::tells_nothing`]);
-//! the pages it has read stay with the connection and count for the next statement.
+//! the pages it has read stay with the connection and count for the next statement of its transaction.
 //!
 //! Source of what must hold: `src/backend/access/transam/xact.c` (`RecordTransactionCommit`: flushed before
 //! `ProcArrayEndTransaction`).
