@@ -247,11 +247,16 @@ impl CommandContext<'_> {
             }
             values.push((column, text.sql.to_string()));
         }
-        for statement in physical::rewrite_table_sql(self.edit, table, &values)? {
-            self.engine(&statement)?;
-        }
         let Some(class) = self.edit.class(table) else { return Ok(()) };
-        for index in self.edit.indexes(table).iter() {
+        let indexes = self.edit.indexes(table);
+        for statement in physical::rewrite_table_sql(self.edit, table, &values)? {
+            let done = self.connection.execute(&statement, &[]);
+            done.map_err(|error| match (&error.kind, indexes.iter().find(|index| index.indisprimary)) {
+                (storage::ErrorKind::Unique { .. }, Some(key)) => self.not_unique(&class, key),
+                _ => engine_error(error),
+            })?;
+        }
+        for index in indexes.iter() {
             if !physical::is_row_number_index(self.edit, index) {
                 self.make_index_over_rows(&class, index)?;
             }

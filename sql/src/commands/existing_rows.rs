@@ -219,12 +219,18 @@ impl CommandContext<'_> {
         format!("({})=({})", self.column_names(class.oid, Some(attnums)).join(", "), values.join(", "))
     }
 
-    /// Makes an index over rows that exist; duplicates are named.
+    /// Makes an index over rows that exist; duplicates are named. A primary key that can be the row number becomes it: the
+    /// table is made anew, in that order.
     ///
     /// # Errors
     /// `23505` with DETAIL.
     pub(super) fn make_index_over_rows(&mut self, class: &Class, index: &Index) -> Result<()> {
-        let Err(error) = self.make_index(class, index) else { return Ok(()) };
+        let made = if execute::physical::is_row_number_index(self.edit, index) {
+            self.rewrite_table(class.oid, None)
+        } else {
+            self.make_index(class, index)
+        };
+        let Err(error) = made else { return Ok(()) };
         if error.code() != SqlState::UNIQUE_VIOLATION || index.indkey.contains(&0) || index.indpred.is_some()
         {
             return Err(error);

@@ -299,18 +299,18 @@ impl CommandContext<'_> {
         let sql = physical::create_index_sql(&catalog, index, &expressions, predicate.as_deref())?;
         let made = self.connection.execute(&sql, &[]);
         made.map(drop).map_err(|error| match &error.kind {
-            storage::ErrorKind::Unique { .. } => {
-                let name =
-                    self.edit.class(index.indexrelid).map_or(String::new(), |class| class.relname.clone());
-                error!(UNIQUE_VIOLATION, "could not create unique index \"{name}\"").concerning(
-                    crate::ObjectNames {
-                        table: Some(table.relname.clone()),
-                        constraint: Some(name),
-                        ..Default::default()
-                    },
-                )
-            }
+            storage::ErrorKind::Unique { .. } => self.not_unique(table, index),
             _ => crate::execute::engine_error(error),
+        })
+    }
+
+    /// The error of an index over rows that are not unique.
+    pub(super) fn not_unique(&self, table: &Class, index: &Index) -> SqlError {
+        let name = self.edit.class(index.indexrelid).map_or(String::new(), |class| class.relname.clone());
+        error!(UNIQUE_VIOLATION, "could not create unique index \"{name}\"").concerning(crate::ObjectNames {
+            table: Some(table.relname.clone()),
+            constraint: Some(name),
+            ..Default::default()
         })
     }
 

@@ -1,8 +1,9 @@
 //! Tables and indexes of the catalog as tables and indexes of SQLite, for the commands that make and change them.
 //!
 //! Tables are STRICT with columns of type ANY, so that no affinity ever converts a value. A primary key of one int4 or
-//! int8 column that exists when the table is made is the row number itself (`INTEGER PRIMARY KEY`); every other unique
-//! constraint is an index. Keyed columns say their collation, so that other tools compare them rightly, too.
+//! int8 column is the row number itself (`INTEGER PRIMARY KEY`), so that a row is found by one search and not by two: a
+//! table that gets such a key later is made anew. Every other unique constraint is an index. Keyed columns say their
+//! collation, so that other tools compare them rightly, too.
 
 use std::fmt::Write;
 
@@ -74,8 +75,7 @@ pub fn row_number_alias(connection: &mut Connection, physical: &str) -> Result<O
     })
 }
 
-/// Whether an index has no SQLite index of its own because its column is the row number of a table that has just been
-/// made by [`create_table_sql`].
+/// Whether an index has no SQLite index of its own because its column is the row number.
 pub fn is_row_number_index(catalog: &Catalog, index: &Index) -> bool {
     index.indisprimary && row_number_column(catalog, index.indrelid).is_some()
 }
