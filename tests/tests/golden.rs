@@ -26,3 +26,8 @@ fn transactions() {
 fn functions() {
     replay(&Server::start(), "functions");
 }
+
+#[test]
+fn tables() {
+    replay(&Server::start(), "tables");
+}

@@ -30,6 +30,9 @@ impl CommandContext<'_> {
         for table in &tables {
             if let Some(physical) = self.edit.physical_name(table.oid) {
                 self.engine(&format!("DELETE FROM {}", quoted(&physical)))?;
+                // As if the rows went into a new file: it tells who asks that the table holds nothing that others know.
+                let file = self.edit.allocate_oid();
+                self.edit.change::<Class>(table.oid, |class| class.relfilenode = file)?;
             }
             if restart_identity {
                 for sequence in super::ownership::owned_sequences(self.edit, table.oid) {

@@ -57,6 +57,13 @@ pub(super) struct Savepoint {
     kept: Kept,
 }
 
+impl Savepoint {
+    /// The catalog as it was there; none while the transaction had none of its own.
+    pub(super) fn catalog(&self) -> Option<Arc<Catalog>> {
+        self.kept.catalog.clone()
+    }
+}
+
 /// How far the transaction had come: what a rollback goes back to.
 struct Kept {
     catalog: Option<Arc<Catalog>>,

@@ -15,6 +15,9 @@ pub(super) struct CopyFormat {
     pub(super) header: bool,
     pub(super) quote: u8,
     pub(super) escape: u8,
+    /// Whether rows may be loaded as if they had always been there, which only a table allows that nobody else can see.
+    /// It says nothing for COPY TO.
+    pub(super) freeze: bool,
 }
 
 /// A record: the text it was read from, and its fields, `None` for NULL.
@@ -47,9 +50,6 @@ impl CopyFormat {
             );
         }
         let truth = |value: String| !matches!(value.as_str(), "false" | "off" | "0");
-        if text("freeze").is_some_and(truth) {
-            return Err(SqlError::unsupported("COPY FREEZE"));
-        }
         if let Some(encoding) = text("encoding")
             && !matches!(encoding.to_ascii_lowercase().as_str(), "utf8" | "utf-8" | "unicode")
         {
@@ -67,7 +67,7 @@ impl CopyFormat {
             let name = name.to_uppercase();
             return Err(error!(SYNTAX_ERROR, "cannot specify {name} in BINARY mode"));
         }
-        let header = text("header").is_some_and(|value| !matches!(value.as_str(), "false" | "off" | "0"));
+        let header = text("header").is_some_and(truth);
         if binary && header {
             return Err(error!(FEATURE_NOT_SUPPORTED, "cannot specify HEADER in BINARY mode"));
         }
@@ -85,6 +85,7 @@ impl CopyFormat {
             header,
             quote,
             escape: byte("escape", quote)?,
+            freeze: text("freeze").is_some_and(truth),
         })
     }
 

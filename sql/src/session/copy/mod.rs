@@ -15,6 +15,7 @@ use crate::parse::ast;
 
 use super::control::find_table;
 use super::pump::{Row, Sink};
+use super::transaction::Savepoint;
 use super::work::check_interrupts;
 use super::{CommandTag, Destination, Format, Session, StatementContext};
 use crate::bind::BindContext;
@@ -229,6 +230,15 @@ impl Session {
         Ok(rows)
     }
 
+    /// Whether a table was made or emptied since the innermost savepoint, or in the transaction: its file has another
+    /// number then. Nobody else can have changed that, as the table is locked.
+    fn is_new_here(&self, class: &Class) -> bool {
+        let savepoint = self.transaction.as_ref().and_then(|transaction| transaction.savepoints.last());
+        let before = savepoint.and_then(Savepoint::catalog);
+        let before = before.unwrap_or_else(|| self.database.catalog());
+        before.class(class.oid).is_none_or(|before| before.relfilenode != class.relfilenode)
+    }
+
     async fn copy_from(
         &mut self,
         table: &Name,
@@ -261,6 +271,13 @@ impl Session {
         // It sends what earlier statements of the message have said.
         self.settle().await?;
         destination.copy_in(given.len(), wire).await?;
+        // Not before: it is the loading that fails (`CopyFrom`).
+        if format.freeze && !self.is_new_here(&class) {
+            return Err(error!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "cannot perform COPY FREEZE because the table was not created or truncated in the current subtransaction"
+            ));
+        }
         let mut reader = RowReader::new(format, given.len());
         let mut count = 0;
         loop {

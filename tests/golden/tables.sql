@@ -1,0 +1,99 @@
+-- Tables that are made, changed and filled: keys that come later, files that are new.
+\set VERBOSITY default
+-- A primary key over rows that exist.
+CREATE TABLE k (a int, b text);
+INSERT INTO k VALUES (3, 'c'), (1, 'a'), (2, 'b');
+CREATE INDEX k_b ON k (b);
+ALTER TABLE k ADD PRIMARY KEY (a);
+SELECT * FROM k ORDER BY a;
+SELECT a FROM k WHERE b = 'c';
+INSERT INTO k VALUES (1, 'again');
+INSERT INTO k VALUES (NULL, 'none');
+UPDATE k SET a = a + 10 WHERE a = 3;
+SELECT * FROM k WHERE a > 2;
+ALTER TABLE k ADD PRIMARY KEY (a);
+\d k
+-- It goes, and equal keys may come.
+ALTER TABLE k DROP CONSTRAINT k_pkey;
+INSERT INTO k VALUES (1, 'again'), (1, 'and again');
+SELECT * FROM k ORDER BY a, b;
+ALTER TABLE k ADD PRIMARY KEY (a);
+ALTER TABLE k ADD CONSTRAINT k_key UNIQUE (a);
+DELETE FROM k WHERE b LIKE '%again';
+ALTER TABLE k ADD CONSTRAINT k_key PRIMARY KEY (a), ADD COLUMN c serial;
+SELECT * FROM k ORDER BY a;
+-- One of NULLs, one of a new column, one of several columns, one with another column in its index.
+CREATE TABLE n (a int, b bigint);
+INSERT INTO n VALUES (1, 1), (NULL, 2);
+ALTER TABLE n ADD PRIMARY KEY (a);
+ALTER TABLE n ADD COLUMN c int PRIMARY KEY;
+ALTER TABLE n ADD COLUMN c bigserial PRIMARY KEY;
+SELECT * FROM n ORDER BY c;
+ALTER TABLE n DROP CONSTRAINT n_pkey, ADD PRIMARY KEY (b) INCLUDE (c);
+INSERT INTO n VALUES (7, 2);
+ALTER TABLE n DROP CONSTRAINT n_pkey, ADD PRIMARY KEY (b, c);
+INSERT INTO n VALUES (7, 2, 2);
+ALTER TABLE n DROP COLUMN c;
+INSERT INTO n VALUES (7, 2);
+-- Undone with its transaction, or a part of it.
+BEGIN;
+ALTER TABLE n ADD PRIMARY KEY (a);
+ROLLBACK;
+DELETE FROM n WHERE a IS NULL;
+BEGIN;
+SAVEPOINT s;
+ALTER TABLE n ADD PRIMARY KEY (a);
+INSERT INTO n VALUES (1, 5);
+ROLLBACK TO s;
+INSERT INTO n VALUES (1, 5);
+COMMIT;
+SELECT * FROM n ORDER BY b;
+-- Others refer to it.
+CREATE TABLE r (a int REFERENCES k);
+INSERT INTO r VALUES (1), (4);
+INSERT INTO r VALUES (1);
+ALTER TABLE k DROP CONSTRAINT k_key;
+ALTER TABLE k ALTER a TYPE bigint;
+DELETE FROM k WHERE a = 1;
+\d k
+-- COPY FREEZE is for tables that are new to all others.
+CREATE TABLE f (a int);
+COPY f FROM stdin WITH (FREEZE);
+0
+\.
+BEGIN;
+TRUNCATE f;
+COPY f FROM stdin WITH (FREEZE);
+1
+2
+\.
+SELECT * FROM f;
+COMMIT;
+BEGIN;
+TRUNCATE f;
+SAVEPOINT s;
+COPY f FROM stdin WITH (FREEZE);
+0
+\.
+ROLLBACK TO s;
+TRUNCATE f;
+COPY f FROM stdin WITH FREEZE;
+3
+\.
+COMMIT;
+BEGIN;
+CREATE TABLE g (a int);
+COPY g FROM stdin (FREEZE true, FORMAT csv);
+4
+\.
+ROLLBACK TO SAVEPOINT none;
+ROLLBACK;
+COPY f FROM stdin (FREEZE off);
+5
+\.
+SELECT * FROM f ORDER BY a;
+COPY f TO stdout (FREEZE);
+-- TRUNCATE gives a table a new file.
+SELECT pg_relation_filenode('f') AS before \gset
+TRUNCATE f;
+SELECT pg_relation_filenode('f') <> :before AS another, relfilenode <> oid AS moved FROM pg_class WHERE relname = 'f';
