@@ -1,5 +1,7 @@
 //! What a command gives back: a code, a count, and perhaps rows.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use sql::{Result, SqlError, SqlState};
 
@@ -33,8 +35,8 @@ impl SpiResult {
 /// Rows with their columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpiTable {
-    /// The columns.
-    pub columns: Vec<SpiColumn>,
+    /// The columns, shared by all results of one plan.
+    pub columns: Arc<[SpiColumn]>,
     /// The rows: each value's text form, `None` for NULL.
     pub rows: Vec<Vec<Option<String>>>,
 }

@@ -1,9 +1,11 @@
 //! SPI on a session: the server's side of every [`SpiRequest`], for workers of both kinds.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use sql::bound::OutputColumn;
 use sql::parse::ParsedStatement;
 use sql::session::{CommandTag, Completion, Destination, Format, OutputRow, RowShape, Session};
 use sql::{Oid, Report, Result, SqlError, SqlState};
@@ -17,8 +19,16 @@ const UNNAMED: &str = "";
 pub(crate) struct SpiSession {
     pub(crate) session: Session,
     pub(crate) notices: Vec<Report>,
-    /// The prepared commands: whether one may run depends on how it is used.
-    plans: HashMap<String, ParsedStatement>,
+    /// The prepared commands.
+    plans: HashMap<String, Arc<SpiPlan>>,
+}
+
+/// What is known of a prepared command.
+struct SpiPlan {
+    /// Whether it may run depends on how it is used. None for an empty text, which does nothing.
+    statement: Option<ParsedStatement>,
+    /// The columns of its result, if it has any.
+    columns: Option<Arc<[SpiColumn]>>,
 }
 
 impl SpiSession {
@@ -96,7 +106,8 @@ impl SpiSession {
             }
             let types: Vec<Oid> = command.arguments.iter().map(|argument| Oid(argument.type_oid)).collect();
             self.session.parse(UNNAMED, &statement.text, &types).await?;
-            result = self.run(UNNAMED, &command.arguments, command.rows_max).await?;
+            let columns = self.columns_of(UNNAMED).await?;
+            result = self.run(UNNAMED, columns, &command.arguments, command.rows_max).await?;
             result.code = code_of_statement(statement, result.code);
         }
         Ok(result)
@@ -105,10 +116,9 @@ impl SpiSession {
     async fn prepare(&mut self, plan: &str, text: &str, types: &[u32]) -> Result<SpiResult> {
         let types: Vec<Oid> = types.iter().copied().map(Oid).collect();
         self.session.parse(plan, text, &types).await?;
-        // An empty text is a plan that does nothing.
-        if let Some(statement) = sql::parse::parse(text)?.pop() {
-            self.plans.insert(plan.to_owned(), statement);
-        }
+        let statement = sql::parse::parse(text)?.pop();
+        let columns = self.columns_of(plan).await?;
+        self.plans.insert(plan.to_owned(), Arc::new(SpiPlan { statement, columns }));
         Ok(SpiResult::of(SpiCode::OkUtility))
     }
 
@@ -116,30 +126,41 @@ impl SpiSession {
         if command.rows_max < 0 {
             return Ok(SpiResult::of(SpiCode::ErrorArgument));
         }
-        let statement = self.plans.get(&command.text).cloned();
-        if let Some(statement) = &statement
+        let plan = self.plans.get(&command.text).cloned();
+        let statement = plan.as_ref().and_then(|plan| plan.statement.as_ref());
+        if let Some(statement) = statement
             && let Some(refused) = refusal(statement, command.access, command.rows_max)?
         {
             return Ok(SpiResult::of(refused));
         }
-        let mut result = self.run(&command.text, &command.arguments, command.rows_max).await?;
-        if let Some(statement) = &statement {
+        let columns = plan.as_ref().and_then(|plan| plan.columns.clone());
+        let mut result = self.run(&command.text, columns, &command.arguments, command.rows_max).await?;
+        if let Some(statement) = statement {
             result.code = code_of_statement(statement, result.code);
         }
         Ok(result)
     }
 
-    /// Binds and runs a prepared statement.
-    async fn run(&mut self, statement: &str, arguments: &[SpiArgument], rows_max: i64) -> Result<SpiResult> {
+    /// The columns that a prepared statement gives.
+    async fn columns_of(&mut self, statement: &str) -> Result<Option<Arc<[SpiColumn]>>> {
+        let description = self.session.describe_statement(statement).await?;
+        Ok(description.columns.as_deref().map(spi_columns))
+    }
+
+    /// Binds and runs a prepared statement that gives these columns.
+    async fn run(
+        &mut self,
+        statement: &str,
+        columns: Option<Arc<[SpiColumn]>>,
+        arguments: &[SpiArgument],
+        rows_max: i64,
+    ) -> Result<SpiResult> {
         let values: Vec<Option<&[u8]>> =
             arguments.iter().map(|argument| argument.value.as_deref().map(str::as_bytes)).collect();
-        let description = self.session.describe_statement(statement).await?;
         self.session.bind(UNNAMED, statement, &[], &values, &[]).await?;
         let limit = u64::try_from(rows_max).ok().filter(|limit| *limit > 0);
         let mut collect = Collect::new(&mut self.notices, limit.unwrap_or(u64::MAX));
-        if let Some(columns) = &description.columns {
-            collect.begin(columns.iter().map(|column| (column.name.clone(), column.ty.oid)));
-        }
+        collect.table = columns.map(|columns| SpiTable { columns, rows: Vec::new() });
         let run = self.session.execute(UNNAMED, limit, &mut collect).await;
         let result = collect.into_result();
         self.session.close_portal(UNNAMED);
@@ -158,7 +179,7 @@ impl SpiSession {
     }
 
     async fn cursor_open_plan(&mut self, name: &str, command: SpiCommand) -> Result<SpiResult> {
-        if let Some(statement) = self.plans.get(&command.text) {
+        if let Some(statement) = self.plans.get(&command.text).and_then(|plan| plan.statement.as_ref()) {
             check_cursor(statement, command.access)?;
         }
         self.open(name, &command.text, &command.arguments).await
@@ -217,6 +238,12 @@ fn refusal(statement: &ParsedStatement, access: Access, rows_max: i64) -> Result
     Ok(None)
 }
 
+/// Columns as a worker sees them.
+fn spi_columns(columns: &[OutputColumn]) -> Arc<[SpiColumn]> {
+    let column = |column: &OutputColumn| SpiColumn { name: column.name.clone(), type_oid: column.ty.oid.0 };
+    columns.iter().map(column).collect()
+}
+
 /// A name as a quoted identifier.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -233,11 +260,6 @@ struct Collect<'a> {
 impl<'a> Collect<'a> {
     fn new(notices: &'a mut Vec<Report>, rows_max: u64) -> Self {
         Self { notices, rows_max, table: None, tag: None }
-    }
-
-    fn begin(&mut self, columns: impl Iterator<Item = (String, Oid)>) {
-        let columns = columns.map(|(name, oid)| SpiColumn { name, type_oid: oid.0 }).collect();
-        self.table = Some(SpiTable { columns, rows: Vec::new() });
     }
 
     fn into_result(self) -> SpiResult {
@@ -285,7 +307,7 @@ fn code_of(command: &str, returning: bool) -> SpiCode {
 #[async_trait]
 impl Destination for Collect<'_> {
     fn columns(&mut self, shape: &RowShape<'_>) -> Result<()> {
-        self.begin(shape.columns.iter().map(|column| (column.name.clone(), column.ty.oid)));
+        self.table = Some(SpiTable { columns: spi_columns(shape.columns), rows: Vec::new() });
         Ok(())
     }
 
