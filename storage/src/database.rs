@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rusqlite::ffi;
@@ -26,9 +27,20 @@ use crate::log_file;
 use crate::open_files::OpenFile;
 use crate::{Connection, Error, ErrorKind, Result, Value};
 
-/// A log larger than this is cut to nothing when a checkpoint finds that no reader needs it any more. A
-/// smaller one is overwritten from its start, which spares the file system the allocation.
+/// A log larger than this is cut to nothing when a checkpoint begins it anew. A smaller one is overwritten from its start:
+/// a flush of what overwrites takes half the time of one for which the file system has to find room.
 const LOG_KEPT_BYTES_MAX: u64 = 64 << 20;
+
+/// A log shorter than this is not begun anew on purpose: it is so by the next writer when everything happens to be copied.
+const LOG_BEGUN_ANEW_BYTES_MIN: u64 = 4 << 20;
+/// How long a checkpoint waits for the right to write, without which it cannot begin the log anew.
+const RIGHT_WAIT: Duration = Duration::from_millis(100);
+/// How long it then waits, with that right, for statements to end that read from the log.
+const READERS_WAIT: Duration = Duration::from_millis(3);
+/// How many pages it may copy while it has that right; more are copied before.
+const PAGES_COPIED_WITH_RIGHT_MAX: u64 = 256;
+/// How often it copies what has come meanwhile, until so few are left.
+const COPIES_MAX: usize = 4;
 
 /// How many idle connections keep their page caches: about as many as there are reactors, which use those that were
 /// used last.
@@ -238,13 +250,22 @@ impl Database {
 
     /// As [`Self::write_lock`], on this thread.
     pub fn write_lock_blocking(self: &Arc<Self>) -> WriteLock {
+        self.write_lock_until(None).expect("it is waited for without an end")
+    }
+
+    /// As [`Self::write_lock_blocking`], at most until then.
+    fn write_lock_until(self: &Arc<Self>, deadline: Option<Instant>) -> Option<WriteLock> {
         let mut awaited = std::pin::pin!(self.write_lock());
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut context = Context::from_waker(&waker);
         loop {
-            match awaited.as_mut().poll(&mut context) {
-                Poll::Ready(lock) => return lock,
-                Poll::Pending => std::thread::park(),
+            if let Poll::Ready(lock) = awaited.as_mut().poll(&mut context) {
+                return Some(lock);
+            }
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => std::thread::park(),
+                Some(Duration::ZERO) => return None,
+                Some(left) => std::thread::park_timeout(left),
             }
         }
     }
@@ -298,10 +319,10 @@ impl Database {
     /// It waits for the disk, so it belongs on a thread of its own. A reader that holds an old snapshot stops
     /// it at that point.
     ///
-    /// When everything is copied, the next writer starts the log anew from its beginning, unless a reader is
-    /// inside it at that moment. A log that has grown beyond 64 MiB all the same is cut here, if nobody reads
-    /// or writes just now.
-    pub fn checkpoint(&self) -> Result<(u64, u64)> {
+    /// When everything is copied, the next writer starts the log anew from its beginning. While others write
+    /// all the time, everything never is; so a long log is begun anew on purpose, with the right to write. A
+    /// statement that reads from the log for longer is in the way of that, and is no error.
+    pub fn checkpoint(self: &Arc<Self>) -> Result<(u64, u64)> {
         let keeper = self.keeper.lock();
         let connection = &keeper.as_ref().ok_or_else(closed)?.connection;
         let before = self.commits.now();
@@ -311,10 +332,8 @@ impl Database {
             self.copied_commit.fetch_max(before, Ordering::SeqCst);
             self.copied_pages.store(0, Ordering::SeqCst);
         }
-        if pages == copied && file_size(&self.log)? > LOG_KEPT_BYTES_MAX {
-            self.cut_log(connection)?;
-        }
-        Ok((fresh, pages.saturating_sub(copied)))
+        let (more, left) = self.begin_log_anew(connection, (pages, copied))?;
+        Ok((fresh + more, left))
     }
 
     /// Whether there are commits that no checkpoint has copied for certain.
@@ -327,12 +346,50 @@ impl Database {
         LOG_HEADER_BYTES + self.commits.frames() * (FRAME_HEADER_BYTES + self.page_bytes)
     }
 
-    /// The write lock is needed because SQLite's is taken meanwhile; a reader that is in the way is no error.
-    fn cut_log(&self, connection: &Connection) -> Result<()> {
-        let Ok(_permit) = Arc::clone(&self.writers).try_acquire_owned() else {
-            return Ok(());
-        };
-        run_checkpoint(connection, ffi::SQLITE_CHECKPOINT_TRUNCATE).map(|_| ())
+    /// After a first copy of so many pages of so many: copies those that have come meanwhile until few are left, then these
+    /// with the right to write, and lets the next writer begin the log at its start. The pages copied, and those left.
+    fn begin_log_anew(
+        self: &Arc<Self>,
+        connection: &Connection,
+        (mut pages, mut copied): (u64, u64),
+    ) -> Result<(u64, u64)> {
+        let before = copied;
+        if self.log_used_bytes() < LOG_BEGUN_ANEW_BYTES_MIN {
+            return Ok((0, pages.saturating_sub(copied)));
+        }
+        for _ in 0..COPIES_MAX {
+            let done = copied;
+            if self.frames_left(copied) <= PAGES_COPIED_WITH_RIGHT_MAX {
+                break;
+            }
+            (pages, copied) = run_checkpoint(connection, ffi::SQLITE_CHECKPOINT_PASSIVE)?;
+            if copied == done {
+                break;
+            }
+        }
+        if self.frames_left(copied) <= PAGES_COPIED_WITH_RIGHT_MAX
+            && let Some(_right) = self.write_lock_until(Some(Instant::now() + RIGHT_WAIT))
+        {
+            let long = file_size(&self.log)? > LOG_KEPT_BYTES_MAX;
+            let mode = if long { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_RESTART };
+            let now = self.commits.now();
+            connection.handle.set_busy_wait(READERS_WAIT);
+            let done = run_checkpoint(connection, mode);
+            connection.handle.set_busy_wait(Duration::ZERO);
+            // A log that was cut has no pages.
+            let (pages_now, copied_now) = done?;
+            (pages, copied) = (pages_now, copied_now.max(copied));
+            if pages_now <= copied {
+                self.copied_commit.fetch_max(now, Ordering::SeqCst);
+                self.copied_pages.store(0, Ordering::SeqCst);
+            }
+        }
+        Ok((copied.saturating_sub(before), pages.saturating_sub(copied)))
+    }
+
+    /// How many frames of the log no checkpoint has copied.
+    fn frames_left(&self, copied: u64) -> u64 {
+        self.commits.frames().saturating_sub(copied)
     }
 
     /// Writes a consistent copy to a new file, which is on disk when this returns. Writers go on meanwhile.

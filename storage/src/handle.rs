@@ -191,7 +191,7 @@ impl Handle {
         }
     }
 
-    fn set_busy_wait(&self, wait: Duration) {
+    pub(crate) fn set_busy_wait(&self, wait: Duration) {
         let milliseconds = c_int::try_from(wait.as_millis()).unwrap_or(c_int::MAX);
         // SAFETY: the handle is live.
         unsafe { ffi::sqlite3_busy_timeout(self.raw(), milliseconds) };

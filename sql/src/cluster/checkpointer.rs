@@ -25,8 +25,8 @@ use crate::backend::{BackendKind, WaitEvent};
 use crate::settings::id;
 use crate::{Result, clock};
 
-/// How often it looks.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often it looks (PostgreSQL's background writer: `bgwriter_delay`, 200 ms).
+const INTERVAL: Duration = Duration::from_millis(200);
 /// How large a log must be to be copied between checkpoints.
 const LOG_BYTES_MIN: u64 = 4 << 20;
 /// How often a log that cannot be reused is complained of.
