@@ -110,6 +110,27 @@ fn run_one_write(
     Ok(Modified { count: step.count, rows })
 }
 
+/// Computes the changes of a plan that can be noted ([`Plan::can_be_noted`]), locks their rows, and notes them for later
+/// instead of making them: the connection only reads. Nothing when they are too many for that; what has been noted is then
+/// to be undone.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn note(
+    connection: &mut Connection,
+    plan: &Plan,
+    parameters: &[Value],
+    context: &Arc<StatementContext>,
+) -> Result<Option<Modified>> {
+    connection.set_context(Some(context.clone()));
+    let Some(modify) = one_write(plan) else { return Ok(None) };
+    let mut pending = Vec::new();
+    let mut step = Step::new(modify, parameters, context);
+    let rows = step.compute(connection, &mut pending)?;
+    let noted = step.note(connection)?;
+    Ok(noted.then_some(Modified { count: step.count, rows }))
+}
+
 /// As [`run`], inside another statement, whose context the connection has and whose failure undoes this one too.
 pub(super) fn run_inside(
     connection: &mut Connection,
@@ -464,6 +485,33 @@ impl<'a> Step<'a> {
             self.count += 1;
         }
         Ok(returned)
+    }
+
+    /// Notes what has been decided; whether there was room for all of it.
+    fn note(&mut self, connection: &mut Connection) -> Result<bool> {
+        let mut none = Vec::new();
+        let changes = std::mem::take(&mut self.changes);
+        let update = if matches!(self.plan.kind, ModifyKind::Update) {
+            self.table.update_sql(&self.columns)
+        } else {
+            Arc::from("")
+        };
+        let mut writer = Writer { connection, context: self.context, table: self.table, pending: &mut none };
+        for change in Many::from(changes) {
+            interrupt::check()?;
+            let noted = match change {
+                Change::Insert(row) => writer.note_insert(&row)?,
+                Change::Update { rowid, values, .. } => {
+                    writer.note_update(&update, rowid, &self.columns, values)?
+                }
+                Change::Delete { rowid, .. } => writer.note_delete(rowid)?,
+            };
+            if !noted {
+                return Ok(false);
+            }
+            self.count += 1;
+        }
+        Ok(true)
     }
 
     /// Writes what has been decided.

@@ -199,6 +199,46 @@ impl Writer<'_> {
         Ok(deleted)
     }
 
+    /// Notes that a whole row is to be inserted; whether there was room for that.
+    ///
+    /// # Errors
+    /// Those of looking for a row number.
+    pub(crate) fn note_insert(&mut self, row: &[Value]) -> Result<bool> {
+        let Some(number) = self.next_row_number()? else { return Ok(false) };
+        let values = std::iter::once(Value::Integer(number)).chain(live_values(self.table, row).cloned());
+        Ok(self.note(&self.table.insert_sql, values.collect()))
+    }
+
+    /// Locks a row and notes that columns of it, which no key has, are to be changed; whether there was room for that.
+    ///
+    /// # Errors
+    /// As [`crate::session::SessionServices::lock_row`].
+    pub(crate) fn note_update(
+        &mut self,
+        sql: &Arc<str>,
+        rowid: i64,
+        columns: &[usize],
+        mut values: Vec<Value>,
+    ) -> Result<bool> {
+        self.lock(rowid, self.table.strength_of_update(columns))?;
+        values.push(Value::Integer(rowid));
+        Ok(self.note(sql, values))
+    }
+
+    /// Locks a row and notes that it is to be deleted; whether there was room for that.
+    ///
+    /// # Errors
+    /// As [`Self::note_update`].
+    pub(crate) fn note_delete(&mut self, rowid: i64) -> Result<bool> {
+        self.lock(rowid, LockStrength::Update)?;
+        Ok(self.note(&self.table.delete_sql(), vec![Value::Integer(rowid)]))
+    }
+
+    fn note(&self, sql: &Arc<str>, values: Vec<Value>) -> bool {
+        let written = Written { relation: self.table.oid, sql: sql.clone(), values };
+        self.context.session.services.note_write(written)
+    }
+
     /// Keeps what has been done, for a transaction that may have to do it again.
     fn log(&self, sql: &Arc<str>, values: impl FnOnce() -> Vec<Value>) {
         let services = &self.context.session.services;

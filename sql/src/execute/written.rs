@@ -15,6 +15,10 @@ use crate::{Oid, Result, SqlError, Value};
 const ROWS_MAX: usize = 100_000;
 /// How many bytes of values are kept, the same.
 const BYTES_MAX: usize = 64 << 20;
+/// How many changes are noted before they are made; one that comes when there are more is made at once.
+const NOTED_MAX: usize = 500;
+/// How many bytes of values they have, the same.
+const NOTED_BYTES_MAX: usize = 1 << 20;
 
 /// One row inserted, changed or deleted.
 pub struct Written {
@@ -39,6 +43,16 @@ impl WriteLog {
         self.bytes += written.bytes();
         self.entries.push(written);
         self.entries.len() <= ROWS_MAX && self.bytes <= BYTES_MAX
+    }
+
+    /// Takes in a change that has not been made yet, unless it would be too many.
+    pub(crate) fn note(&mut self, written: Written) -> bool {
+        self.has_room() && self.push(written)
+    }
+
+    /// Whether so few changes are kept that more can be noted.
+    pub(crate) fn has_room(&self) -> bool {
+        self.entries.len() < NOTED_MAX && self.bytes < NOTED_BYTES_MAX
     }
 
     /// How many changes there are.

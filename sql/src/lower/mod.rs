@@ -69,6 +69,13 @@ impl Plan {
             && matches!(&self.main, MainPlan::Modify(modify) if modify.tells_nothing)
     }
 
+    /// Whether it can be noted and made in the engine later: [`ModifyPlan::can_be_noted`], and nothing else has an effect.
+    pub fn can_be_noted(&self) -> bool {
+        self.parts.is_empty()
+            && !(self.waits || self.once || self.may_write || self.nested)
+            && matches!(&self.main, MainPlan::Modify(modify) if modify.can_be_noted)
+    }
+
     /// The word of the command tag: `SELECT`, `INSERT 0`, ….
     pub fn tag(&self) -> &'static str {
         match &self.main {

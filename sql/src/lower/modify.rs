@@ -14,6 +14,7 @@ use super::emit::Emitter;
 use super::walk::every_expr_mut;
 use super::{Binding, Planner, Text};
 use crate::bound::*;
+use crate::catalog::{Catalog, Constraint, Index};
 use crate::execute::table::Table;
 use crate::{Oid, Result};
 
@@ -27,6 +28,9 @@ pub struct ModifyPlan {
     pub(crate) table: Arc<Table>,
     /// Whether its success tells a client nothing of what the tables hold.
     pub tells_nothing: bool,
+    /// Whether the locks of its rows settle that it can be done: no key, no reference and no index that computes has a
+    /// say. It can then be noted and made in the engine later (see `session::aside`).
+    pub can_be_noted: bool,
     /// Gives the rows, before anything is changed.
     pub source: Text,
     /// The columns (positions in the table) whose new values the source gives, right after the row number.
@@ -93,6 +97,28 @@ pub enum MergeStep {
     Delete,
 }
 
+/// See [`ModifyPlan::can_be_noted`].
+fn can_be_noted(plan: &ModifyPlan, catalog: &Catalog) -> bool {
+    let table = &plan.table;
+    let computes = |index: &Index| index.indexprs.is_some() || index.indpred.is_some();
+    if catalog.indexes(plan.target).iter().any(|index| computes(index)) {
+        return false;
+    }
+    let refers = |constraint: &Constraint| {
+        let keys = constraint.conkey.as_deref().unwrap_or_default();
+        plan.values.iter().any(|column| keys.contains(&table.attributes[*column].attnum))
+    };
+    match plan.kind {
+        ModifyKind::Insert(None) => plan.tells_nothing,
+        ModifyKind::Update => {
+            table.strength_of_update(&plan.values) == LockStrength::NoKeyUpdate
+                && !table.references.iter().any(|constraint| refers(constraint))
+        }
+        ModifyKind::Delete => table.referenced.is_empty(),
+        ModifyKind::Insert(Some(_)) | ModifyKind::Merge(_) => false,
+    }
+}
+
 impl Planner<'_> {
     pub(super) fn modify(&mut self, modify: &Modify) -> Result<ModifyPlan> {
         let mut modify = modify.clone();
@@ -110,6 +136,7 @@ impl Planner<'_> {
         let tells_nothing = row.is_none() && super::silent::tells_nothing(&modify, &table, self.catalog);
         let mut plan = self.modify_action(&modify, &ctes, &extras, row, (width, whole_row), &table)?;
         plan.tells_nothing = tells_nothing;
+        plan.can_be_noted = can_be_noted(&plan, self.catalog);
         let functions = self.stored.index_functions(self.catalog, modify.target)?;
         plan.source.functions.extend(functions);
         Ok(plan)
@@ -132,6 +159,7 @@ impl Planner<'_> {
                 kind,
                 table,
                 tells_nothing: false,
+                can_be_noted: false,
                 source: text,
                 values,
                 old,

@@ -25,20 +25,147 @@
 
 use std::sync::Arc;
 
-use storage::WriteLock;
+use storage::{Connection, WriteLock};
 
-use super::Session;
+use super::cache::Planned;
 use super::transaction::Work;
+use super::{Session, SessionServices, StatementContext};
 use crate::catalog::Catalog;
 use crate::cluster::Rest;
-use crate::execute::{self, CatalogExpressions, WriteLog};
+use crate::execute::{self, CatalogExpressions, Modified, Pending, WriteLog};
 use crate::locks::{LockMode, LockTag};
-use crate::{Result, SqlError};
+use crate::lower::Plan;
+use crate::{Oid, Result, SqlError, Value};
 
 /// How many changes are made again lightly. A transaction with more does not rest, but can be set aside while it waits.
 const RESTING_CHANGES_MAX: usize = 500;
 
+/// Notes the changes of a statement; nothing when there are too many. See [`super::pump::Changing`].
+fn note(
+    connection: &mut Connection,
+    planned: &Planned,
+    parameters: &[Value],
+    context: &Arc<StatementContext>,
+    _: &mut Vec<Pending>,
+) -> Result<Option<Modified>> {
+    // A run that was broken off and is begun again has noted some already.
+    let services = &context.session.services;
+    let before = services.logged_writes();
+    let noted = execute::note_modify(connection, &planned.plan, parameters, context);
+    if !matches!(noted, Ok(Some(_))) {
+        services.undo_writes(before);
+    }
+    noted
+}
+
 impl Session {
+    /// Whether a statement runs beside what the transaction has changed, without the right to write: it looks at none of
+    /// that, and what it changes itself can be noted.
+    pub(super) fn goes_beside(&mut self, planned: &Planned) -> bool {
+        self.take_up();
+        let plan = &planned.plan;
+        let Some(transaction) = &self.transaction else { return false };
+        let aside = match transaction.work {
+            Work::None => false,
+            Work::Aside => true,
+            _ => return false,
+        };
+        let fits = if plan.read_only {
+            aside && plan.row_lock.is_none() && !(plan.waits || plan.nested || plan.may_write)
+        } else {
+            plan.can_be_noted()
+        };
+        let only_rows =
+            !transaction.lost && !transaction.catalog_changed && transaction.shared_lock.is_none();
+        if !fits
+            || !only_rows
+            || !transaction.explicit
+            || !self.database.oid.is_valid()
+            || self.keeps_snapshot()
+        {
+            return false;
+        }
+        let looks_at = |table: Oid| planned.relations.iter().any(|(relation, _)| *relation == table);
+        let clear =
+            |log: &WriteLog| log.has_room() && (plan.tells_nothing() || !log.relations().any(looks_at));
+        !aside || self.services.with_log(clear) == Some(true)
+    }
+
+    /// Begins the work of such a statement; the catalog that goes with it.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub(super) fn begin_beside(&mut self, plan: &Plan) -> Result<Arc<Catalog>> {
+        self.services.begin_snapshot();
+        let database = self.database.clone();
+        let seen = database.store.committed();
+        let (connection, catalog) = if plan.tells_nothing() {
+            (database.connection()?, database.catalog())
+        } else {
+            database.begin_read()?
+        };
+        let transaction = self.transaction();
+        let before = std::mem::replace(&mut transaction.work, Work::Beside(connection));
+        transaction.had_snapshot = true;
+        transaction.seen_commit = seen;
+        transaction.catalog = Some(catalog.clone());
+        if !plan.read_only {
+            if matches!(before, Work::None) {
+                self.services.keep_writes(true);
+            }
+            self.services.transaction_id(true)?;
+        }
+        Ok(catalog)
+    }
+
+    /// Whether the statement runs so.
+    pub(super) fn is_beside(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| matches!(transaction.work, Work::Beside(_)))
+    }
+
+    /// Such a statement has ended, or is to be run in another way.
+    pub(super) fn leave_beside(&mut self) {
+        if !self.is_beside() {
+            return;
+        }
+        let aside = self.services.logged_writes() > 0;
+        let transaction = self.transaction();
+        transaction.work = if aside { Work::Aside } else { Work::None };
+        transaction.catalog = None;
+    }
+
+    /// Notes what a statement changes. Nothing when it is to be run again, because a row has changed before it was locked,
+    /// or because it changes too much, for which the right to write has been taken.
+    ///
+    /// # Errors
+    /// Those of the statement; those of waiting for the right to write.
+    pub(super) async fn note_changes(
+        &mut self,
+        planned: &Arc<Planned>,
+        parameters: &[Value],
+        context: &Arc<StatementContext>,
+    ) -> Result<Option<Modified>> {
+        let logged = self.services.logged_writes();
+        self.services.record_locked_rows(true);
+        let noted = self.run_changes(note, planned, parameters, context).await;
+        let locked = self.services.record_locked_rows(false);
+        let is_current = match &noted {
+            Ok(Some(_)) => self.difference(&locked, context).map(|difference| difference.is_none()),
+            _ => Ok(false),
+        };
+        if let Ok(true) = is_current {
+            return noted;
+        }
+        self.services.undo_writes(logged);
+        self.leave_beside();
+        self.services.end_snapshot();
+        is_current?;
+        if noted?.is_none() {
+            self.begin_writing_rows().await?;
+        }
+        Ok(None)
+    }
+
     /// How many changes would have to be made again if they were undone in the engine; nothing when the transaction could
     /// not go on then.
     fn replayable_changes(&self) -> Option<usize> {

@@ -147,6 +147,10 @@ pub trait SessionServices: Send + Sync {
     }
     /// Keeps a change of a row.
     fn log_write(&self, written: Written) {}
+    /// Keeps a change that is still to be made, if there is room for it; whether there was.
+    fn note_write(&self, written: Written) -> bool {
+        false
+    }
     /// How many changes are kept.
     fn logged_writes(&self) -> usize {
         0

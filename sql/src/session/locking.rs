@@ -71,7 +71,7 @@ impl Runs {
 }
 
 /// How a row that has been locked differs from the snapshot.
-enum Difference {
+pub(super) enum Difference {
     Updated,
     Deleted,
 }
@@ -273,7 +273,7 @@ impl Session {
     }
 
     /// Whether one of these rows, which nobody else can change now, is not as the transaction's snapshot shows it.
-    fn difference(
+    pub(super) fn difference(
         &mut self,
         locked: &[(Oid, i64)],
         context: &StatementContext,

@@ -22,7 +22,7 @@ use super::transaction::Work;
 use super::work::check_interrupts;
 use super::{Destination, OutputRow, RowShape, Session, StatementContext};
 use crate::bound::OutputColumn;
-use crate::execute::{self, Cursor, Modified};
+use crate::execute::{self, Cursor, Modified, Pending};
 use crate::{Result, SqlError, SqlState, Value, ValueRef};
 
 /// How many thousand engine instructions a statement may use on the reactor thread: one or two
@@ -505,6 +505,18 @@ impl Session {
         parameters: &[Value],
         context: &Arc<StatementContext>,
     ) -> Result<Modified> {
+        let done = self.run_changes(change, planned, parameters, context).await?;
+        done.ok_or_else(|| SqlError::internal("a statement has not made its changes"))
+    }
+
+    /// Runs a plan that changes tables in some way: makes its changes, or only notes them.
+    pub(super) async fn run_changes(
+        &mut self,
+        change: Changing,
+        planned: &Arc<Planned>,
+        parameters: &[Value],
+        context: &Arc<StatementContext>,
+    ) -> Result<Option<Modified>> {
         let (backend, deadline) = (self.backend().clone(), self.deadline);
         let transaction = self.transaction();
         let shielded = !transaction.savepoints.is_empty();
@@ -517,13 +529,7 @@ impl Session {
             connection.set_budget(reactor_budget(planned));
             let known = transaction.deferred.len();
             let attention = connection.interrupt().attend(deadline);
-            let done = execute::run_modify(
-                connection,
-                &planned.plan,
-                parameters,
-                context,
-                &mut transaction.deferred,
-            );
+            let done = change(connection, planned, parameters, context, &mut transaction.deferred);
             drop(attention);
             connection.set_budget(None);
             match done {
@@ -535,7 +541,7 @@ impl Session {
         let mut deferred = std::mem::take(&mut transaction.deferred);
         let (planned, parameters, context) = (planned.clone(), parameters.to_vec(), context.clone());
         let run = move |connection: &mut Connection| {
-            let done = execute::run_modify(connection, &planned.plan, &parameters, &context, &mut deferred);
+            let done = change(connection, &planned, &parameters, &context, &mut deferred);
             (deferred, done)
         };
         let (deferred, done) = self.elsewhere(run).await?;
@@ -598,6 +604,26 @@ impl Session {
         }
         check_interrupts(self.backend(), self.deadline).err().unwrap_or(error)
     }
+}
+
+/// How a statement that changes tables is run. Deferred checks are added to the last one's.
+pub(super) type Changing = fn(
+    &mut Connection,
+    &Planned,
+    &[Value],
+    &Arc<StatementContext>,
+    &mut Vec<Pending>,
+) -> Result<Option<Modified>>;
+
+/// Makes the changes of a statement.
+fn change(
+    connection: &mut Connection,
+    planned: &Planned,
+    parameters: &[Value],
+    context: &Arc<StatementContext>,
+    deferred: &mut Vec<Pending>,
+) -> Result<Option<Modified>> {
+    execute::run_modify(connection, &planned.plan, parameters, context, deferred).map(Some)
 }
 
 /// A reading statement on its way to another thread.

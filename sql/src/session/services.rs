@@ -464,6 +464,11 @@ impl SessionServices for Services {
         }
     }
 
+    fn note_write(&self, written: Written) -> bool {
+        let mut state = self.state.lock();
+        state.log.as_mut().is_some_and(|log| log.note(written))
+    }
+
     fn logged_writes(&self) -> usize {
         self.with_log(WriteLog::len).unwrap_or(0)
     }

@@ -211,10 +211,16 @@ impl Session {
     /// `42501`; `25006`; those of waiting for locks.
     pub(super) async fn begin_work(&mut self, planned: &Planned, snapshot: Snapshot) -> Result<Arc<Catalog>> {
         planned.check_allowed()?;
+        self.leave_beside();
         self.lock_relations(&planned.relations).await?;
         let plan = &planned.plan;
         if !plan.read_only {
             self.check_may_write(plan.tag().trim_end_matches(" 0"))?;
+        }
+        if snapshot == Snapshot::OfStatement && self.goes_beside(planned) {
+            return self.begin_beside(plan);
+        }
+        if !plan.read_only {
             return self.begin_writing_rows().await;
         }
         if let Some(strength) = plan.row_lock {
@@ -287,7 +293,14 @@ impl Session {
                 };
                 (rows, None)
             } else {
-                let done = self.run_modify(planned, run.parameters, &context).await?;
+                let done = if self.is_beside() {
+                    let Some(done) = self.note_changes(planned, run.parameters, &context).await? else {
+                        return Ok(None);
+                    };
+                    done
+                } else {
+                    self.run_modify(planned, run.parameters, &context).await?
+                };
                 self.tells_nothing = planned.plan.tells_nothing();
                 (done.rows.into(), Some(done.count))
             };

@@ -19,8 +19,9 @@ use std::sync::Arc;
 
 use super::cache::{Shaped, Template, mentions_a_moment};
 use super::extended::Formats;
+use super::locking::Runs;
 use super::statement::{Run, Snapshot, finish_plan};
-use super::{CommandTag, Destination, Session, SessionServices};
+use super::{CommandTag, Destination, Session};
 use crate::bind::{self, BindContext};
 use crate::bound::{BoundStatement, ExprKind, Statement, TypeMod};
 use crate::catalog::Catalog;
@@ -90,25 +91,25 @@ impl Session {
         destination: &mut dyn Destination,
     ) -> Result<Templated> {
         let planned = &template.planned;
-        let held_before = self.transaction().work.writes();
-        let logged = self.services.logged_writes();
-        let catalog = self.begin_work(planned, Snapshot::OfStatement).await?;
-        if catalog.version() != planned.catalog {
-            return Ok(Templated::Exact);
-        }
         let formats = Formats::default();
         let types = &planned.plan.parameters;
         let run = Run { parameters: values, types, formats: &formats, announce: true, rows_max: None };
-        let done = match self.run_planned(planned, &catalog, &run, destination).await {
-            Ok(Some((done, _))) => done,
-            Ok(None) => return Ok(Templated::Exact),
-            Err(error) => {
-                let Some(awaited) = self.services.take_awaited() else { return Err(error) };
-                // What it would have sent is not sent; its exact text runs when the row is free.
-                self.services.take_notifications();
-                self.services.undo_writes(logged);
-                self.await_row(awaited, held_before).await?;
+        let mut runs = Runs::begin();
+        let done = loop {
+            runs.next(self).await?;
+            let held_before = self.transaction().work.writes();
+            let catalog = self.begin_work(planned, Snapshot::OfStatement).await?;
+            if catalog.version() != planned.catalog {
                 return Ok(Templated::Exact);
+            }
+            match self.run_planned(planned, &catalog, &run, destination).await {
+                Ok(Some((done, _))) => break done,
+                // A row has changed before it was locked.
+                Ok(None) => {}
+                Err(error) => match self.services.take_awaited() {
+                    Some(awaited) => self.await_row(awaited, held_before).await?,
+                    None => return Err(error),
+                },
             }
         };
         let rows = Some(done.changed.unwrap_or(done.sent));

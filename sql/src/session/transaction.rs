@@ -28,21 +28,25 @@ pub(super) enum Work {
     Write(PooledConnection, #[allow(dead_code, reason = "held, not looked at")] WriteLock),
     /// Changes that are not in the engine, or perhaps not: see `aside`.
     Aside,
+    /// A snapshot for one statement that does not look at the transaction's changes, which are aside, if there are any: see
+    /// `aside`.
+    Beside(PooledConnection),
 }
 
 impl Work {
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         match self {
             Self::None | Self::Aside => None,
-            Self::Statement(connection) | Self::Read(connection) | Self::Write(connection, _) => {
-                Some(connection)
-            }
+            Self::Statement(connection)
+            | Self::Read(connection)
+            | Self::Beside(connection)
+            | Self::Write(connection, _) => Some(connection),
         }
     }
 
     /// Whether the transaction has begun to write.
     pub(super) fn writes(&self) -> bool {
-        matches!(self, Self::Write(..) | Self::Aside)
+        matches!(self, Self::Write(..) | Self::Aside | Self::Beside(_))
     }
 }
 

@@ -247,6 +247,7 @@ impl Session {
         if !std::mem::take(&mut self.tells_nothing) {
             self.note_reads();
         }
+        self.leave_beside();
         let keeps_snapshot = self.keeps_snapshot();
         if let Some(transaction) = &mut self.transaction
             && !transaction.work.writes()
@@ -539,6 +540,7 @@ impl Session {
         let ends = error.0.severity > crate::Severity::Error;
         self.tells_nothing = false;
         self.note_reads();
+        self.leave_beside();
         self.backend().set_interrupt(None);
         self.services.take_notifications();
         let keeps_snapshot = self.transaction.is_some() && self.keeps_snapshot();
