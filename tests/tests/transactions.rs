@@ -279,3 +279,95 @@ fn a_snapshot_is_shared_with_others() {
         assert_eq!(refused(&two, &import).await.0, "22023");
     });
 }
+
+#[test]
+fn statements_that_need_no_right_to_write_keep_nobody_from_it() {
+    with_two(async |server, one, two| {
+        run(&one, "CREATE TABLE a (k int PRIMARY KEY, v int); INSERT INTO a VALUES (1, 0), (2, 0)").await;
+        run(&one, "BEGIN; UPDATE a SET v = 1 WHERE k = 1").await;
+        let sleeper = tokio::spawn(async move {
+            run(&one, "SELECT pg_sleep(1000)").await;
+        });
+        let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        while server.query(asleep) != "1" {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // The sleeper has written, and runs a statement.
+        tokio::time::timeout(SOON, run(&two, "UPDATE a SET v = 2 WHERE k = 2"))
+            .await
+            .expect("not kept waiting");
+        sleeper.abort();
+    });
+}
+
+/// What is noted and not yet made in the engine is there for the transaction itself, in each kind of statement, and for
+/// nobody else.
+#[test]
+fn noted_changes_are_seen_by_their_transaction_alone() {
+    with_two(async |_, one, two| {
+        run(&one, "CREATE TABLE a (k int PRIMARY KEY, v int); CREATE TABLE b (k int PRIMARY KEY, v int)")
+            .await;
+        run(
+            &one,
+            "CREATE TABLE log (v int); INSERT INTO a VALUES (1, 0), (2, 0); INSERT INTO b VALUES (1, 0)",
+        )
+        .await;
+        run(&one, "CREATE VIEW of_a AS SELECT v FROM a").await;
+        run(&one, "BEGIN; UPDATE a SET v = v + 1 WHERE k = 1; INSERT INTO log VALUES (1)").await;
+        assert_eq!(number(&two, "SELECT sum(v)::int8 FROM a").await, 0);
+        assert_eq!(number(&two, "SELECT count(*) FROM log").await, 0);
+        assert_eq!(number(&one, "SELECT sum(v)::int8 FROM b").await, 0);
+        assert_eq!(number(&one, "SELECT sum(v)::int8 FROM of_a").await, 1);
+        assert_eq!(number(&one, "SELECT count(*) FROM log").await, 1);
+        run(&one, "UPDATE a SET v = v + 1 WHERE k = 1; SAVEPOINT s; UPDATE b SET v = 5; DELETE FROM log")
+            .await;
+        assert_eq!(number(&one, "SELECT (SELECT sum(v) FROM b) + (SELECT count(*) FROM log)").await, 5);
+        run(&one, "ROLLBACK TO s; UPDATE b SET v = v + (SELECT v FROM a WHERE k = 1)").await;
+        // Another commits in between; what it has done is seen by the next statement.
+        run(&two, "UPDATE a SET v = 10 WHERE k = 2; INSERT INTO log VALUES (2), (3)").await;
+        assert_eq!(number(&one, "SELECT sum(v)::int8 FROM a").await, 12);
+        assert_eq!(number(&one, "SELECT count(*) FROM log").await, 3);
+        run(&one, "COMMIT").await;
+        assert_eq!(number(&two, "SELECT sum(v)::int8 FROM a").await, 12);
+        assert_eq!(number(&two, "SELECT v::int8 FROM b").await, 2);
+        // A transaction that has only noted something leaves nothing when it is rolled back.
+        run(&one, "BEGIN; UPDATE a SET v = -1; DELETE FROM log; INSERT INTO log VALUES (4); ROLLBACK").await;
+        assert_eq!(number(&two, "SELECT sum(v)::int8 + (SELECT count(*) FROM log) FROM a").await, 15);
+        // More than are noted.
+        run(&one, "INSERT INTO log SELECT i FROM generate_series(1, 2000) i").await;
+        run(&one, "BEGIN; UPDATE b SET v = 3; UPDATE log SET v = 0; UPDATE b SET v = v + 1; COMMIT").await;
+        assert_eq!(number(&two, "SELECT sum(v)::int8 + (SELECT v FROM b) FROM log").await, 4);
+    });
+}
+
+/// A row that is changed between the snapshot of a statement and its lock is changed from what it is then.
+#[test]
+fn side_by_side_no_change_is_lost() {
+    const CLIENTS: i64 = 8;
+    const ROUNDS: i64 = 50;
+    let server = Server::builder().start();
+    server.query("CREATE TABLE c (k int PRIMARY KEY, v int); INSERT INTO c VALUES (1, 0), (2, 0)");
+    server.query("CREATE TABLE seen (v int)");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut all = Vec::new();
+        for _ in 0..CLIENTS {
+            let client = connect_to(&server, "postgres").await;
+            all.push(tokio::spawn(async move {
+                let add = client.prepare("UPDATE c SET v = v + 1 WHERE k = $1").await.expect("prepared");
+                for _ in 0..ROUNDS {
+                    run(&client, "BEGIN; INSERT INTO seen VALUES (1)").await;
+                    for key in [1_i32, 2] {
+                        assert_eq!(client.execute(&add, &[&key]).await.expect("updated"), 1);
+                    }
+                    run(&client, "COMMIT").await;
+                }
+            }));
+        }
+        for client in all {
+            client.await.expect("no panic");
+        }
+    });
+    let sums = "SELECT (SELECT sum(v) FROM c), (SELECT count(*) FROM seen)";
+    assert_eq!(server.query(sums), format!("{}|{}", 2 * CLIENTS * ROUNDS, CLIENTS * ROUNDS));
+}

@@ -7,10 +7,23 @@
 //! statement, or its COMMIT, takes the right again and makes them anew on the newest state.
 //!
 //! ```text
-//! UPDATE      right, BEGIN IMMEDIATE, change the row; rest
+//! INSERT      right, BEGIN IMMEDIATE, insert the row; rest
 //!             another transaction wants to write: ROLLBACK, give the right away
 //! SELECT      right, BEGIN IMMEDIATE, make the change again, read; rest
 //! COMMIT      right or still resting, COMMIT
+//! ```
+//!
+//! Many statements do not even need it while they run (`can_be_noted`): an UPDATE that changes no key, a DELETE, an INSERT
+//! of given values that no other row has a say in. They read a snapshot *beside* the transaction's changes, lock their rows,
+//! see that these are still as they were read, and only note what is to be changed, as if it had been set aside. So does a
+//! query of tables that the transaction has not changed, which notes nothing. What is noted is made in the engine when
+//! something has to see it.
+//!
+//! ```text
+//! UPDATE      snapshot, lock the row, note the change
+//! SELECT      of another table: snapshot, read
+//! SELECT      of this table: right, BEGIN IMMEDIATE, make the change, read; rest
+//! COMMIT      right, BEGIN IMMEDIATE, make the change, COMMIT
 //! ```
 //!
 //! What holds a transaction's place meanwhile are its locks: on the rows it has changed, on the keys it has taken in
@@ -71,7 +84,7 @@ impl Session {
             _ => return false,
         };
         let fits = if plan.read_only {
-            aside && plan.row_lock.is_none() && !(plan.waits || plan.nested || plan.may_write)
+            aside && plan.row_lock.is_none() && !(plan.nested || plan.may_write)
         } else {
             plan.can_be_noted()
         };
