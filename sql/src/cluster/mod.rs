@@ -449,8 +449,6 @@ pub struct Facilities {
     pub started: AtomicI64,
     /// When the settings were read last, µs since 2000-01-01 UTC.
     pub settings_loaded: AtomicI64,
-    /// The extensions that could be installed; none registered: there are none.
-    pub extensions: RwLock<Option<Arc<dyn ExtensionView>>>,
 }
 
 /// A row of `pg_locks`; fields that do not apply are absent.
@@ -472,30 +470,6 @@ pub struct LockRow {
     pub granted: bool,
     pub fastpath: bool,
     pub waitstart: Option<i64>,
-}
-
-/// A look at the directory of extensions.
-pub trait ExtensionView: Send + Sync {
-    /// Every version of every extension, with its control file's facts.
-    fn available(&self) -> Vec<AvailableExtension>;
-    /// For an extension: source version, target version, the path between them (`None`: there is none).
-    fn update_paths(&self, name: &str) -> Vec<(String, String, Option<String>)>;
-}
-
-/// One version of an extension that could be installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the columns of pg_available_extension_versions")]
-pub struct AvailableExtension {
-    pub name: String,
-    pub version: String,
-    /// Whether it is `default_version` in the control file.
-    pub is_default: bool,
-    pub superuser: bool,
-    pub trusted: bool,
-    pub relocatable: bool,
-    pub schema: Option<String>,
-    pub requires: Option<Vec<String>>,
-    pub comment: Option<String>,
 }
 
 /// The SQL side of a library: what `CREATE FUNCTION … LANGUAGE C AS 'library', 'symbol'` can name.

@@ -3,7 +3,7 @@
 //!
 //! Source: `src/backend/commands/extension.c`; PostgreSQL manual, "Packaging Related Objects into an Extension".
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::CommandContext;
@@ -120,6 +120,13 @@ fn install_path(extension: &str, files: &[String], version: &str) -> Option<(Str
         Some((start, path))
     });
     paths.min_by_key(|(_, path)| path.len())
+}
+
+/// The versions that an extension's scripts tell of, and whether each can be installed, perhaps over updates.
+pub(crate) fn versions(extension: &str, files: &[String]) -> Vec<(String, bool)> {
+    let named: BTreeSet<String> = scripts(extension, files).into_iter().flatten().collect();
+    let installable = |version: &String| install_path(extension, files, version).is_some();
+    named.into_iter().map(|version| (version.clone(), installable(&version))).collect()
 }
 
 impl CommandContext<'_> {

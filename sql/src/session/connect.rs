@@ -10,11 +10,15 @@ use uuid::Uuid;
 use super::named::Named;
 use super::services::Services;
 use super::{ConnectRequest, Session, SessionShared};
+use crate::backend::BackendKind;
 use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Database, Role, Setting};
 use crate::cluster::{Cluster, fatal};
 use crate::settings::{SessionSettings, SettingValue, Source, id};
 use crate::{Oid, Result, clock, error};
+
+/// What `client_port` is for clients of Unix sockets.
+const UNIX_SOCKET_PORT: i32 = -1;
 
 /// The role that a request without one has (`BOOTSTRAP_SUPERUSERID`).
 const BOOTSTRAP_SUPERUSER: Oid = Oid(10);
@@ -42,7 +46,8 @@ impl Session {
             activity.database = row.as_ref().map(|row| (row.oid, row.datname.clone()));
             activity.user = Some((role.oid, role.rolname.clone()));
             activity.client_address = request.client.map(|(address, _)| address);
-            activity.client_port = request.client.map(|(_, port)| i32::from(port));
+            let local = (request.kind == BackendKind::Client).then_some(UNIX_SOCKET_PORT);
+            activity.client_port = request.client.map(|(_, port)| i32::from(port)).or(local);
         }
         check_limits(cluster, row.as_deref(), &role)?;
         let database = cluster.database(oid)?;

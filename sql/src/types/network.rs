@@ -123,6 +123,11 @@ impl Network {
         }
     }
 
+    /// The network of one address alone.
+    pub fn of_address(address: IpAddr) -> Self {
+        Self { address, bits: width(address) }
+    }
+
     /// The network in storage form.
     pub fn to_value(self, cidr: bool) -> Value {
         let (family, number) = match self.address {

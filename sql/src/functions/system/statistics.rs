@@ -1,12 +1,14 @@
 //! What `pg_stat_activity`, `pg_locks` and the statistics views are made of. Activity is real; counters that nobody
 //! keeps read as PostgreSQL's do before any activity: zero, or NULL for moments.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 use crate::backend::Backend;
 use crate::functions::arguments::{Rows, from_oid, int4, known, oid, rows, scalar};
 use crate::functions::{Function, FunctionCall};
 use crate::oid::roles;
+use crate::types::network::Network;
 use crate::{Oid, Result, Value, ValueRef};
 
 use super::roles as membership;
@@ -44,7 +46,7 @@ fn activity_row(call: &FunctionCall<'_>, backend: &Backend) -> Vec<Value> {
     row[9] = activity.query_start.into();
     row[10] = backend.started.into();
     row[11] = activity.state_change.into();
-    row[12] = activity.client_address.map(|address| address.to_string()).into();
+    row[12] = inet(activity.client_address);
     row[14] = activity.client_port.map(i64::from).into();
     row[15] = short(backend.transaction_id());
     row[16] = short(backend.xmin());
@@ -53,6 +55,11 @@ fn activity_row(call: &FunctionCall<'_>, backend: &Backend) -> Vec<Value> {
     row[25] = false.into();
     row[27] = false.into();
     row
+}
+
+/// An address as the type inet has it.
+fn inet(address: Option<IpAddr>) -> Value {
+    address.map(|address| Network::of_address(address).to_value(false)).unwrap_or_default()
 }
 
 /// A transaction's number as the type xid has it: without its upper half.
@@ -193,9 +200,7 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     scalar("pg_stat_get_backend_start", |call, a| of_backend(call, a, true, |b| b.started.into())),
     scalar("pg_stat_get_backend_client_addr", |call, a| {
-        of_backend(call, a, true, |b| {
-            b.activity.lock().client_address.map(|address| address.to_string()).into()
-        })
+        of_backend(call, a, true, |b| inet(b.activity.lock().client_address))
     }),
     scalar("pg_stat_get_backend_client_port", |call, a| {
         of_backend(call, a, true, |b| b.activity.lock().client_port.map(i64::from).into())
