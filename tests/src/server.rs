@@ -315,6 +315,16 @@ impl Server {
         self.wait()
     }
 
+    /// Runs `postilion check` on the data directory, in whatever state the server is; what it says otherwise.
+    ///
+    /// # Panics
+    /// When the check cannot be run, or finds something.
+    pub fn check(&self) {
+        let data = self.directory.path().join("data");
+        let checked = output(Command::new(binary()).arg("check").arg("-D").arg(data).output());
+        assert_eq!(checked.code, 0, "{}{}", checked.out, checked.err);
+    }
+
     /// Kills the server, as a crash would.
     ///
     /// # Panics

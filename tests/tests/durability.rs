@@ -22,12 +22,13 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Starts the server after a crash, and looks how long that takes.
+/// Starts the server after a crash, looks how long that takes, and has its files checked.
 fn recover(server: &Server, round: &str) -> Server {
     let started = Instant::now();
     let server = Server::builder().directory(server.directory()).start();
     let taken = started.elapsed();
     assert!(taken < RECOVERY_MAX, "{round}: the start took {taken:?}");
+    server.check();
     server
 }
 
