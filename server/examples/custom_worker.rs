@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postilion::workers::{
-    Init, Library, Registration, Result, Spi, SpiAccess, Worker, WorkerContext, async_trait,
+    Init, Library, OnReload, OnTerminate, Registration, Restart, Result, Spi, SpiAccess, Worker,
+    WorkerContext, async_trait,
 };
 
 struct Counter;
@@ -38,7 +39,12 @@ impl Library for MyLibrary {
 
     fn init(&self, init: &mut Init<'_>) {
         if init.preloading {
-            (init.register)(Registration::new("my counter", "my_library", "counter_main"));
+            let mut counter = Registration::new("my counter", "my_library", "counter_main");
+            counter.argument = 7;
+            counter.restart = Restart::AfterSeconds(5);
+            counter.on_reload = OnReload::Flag;
+            counter.on_terminate = OnTerminate::Flag;
+            (init.register)(counter);
         }
     }
 

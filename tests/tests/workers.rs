@@ -174,3 +174,68 @@ fn only_those_who_may_end_a_worker() {
     );
     assert_eq!(count(&server), "1");
 }
+
+#[test]
+fn a_slot_is_free_as_soon_as_its_worker_is_told_to_end() {
+    let server = Server::start();
+    server.query("CREATE EXTENSION worker_spi");
+    server.query("SELECT count(worker_spi_launch(i)) FROM generate_series(1, 8) i");
+    eventually("all run", || count(&server) == "8");
+    assert_eq!(server.query("SELECT worker_spi_launch(9)"), "f");
+    for index in 10..30 {
+        // Two statements of one session: nothing lies between them.
+        let last = format!("(SELECT pid {WORKERS} ORDER BY backend_start DESC LIMIT 1)");
+        let both = format!("SELECT pg_terminate_backend({last}); SELECT worker_spi_launch({index})");
+        assert_eq!(server.query(&both), "t\nt", "worker {index}");
+        eventually("it runs", || count(&server) == "8");
+    }
+}
+
+#[test]
+fn a_killed_server_takes_its_workers_along() {
+    let mut server = Server::builder().set("worker_spi.naptime", "1000").start();
+    server = launch(server, 1);
+    let pid: i32 = server.query(&format!("SELECT pid {WORKERS}")).parse().expect("a pid");
+    server.kill();
+    let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+    eventually("the worker has ended", || {
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        // Nobody may be there to take note of its end.
+        status.map_or(true, |status| status.contains(") Z "))
+    });
+}
+
+#[test]
+fn an_immediate_shutdown_says_so_to_clients() {
+    let server = Server::start();
+    let mut idle = server.psql_command("postgres");
+    idle.args(["-c", "SELECT pg_sleep(1000)"]).stderr(Stdio::piped());
+    let client = idle.spawn().expect("psql runs");
+    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    eventually("it sleeps", || server.query(sleeping) == "1");
+    server.signal(Signal::QUIT);
+    let output = client.wait_with_output().expect("psql ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("terminating connection due to immediate shutdown command"), "{said}");
+}
+
+#[test]
+fn the_extensions_that_can_be_installed_are_listed() {
+    let server = Server::start();
+    server.query("CREATE EXTENSION worker_spi");
+    let listed = "SELECT name, default_version, installed_version FROM pg_available_extensions ORDER BY name";
+    assert_eq!(server.query(listed), "background_worker|1.0|\nworker_spi|1.0|1.0");
+    let versions = "SELECT version, installed, superuser FROM pg_available_extension_versions \
+                    WHERE name = 'worker_spi' ORDER BY version";
+    assert_eq!(server.query(versions), "1.0|t|t\n2.0|f|t");
+    let paths = "SELECT source, target, path FROM pg_extension_update_paths('worker_spi') ORDER BY source";
+    assert_eq!(server.query(paths), "1.0|2.0|1.0--2.0\n2.0|1.0|");
+}
+
+#[test]
+fn clients_are_listed_with_their_addresses() {
+    let server = Server::start();
+    let own = "SELECT client_addr, client_port > 0 FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    assert_eq!(server.query(own), "127.0.0.1|t");
+    assert_eq!(server.query("SELECT inet_client_addr()"), "127.0.0.1");
+}

@@ -5,6 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use sql::Result;
 use sql::backend::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,7 +34,7 @@ pub fn run_worker_process(libraries: &Libraries) -> u8 {
 async fn run(libraries: &Libraries) -> Exit {
     let Ok((stream, greeting)) = greet().await else { return Exit::Failed };
     let signals = Arc::new(WorkerSignals::default());
-    if listen_to_signals(&signals).is_err() {
+    if listen_to_signals(&signals).is_err() || end_with_the_server().is_err() {
         return Exit::Failed;
     }
     let registration = Arc::new(greeting.registration);
@@ -59,6 +61,18 @@ async fn greet() -> Result<(tokio::net::UnixStream, Greeting)> {
     let mut stream = process::inherited_socket()?;
     let greeting = port::receive(&mut stream).await?;
     Ok((stream, greeting))
+}
+
+/// When the server is gone, however it ended, the process ends at once, whatever its body does (`WL_EXIT_ON_PM_DEATH`).
+fn end_with_the_server() -> std::io::Result<()> {
+    let watch = || {
+        let socket = std::io::stdin();
+        // The end of the other side shows without being asked for; so does its half, which is.
+        let mut ends = [PollFd::new(&socket, PollFlags::RDHUP)];
+        while poll(&mut ends, None).is_err_and(|error| error == Errno::INTR) {}
+        std::process::exit(exit_code(Exit::Failed).into());
+    };
+    std::thread::Builder::new().name("server watch".to_owned()).spawn(watch).map(drop)
 }
 
 /// SIGTERM, SIGINT and SIGHUP become flags; the body looks at them when it waits and when it uses SPI.

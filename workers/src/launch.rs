@@ -5,7 +5,9 @@ pub(crate) mod process;
 mod task;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use sql::backend::Signal;
 use sql::cluster::Cluster;
 use sql::settings::id;
 use sql::{Report, Result, SqlError};
@@ -13,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::host::{Log, SignalWorker};
 use crate::next::Exit;
-use crate::slots::Handle;
+use crate::slots::{Handle, Tenant};
 use crate::{Libraries, Loader, Registration, Worker};
 
 /// What the supervisor hears of a worker.
@@ -52,17 +54,19 @@ impl Launcher {
     }
 
     /// Has a worker run. Returns at once; the rest comes as notes.
-    pub(crate) fn launch(&self, handle: Handle, registration: Arc<Registration>) {
+    pub(crate) fn launch(&self, handle: Handle, tenant: &Tenant) {
+        let (registration, told) = (tenant.registration.clone(), tenant.told_to_end.clone());
+        told.store(false, Ordering::SeqCst);
         let notes = self.notes.clone();
         let cluster = self.cluster.clone();
         let log = self.log.clone();
         self.loader.load(&registration.library);
         match self.isolation() {
             Isolation::Process => {
-                tokio::spawn(process::run(cluster, registration, log, handle, notes));
+                tokio::spawn(process::run(cluster, registration, log, told, handle, notes));
             }
             Isolation::Task => {
-                tokio::spawn(task::run(cluster, self.loader.clone(), registration, log, handle, notes));
+                tokio::spawn(task::run(cluster, self.loader.clone(), registration, log, told, handle, notes));
             }
         }
     }
@@ -73,6 +77,16 @@ impl Launcher {
             _ => Isolation::Process,
         }
     }
+}
+
+/// The same way to a worker, on which it is noted when it is told to end.
+pub(crate) fn noting_ends(signal: SignalWorker, told_to_end: Arc<AtomicBool>) -> SignalWorker {
+    Arc::new(move |request| {
+        if request == Signal::Terminate {
+            told_to_end.store(true, Ordering::SeqCst);
+        }
+        signal(request);
+    })
 }
 
 /// A new body for a record (`LookupBackgroundWorkerFunction`).

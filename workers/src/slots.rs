@@ -8,6 +8,7 @@
 //! Source: `src/backend/postmaster/bgworker.c`, the comment above `BackgroundWorkerSlot`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -81,6 +82,8 @@ pub struct Tenant {
     pub pid: Option<i32>,
     /// Whether its registrant has asked to end it for good.
     pub terminate: bool,
+    /// Whether its present body has been told to end, by whomever.
+    pub told_to_end: Arc<AtomicBool>,
     /// How many times it has been started.
     pub starts: u64,
 }
@@ -107,6 +110,9 @@ struct Inner {
 /// How often a session that waits for a worker looks whether it has been cancelled itself.
 const WAIT_SLICE: Duration = Duration::from_millis(20);
 
+/// How long a registration that finds all slots taken waits for a worker that has been told to end.
+const ENDING_WAIT: Duration = Duration::from_millis(500);
+
 impl Slots {
     /// So many free slots.
     pub fn new(count: usize, backends: Arc<BackendTable>) -> Arc<Self> {
@@ -126,15 +132,28 @@ impl Slots {
     /// Registers a worker (`RegisterDynamicBackgroundWorker`, and the counted part of `RegisterBackgroundWorker`):
     /// `None` when all slots are taken. Not transactional: a rollback of the caller does not undo it.
     ///
+    /// The slot of a worker that has been told to end counts as free: its end is waited for, on the calling thread, for a
+    /// moment. PostgreSQL refuses then; that a slot is free at once is what the documents promise.
+    ///
     /// # Errors
     /// `22023` for a record that makes no sense.
     pub fn register(&self, registration: Registration) -> Result<Option<Handle>> {
         let registration = Arc::new(registration.checked()?);
         let mut inner = self.inner.lock();
-        if inner.stopping {
-            return Ok(None);
-        }
-        let Some(slot) = inner.tenants.iter().position(Option::is_none) else { return Ok(None) };
+        let deadline = Instant::now() + ENDING_WAIT;
+        let slot = loop {
+            if inner.stopping {
+                return Ok(None);
+            }
+            if let Some(slot) = inner.tenants.iter().position(Option::is_none) {
+                break slot;
+            }
+            let is_ending = inner.tenants.iter().flatten().any(Self::is_ending);
+            if !is_ending || Instant::now() >= deadline {
+                return Ok(None);
+            }
+            self.changed.wait_for(&mut inner, WAIT_SLICE);
+        };
         inner.generations[slot] += 1;
         let generation = inner.generations[slot];
         inner.tenants[slot] = Some(Tenant {
@@ -143,12 +162,18 @@ impl Slots {
             state: State::Pending,
             pid: None,
             terminate: false,
+            told_to_end: Arc::default(),
             starts: 0,
         });
         inner.order.insert(0, slot);
         drop(inner);
         self.wake.notify_one();
         Ok(Some(Handle { slot, generation }))
+    }
+
+    fn is_ending(tenant: &Tenant) -> bool {
+        let runs = matches!(tenant.state, State::Starting { .. } | State::Running { .. });
+        tenant.terminate || runs && tenant.told_to_end.load(Ordering::SeqCst)
     }
 
     /// What is known of a worker now (`GetBackgroundWorkerPid`).
@@ -294,6 +319,17 @@ mod tests {
         assert_eq!((again.slot, again.generation), (first.slot, first.generation + 1));
         assert_eq!(slots.status(first), Status::Stopped);
         assert_eq!(slots.status(again), Status::NotYetStarted);
+    }
+
+    #[test]
+    fn the_slot_of_a_worker_that_ends_is_waited_for() {
+        let slots = Slots::new(1, Arc::default());
+        let first = slots.register(worker("1")).expect("valid").expect("free");
+        slots.terminate(first);
+        let other = slots.clone();
+        let second = std::thread::spawn(move || other.register(worker("2")));
+        slots.update(first, |tenant| tenant.state = State::Gone);
+        assert!(second.join().expect("no panic").expect("valid").is_some());
     }
 
     #[test]

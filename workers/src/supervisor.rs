@@ -217,7 +217,7 @@ impl Loop {
                     tenant.state = state;
                     tenant.starts += 1;
                 });
-                self.launcher.launch(handle, tenant.registration.clone());
+                self.launcher.launch(handle, tenant);
                 return action;
             }
             Some(Action::Terminate) => {

@@ -458,6 +458,9 @@ impl Conversation {
 
     /// Tells client and log why the conversation ends.
     async fn end_with(&mut self, error: SqlError) {
+        // A statement that was stopped knows only that it has to end.
+        let told = error.code() == SqlState::ADMIN_SHUTDOWN;
+        let error = told.then(|| self.shared.admission.farewell()).flatten().unwrap_or(error);
         if error.0.severity >= Severity::Fatal {
             self.shared.log.session(&error.0, &self.origin, None);
         }

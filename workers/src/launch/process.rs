@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustix::process::{Pid, Signal as ProcessSignal, kill_process};
 use sql::backend::Signal;
@@ -16,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::Registration;
 use crate::host::{Log, SignalWorker, WorkerHost};
-use crate::launch::Note;
+use crate::launch::{Note, noting_ends};
 use crate::next::Exit;
 use crate::port::{self, Greeting, HostReply, HostRequest, Port};
 use crate::slots::Handle;
@@ -29,6 +30,7 @@ pub(super) async fn run(
     cluster: Arc<Cluster>,
     registration: Arc<Registration>,
     log: Log,
+    told_to_end: Arc<AtomicBool>,
     handle: Handle,
     notes: mpsc::Sender<(Handle, Note)>,
 ) {
@@ -41,7 +43,7 @@ pub(super) async fn run(
     };
     let mut child = child;
     let pid = child.id().map_or(0, |id| id as i32);
-    let signal = signal_process(pid);
+    let signal = noting_ends(signal_process(pid), told_to_end);
     tell(&notes, handle, Note::Started { pid, signal: signal.clone() }).await;
 
     let greeting = Greeting { registration: (*registration).clone() };

@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use futures::FutureExt;
 use sql::cluster::Cluster;
@@ -10,7 +11,7 @@ use sql::{Report, Severity, SqlState};
 use tokio::sync::mpsc;
 
 use crate::host::{Log, WorkerHost};
-use crate::launch::{Note, body, exit_code, outcome};
+use crate::launch::{Note, body, exit_code, noting_ends, outcome};
 use crate::next::Exit;
 use crate::slots::Handle;
 use crate::worker::WorkerSignals;
@@ -22,6 +23,7 @@ pub(super) async fn run(
     loader: Arc<Loader>,
     registration: Arc<Registration>,
     log: Log,
+    told_to_end: Arc<AtomicBool>,
     handle: Handle,
     notes: mpsc::Sender<(Handle, Note)>,
 ) {
@@ -29,7 +31,7 @@ pub(super) async fn run(
     let signals = Arc::new(WorkerSignals::default());
     let signal = {
         let signals = signals.clone();
-        Arc::new(move |request| signals.signal(request))
+        noting_ends(Arc::new(move |request| signals.signal(request)), told_to_end)
     };
     let started = notes.send((handle, Note::Started { pid, signal: signal.clone() })).await;
     if started.is_err() {

@@ -19,7 +19,7 @@ type Body = fn(&Slots, &mut FunctionCall<'_>, &[ValueRef<'_>]) -> Result<Value>;
 
 /// The SQL functions: symbol, whether it may wait, body.
 const FUNCTIONS: &[(&str, bool, Body)] = &[
-    ("register_dynamic_background_worker", false, register),
+    ("register_dynamic_background_worker", true, register),
     ("get_background_worker_pid", false, pid),
     ("get_background_worker_status", false, status),
     ("wait_for_background_worker_startup", true, wait_for_startup),

@@ -75,7 +75,7 @@ impl Library for WorkerSpi {
         let slots = slots.clone();
         match symbol {
             "worker_spi_launch" => Some(LibraryFunction {
-                waits: false,
+                waits: true,
                 body: Arc::new(move |call, arguments| launch(&slots, call, arguments)),
             }),
             "worker_spi_launch_pid" => Some(LibraryFunction {
