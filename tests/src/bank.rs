@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error};
 
 use crate::{Peer, Random};
@@ -23,7 +24,7 @@ pub struct Told {
     pub retried: u64,
 }
 
-/// Has clients transfer money at a level for a time, while some of them look at the sum.
+/// Has clients transfer money at a level for a time, while some of them look at the sum, and looks at it in the end.
 ///
 /// # Errors
 /// What went wrong: a sum that differs, or an error that is no conflict.
@@ -31,28 +32,65 @@ pub struct Told {
 /// # Panics
 /// When the table cannot be made.
 pub async fn run(peer: &Peer, clients: u64, level: &str, span: Duration, seed: u64) -> Result<Told, String> {
-    let control = peer.connect("control").await;
+    open(peer).await;
+    let told = begin(peer, clients, level, Some(Instant::now() + span), seed).await.end().await?;
+    audit(peer).await?;
+    Ok(told)
+}
+
+/// Makes the accounts.
+///
+/// # Panics
+/// When they cannot be made.
+pub async fn open(peer: &Peer) {
     let make = format!(
         "DROP TABLE IF EXISTS accounts; CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL); \
          INSERT INTO accounts SELECT i, {BALANCE} FROM generate_series(0, {}) i",
         ACCOUNTS - 1
     );
+    let control = peer.connect("control").await;
     control.batch_execute(&make).await.expect("the accounts can be made");
-    let deadline = Instant::now() + span;
+}
+
+/// Looks at the sum.
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn audit(peer: &Peer) -> Result<(), String> {
+    let control = peer.connect("control").await;
+    let found = sum(&control, "SELECT sum(balance)::bigint FROM accounts").await;
+    check_sum(found.map_err(|error| words(&error))?)
+}
+
+/// Clients at work. Only those without a time may lose their connection.
+pub struct Clients(Vec<JoinHandle<Result<Told, String>>>);
+
+impl Clients {
+    /// Waits until all have ended: at their time, or with their connections.
+    ///
+    /// # Errors
+    /// What one of them has seen.
+    pub async fn end(self) -> Result<Told, String> {
+        let mut told = Told::default();
+        for client in self.0 {
+            let client = client.await.map_err(|panic| panic.to_string())??;
+            told.committed += client.committed;
+            told.retried += client.retried;
+        }
+        Ok(told)
+    }
+}
+
+/// Has clients begin to transfer money at a level, while some of them look at the sum: until then, or until the server is
+/// killed.
+pub async fn begin(peer: &Peer, clients: u64, level: &str, deadline: Option<Instant>, seed: u64) -> Clients {
     let mut running = Vec::new();
     for number in 0..clients {
         let client = Arc::new(peer.connect(&format!("client {number}")).await);
         let (level, random) = (level.to_owned(), Random::new(seed, number));
         running.push(tokio::spawn(client_of_the_bank(client, level, number, deadline, random)));
     }
-    let mut told = Told::default();
-    for client in running {
-        let client = client.await.map_err(|panic| panic.to_string())??;
-        told.committed += client.committed;
-        told.retried += client.retried;
-    }
-    check_sum(sum(&control, "SELECT sum(balance)::bigint FROM accounts").await.map_err(|e| words(&e))?)?;
-    Ok(told)
+    Clients(running)
 }
 
 /// One in four clients looks, the others transfer.
@@ -60,13 +98,13 @@ async fn client_of_the_bank(
     client: Arc<Client>,
     level: String,
     number: u64,
-    deadline: Instant,
+    deadline: Option<Instant>,
     mut random: Random,
 ) -> Result<Told, String> {
     let begin = format!("BEGIN ISOLATION LEVEL {level}");
     let snapshot = !level.contains("COMMITTED");
     let mut told = Told::default();
-    while Instant::now() < deadline {
+    while deadline.is_none_or(|deadline| Instant::now() < deadline) {
         let turn = if number.is_multiple_of(4) {
             look(&client, &begin, snapshot).await
         } else {
@@ -79,12 +117,21 @@ async fn client_of_the_bank(
             }
             Err(error) if is_conflict(&error) => {
                 told.retried += 1;
-                client.batch_execute("ROLLBACK").await.map_err(|error| words(&error))?;
+                match client.batch_execute("ROLLBACK").await {
+                    Err(error) if is_end(&error) && deadline.is_none() => return Ok(told),
+                    undone => undone.map_err(|error| words(&error))?,
+                }
             }
+            Err(error) if is_end(&error) && deadline.is_none() => return Ok(told),
             Err(error) => return Err(words(&error)),
         }
     }
     Ok(told)
+}
+
+/// Whether the connection has ended without a word.
+fn is_end(error: &Error) -> bool {
+    error.as_db_error().is_none()
 }
 
 /// The sum as one snapshot has it: of one statement, or of two statements of one snapshot.

@@ -32,9 +32,14 @@ impl Peer {
 
     /// One of our servers.
     pub fn of(server: Server) -> Self {
+        Self { config: Self::at(server.port()).config, server: Some(server) }
+    }
+
+    /// A server of ours that goes on without this value.
+    pub fn at(port: u16) -> Self {
         let mut config = Config::new();
-        config.host("127.0.0.1").port(server.port()).user("postgres").dbname("postgres");
-        Self { config, server: Some(server) }
+        config.host("127.0.0.1").port(port).user("postgres").dbname("postgres");
+        Self { config, server: None }
     }
 
     /// Whether it is ours.

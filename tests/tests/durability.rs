@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Faults, Load, Server};
+use harness::{Faults, Load, Peer, Server, bank};
 
 /// Rounds in the normal run.
 const KILL_ROUNDS: u64 = 3;
@@ -52,6 +52,33 @@ fn acknowledged_commits_survive_a_killed_server() {
         load.check(&server, &name);
     }
     assert!(load.count() > 0, "nothing was written");
+}
+
+#[test]
+fn the_sum_of_a_bank_survives_a_killed_server() {
+    const CLIENTS: u64 = 32;
+    const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut server = Server::start();
+    runtime.block_on(bank::open(&Peer::at(server.port())));
+    let seed = number("POSTILION_FAULT_SEED", 1);
+    let mut committed = 0;
+    for round in seed..seed + number("POSTILION_KILL_ROUNDS", KILL_ROUNDS) {
+        let name = format!("round {round}");
+        let level = LEVELS[round as usize % LEVELS.len()];
+        let told = runtime.block_on(async {
+            let peer = Peer::at(server.port());
+            let running = bank::begin(&peer, CLIENTS, level, None, round).await;
+            tokio::time::sleep(Duration::from_micros(100_000 + round * 7919 % 200_000)).await;
+            server.kill();
+            running.end().await
+        });
+        committed += told.unwrap_or_else(|seen| panic!("{name}, {level}: {seen}")).committed;
+        server = recover(&server, &name);
+        let sum = runtime.block_on(bank::audit(&Peer::at(server.port())));
+        sum.unwrap_or_else(|seen| panic!("{name}, {level}: {seen}"));
+    }
+    assert!(committed > 0, "nothing was transferred");
 }
 
 #[test]
