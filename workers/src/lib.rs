@@ -34,7 +34,8 @@ pub use spi::{
     Access as SpiAccess, FromSpi, Spi, SpiArgument, SpiCode, SpiColumn, SpiCommand, SpiRequest, SpiResult,
     SpiTable,
 };
-pub use sql::Result;
 pub use sql::backend::State;
+pub use sql::settings::definition;
+pub use sql::{Result, SqlError, SqlState};
 pub use supervisor::Supervisor;
 pub use worker::{Connection, Wake, Worker, WorkerContext, WorkerSignals};
