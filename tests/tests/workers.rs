@@ -239,3 +239,26 @@ fn clients_are_listed_with_their_addresses() {
     assert_eq!(server.query(own), "127.0.0.1|t");
     assert_eq!(server.query("SELECT inet_client_addr()"), "127.0.0.1");
 }
+
+#[test]
+fn signals_to_a_process_that_has_just_begun_are_kept_for_it() {
+    let server = Server::start();
+    server.query("CREATE EXTENSION worker_spi");
+    for index in 1..=8 {
+        // The reload comes while the process is being started.
+        server.query(&format!("SELECT worker_spi_launch({index}), pg_reload_conf()"));
+    }
+    eventually("all have made their schemas", || {
+        server.query("SELECT count(*) FROM pg_tables WHERE tablename = 'counted'") == "8"
+    });
+    assert_eq!(count(&server), "8");
+    assert_eq!(times(&server, "was terminated by signal"), 0);
+    server.query("SELECT worker_spi_launch(9)");
+    for index in 10..20 {
+        let last = format!("(SELECT pid {WORKERS} ORDER BY backend_start DESC LIMIT 1)");
+        server.query(&format!("SELECT pg_terminate_backend({last}, 5000)"));
+        assert_eq!(server.query(&format!("SELECT worker_spi_launch({index})")), "t");
+        eventually("it runs", || count(&server) == "8");
+    }
+    assert_eq!(times(&server, "was terminated by signal"), 0);
+}

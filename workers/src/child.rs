@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::launch::{body, exit_code, outcome, process};
 use crate::next::Exit;
-use crate::port::{self, Greeting, SocketPort};
+use crate::port::{self, Greeting, HostRequest, Port, SocketPort};
 use crate::worker::WorkerSignals;
 use crate::{Libraries, WorkerContext};
 
@@ -38,7 +38,10 @@ async fn run(libraries: &Libraries) -> Exit {
         return Exit::Failed;
     }
     let registration = Arc::new(greeting.registration);
-    let port = SocketPort::new(stream);
+    let mut port = SocketPort::new(stream);
+    if port.call(HostRequest::Ready).await.is_err() {
+        return Exit::Failed;
+    }
     let mut context = WorkerContext::new(registration.clone(), signals, Box::new(port));
     let life = async {
         let mut body = body(libraries, &registration)?;

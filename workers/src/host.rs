@@ -137,6 +137,7 @@ impl WorkerHost {
 impl Port for WorkerHost {
     async fn call(&mut self, request: HostRequest) -> Result<HostReply> {
         match request {
+            HostRequest::Ready => Ok(HostReply::Done),
             HostRequest::Connect {
                 database,
                 user,

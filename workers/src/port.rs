@@ -17,6 +17,8 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 256 << 20;
 /// What a worker may ask of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum HostRequest {
+    /// From a process, first of all: signals reach it from now on.
+    Ready,
     /// Open the session.
     Connect {
         database: Option<String>,

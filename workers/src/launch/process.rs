@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal as ProcessSignal, kill_process};
 use sql::backend::Signal;
 use sql::cluster::Cluster;
@@ -16,7 +17,7 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use crate::Registration;
-use crate::host::{Log, SignalWorker, WorkerHost};
+use crate::host::{Log, WorkerHost};
 use crate::launch::{Note, noting_ends};
 use crate::next::Exit;
 use crate::port::{self, Greeting, HostReply, HostRequest, Port};
@@ -43,7 +44,11 @@ pub(super) async fn run(
     };
     let mut child = child;
     let pid = child.id().map_or(0, |id| id as i32);
-    let signal = noting_ends(signal_process(pid), told_to_end);
+    let gate = Arc::new(SignalGate::new(pid));
+    let signal = {
+        let gate = gate.clone();
+        noting_ends(Arc::new(move |request| gate.signal(request)), told_to_end)
+    };
     tell(&notes, handle, Note::Started { pid, signal: signal.clone() }).await;
 
     let greeting = Greeting { registration: (*registration).clone() };
@@ -51,7 +56,7 @@ pub(super) async fn run(
     let lifeline = host.lifeline();
     let serving = tokio::spawn(async move {
         if port::send(&mut stream, &greeting).await.is_ok() {
-            serve(&mut stream, &mut host).await;
+            serve(&mut stream, &mut host, &gate).await;
         }
     });
     let status = child.wait().await;
@@ -85,26 +90,54 @@ fn spawn(title: &str) -> std::io::Result<(tokio::process::Child, UnixStream)> {
     Ok((child, UnixStream::from_std(ours)?))
 }
 
-/// How to signal a process.
-fn signal_process(pid: i32) -> SignalWorker {
-    Arc::new(move |request| {
+/// The way of signals to a process. They are kept back until it says that it has handlers for them, as PostgreSQL's
+/// postmaster blocks them in its children: a reload would end a process that has just begun.
+struct SignalGate {
+    pid: i32,
+    /// What is kept back; none once the process is ready.
+    early: Mutex<Option<Vec<Signal>>>,
+}
+
+impl SignalGate {
+    fn new(pid: i32) -> Self {
+        Self { pid, early: Mutex::new(Some(Vec::new())) }
+    }
+
+    fn signal(&self, request: Signal) {
+        match &mut *self.early.lock() {
+            Some(early) if early.contains(&request) => {}
+            Some(early) => early.push(request),
+            None => self.send(request),
+        }
+    }
+
+    /// The process is ready.
+    fn open(&self) {
+        let early = self.early.lock().take();
+        early.into_iter().flatten().for_each(|request| self.send(request));
+    }
+
+    fn send(&self, request: Signal) {
         let signal = match request {
             Signal::Cancel => ProcessSignal::INT,
             Signal::Terminate => ProcessSignal::TERM,
             Signal::Reload => ProcessSignal::HUP,
         };
-        if let Some(pid) = Pid::from_raw(pid)
+        if let Some(pid) = Pid::from_raw(self.pid)
             && let Err(error) = kill_process(pid, signal)
         {
             tracing::debug!("could not send signal to process {pid:?}: {error}");
         }
-    })
+    }
 }
 
 /// Answers a worker's requests until its end of the socket closes.
-async fn serve(stream: &mut UnixStream, host: &mut WorkerHost) {
+async fn serve(stream: &mut UnixStream, host: &mut WorkerHost, gate: &SignalGate) {
     loop {
         let Ok(request) = port::receive::<HostRequest>(stream).await else { return };
+        if request == HostRequest::Ready {
+            gate.open();
+        }
         let reply = host.call(request).await.unwrap_or_else(|error| HostReply::Error((&*error.0).into()));
         if port::send(stream, &reply).await.is_err() {
             return;
