@@ -844,6 +844,67 @@ fn checkpoints_stop_at_readers_and_closing_leaves_one_file() {
     assert_eq!(integer(&mut again.connection().unwrap(), "SELECT a FROM t"), 1);
 }
 
+/// Writers and readers at work all the time: everything is never copied for long, and still the log must not grow.
+#[test]
+fn a_log_is_begun_anew_while_others_write_and_read() {
+    const ROUNDS: usize = 8;
+    let fixture = fixture();
+    let mut connection = fixture.connection();
+    connection.execute("CREATE TABLE t (k INTEGER PRIMARY KEY, v)", &[]).unwrap();
+    connection.execute("INSERT INTO t VALUES (1, 0)", &[]).unwrap();
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    let padding = Value::Blob(vec![7; 200_000]);
+    let commits = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut writer = fixture.connection();
+            while !ended.load(Memory::SeqCst) {
+                let _right = fixture.database.write_lock_blocking();
+                writer.begin_write().unwrap();
+                writer.execute("UPDATE t SET v = v + 1 WHERE k = 1", &[]).unwrap();
+                writer.execute("INSERT OR REPLACE INTO t VALUES (2, ?1)", &[padding.clone()]).unwrap();
+                writer.commit().unwrap();
+                commits.fetch_add(1, Memory::SeqCst);
+            }
+        });
+        scope.spawn(|| {
+            let mut reader = fixture.connection();
+            let mut last = 0;
+            while !ended.load(Memory::SeqCst) {
+                let now = integer(&mut reader, "SELECT v FROM t WHERE k = 1");
+                assert!(now >= last, "{now} after {last}");
+                last = now;
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut begun = 0;
+        // A statement may be in the way for once.
+        for _ in 0..4 * ROUNDS {
+            if begun == ROUNDS {
+                break;
+            }
+            let before = commits.load(Memory::SeqCst);
+            while commits.load(Memory::SeqCst) < before + 40 && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            let used = fixture.database.log_used_bytes();
+            fixture.database.checkpoint().unwrap();
+            let next = commits.load(Memory::SeqCst) + 2;
+            while commits.load(Memory::SeqCst) < next && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            begun += usize::from(fixture.database.log_used_bytes() < used);
+        }
+        ended.store(true, Memory::SeqCst);
+        assert_eq!(begun, ROUNDS, "the log has grown to {} bytes", fixture.database.log_used_bytes());
+    });
+    assert!(fixture.database.log_size_bytes().unwrap() < 64 << 20);
+    let commits = i64::try_from(commits.load(Memory::SeqCst)).unwrap();
+    assert_eq!(integer(&mut connection, "SELECT v FROM t WHERE k = 1"), commits);
+    drop(connection);
+    fixture.database.close().unwrap();
+}
+
 #[test]
 fn a_file_is_opened_once() {
     let fixture = fixture();
