@@ -19,3 +19,7 @@ DELETE FROM t WHERE a > (SELECT avg(a) FROM t);
 SELECT * FROM t ORDER BY id;
 DROP FUNCTION rank_all, drop_low, double_all;
 DROP TABLE t;
+-- A name is an array of bytes (pg_dump asks for the first of a type's).
+SELECT typname[0], typname[3], typname[4] = '' AS beyond, typname[64] AS outside, typname[-1] AS before FROM pg_type WHERE oid = 23;
+SELECT ('_x'::name)[0], (NULL::name)[0], ('é'::name)[2] = '' AS after;
+SELECT ('abc'::name)[0:1];

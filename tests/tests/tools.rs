@@ -152,3 +152,40 @@ fn maintenance_keeps_postgresqls_rules() {
     let told = server.psql("SET ROLE reader; ANALYZE pg_class");
     assert_eq!(told.code, 0, "{}", told.err);
 }
+
+#[test]
+fn a_dump_is_restored_as_it_was() {
+    let server = Server::start();
+    server.query(CONTENT);
+    server.query(
+        "CREATE TYPE s.mood AS ENUM ('sad', 'ok'); \
+         CREATE TABLE s.u (k int PRIMARY KEY, t int REFERENCES s.t ON DELETE CASCADE, m s.mood DEFAULT 'ok', \
+                           n numeric(6,2) CHECK (n > 0), d date, a int[], UNIQUE (t, n)); \
+         INSERT INTO s.u SELECT i, i, 'sad', i * 1.25, date '2026-11-29' + i, ARRAY[i, NULL] \
+             FROM generate_series(1, 50) i; \
+         COMMENT ON TABLE s.u IS 'a comment'; GRANT SELECT ON s.u TO reader",
+    );
+    server.query("CREATE DATABASE other");
+    let dump = |database: &str| {
+        let mut command = Command::new("pg_dump");
+        let port = server.port().to_string();
+        let output = command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port, database]).output();
+        let output = output.expect("pg_dump runs");
+        assert!(output.status.success(), "{}", text(&output));
+        // psql's guard has a word of its own in each dump.
+        let lines = String::from_utf8(output.stdout).expect("UTF-8");
+        lines
+            .lines()
+            .filter(|line| !line.contains("restrict "))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    };
+    let first = dump("postgres");
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), &first).expect("written");
+    let mut restore = server.psql_command("other");
+    let restored = restore.args(["-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(file.path()).output();
+    let restored = restored.expect("psql runs");
+    assert!(restored.status.success(), "{}", text(&restored));
+    assert_eq!(dump("other"), first);
+}

@@ -8,6 +8,7 @@ use super::host::host_error;
 use crate::oid::types as type_oids;
 use crate::session::StatementContext;
 use crate::types::array::Array;
+use crate::types::text::{NAME_LENGTH_MAX, char_from_byte};
 use crate::types::{record, storage_form};
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
@@ -190,6 +191,7 @@ pub(super) fn subscript(base: Oid, result: Oid, slice: bool) -> ScalarFunction {
             }
             match base {
                 type_oids::INT2VECTOR | type_oids::OIDVECTOR => vector_element(arguments),
+                type_oids::NAME => Ok(name_element(arguments)),
                 type_oids::JSONB => Err(SqlError::unsupported("a jsonb subscript")),
                 _ if slice => {
                     let element = context.catalog.type_(base).map_or(type_oids::TEXT, |t| t.typelem);
@@ -208,6 +210,20 @@ fn vector_element(arguments: &[ValueRef<'_>]) -> Result<Value> {
     };
     let element = usize::try_from(*index).ok().and_then(|i| text.split_ascii_whitespace().nth(i));
     Ok(element.and_then(|e| e.parse::<i64>().ok()).map_or(Value::Null, Value::Integer))
+}
+
+/// A name is an array of 64 "char"s, counted from 0, in which zeros follow its bytes.
+fn name_element(arguments: &[ValueRef<'_>]) -> Value {
+    let (ValueRef::Text(name), Some(ValueRef::Integer(index))) = (arguments[0], arguments.get(1)) else {
+        return Value::Null;
+    };
+    match usize::try_from(*index) {
+        Ok(index) if index <= NAME_LENGTH_MAX => {
+            let byte = name.as_bytes().get(index).copied().unwrap_or(0);
+            char_from_byte(byte)
+        }
+        _ => Value::Null,
+    }
 }
 
 fn array_element(arguments: &[ValueRef<'_>]) -> Result<Value> {
