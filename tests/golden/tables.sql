@@ -97,3 +97,12 @@ COPY f TO stdout (FREEZE);
 SELECT pg_relation_filenode('f') AS before \gset
 TRUNCATE f;
 SELECT pg_relation_filenode('f') <> :before AS another, relfilenode <> oid AS moved FROM pg_class WHERE relname = 'f';
+-- LIKE takes over indexes, those without a constraint, too.
+CREATE TABLE base (dropped int, a int PRIMARY KEY, b text, c int, UNIQUE (c));
+ALTER TABLE base DROP COLUMN dropped;
+CREATE INDEX ON base (b DESC, a);
+CREATE UNIQUE INDEX ON base (b) WHERE c > 0;
+CREATE TABLE alike (x int, LIKE base INCLUDING ALL);
+\d alike
+CREATE TABLE plain (LIKE base INCLUDING ALL EXCLUDING INDEXES);
+\d plain

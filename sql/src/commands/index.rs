@@ -171,6 +171,48 @@ impl CommandContext<'_> {
         }
     }
 
+    /// The catalog rows of those indexes that LIKE takes over and that belong to no constraint.
+    ///
+    /// # Errors
+    /// `0A000` for one on an expression.
+    pub(super) fn like_indexes(&mut self, source: Oid, table: &Class) -> Result<()> {
+        let of_constraints: Vec<Oid> = self.edit.constraints(source).iter().map(|row| row.conindid).collect();
+        let indexes = self.edit.indexes(source);
+        for index in indexes.iter().filter(|index| !of_constraints.contains(&index.indexrelid)) {
+            if index.indexprs.is_some() {
+                return Err(SqlError::unsupported(
+                    "LIKE ... INCLUDING INDEXES with an index on an expression",
+                ));
+            }
+            let mut columns = Vec::new();
+            for attnum in &index.indkey {
+                let name = self.edit.attribute(source, *attnum).map(|column| column.attname.clone());
+                columns.push(self.column_of(table, &name.unwrap_or_default())?);
+            }
+            let include = columns.split_off(usize::try_from(index.indnkeyatts).unwrap_or(0));
+            let key = |(position, column): (usize, &i16)| NewKey {
+                column: *column,
+                expression: None,
+                option: index.indoption.get(position).copied().unwrap_or(0),
+                collation: index.indcollation.get(position).copied(),
+                class: index.indclass.get(position).copied(),
+            };
+            let keys: Vec<NewKey> = columns.iter().enumerate().map(key).collect();
+            let new = NewIndex {
+                name: self.index_name(table, &keys, "idx"),
+                keys,
+                include,
+                unique: index.indisunique,
+                primary: false,
+                nulls_not_distinct: index.indnullsnotdistinct,
+                immediate: true,
+                predicate: index.indpred.clone(),
+            };
+            self.insert_index(table, new)?;
+        }
+        Ok(())
+    }
+
     /// The catalog rows of an index.
     pub(super) fn insert_index(&mut self, table: &Class, new: NewIndex) -> Result<Arc<Index>> {
         let count = new.keys.len() + new.include.len();

@@ -62,6 +62,14 @@ impl CommandContext<'_> {
         let class = self.insert_table(&statement.name.name, &schema, columns, 'r', &statement.options)?;
         let class = self.with_persistence(class, statement.persistence)?;
         self.add_constraints(&class, wanted)?;
+        for element in &statement.elements {
+            if let TableElement::Like(like) = element
+                && includes(like, "indexes")
+            {
+                let source = self.relation(&like.table)?;
+                self.like_indexes(source.oid, &class)?;
+            }
+        }
         let sql = physical::create_table_sql(self.edit, class.oid)?;
         self.engine(&sql)?;
         self.create_table_indexes(class.oid)
@@ -342,15 +350,7 @@ impl CommandContext<'_> {
         wanted: &mut Vec<Wanted>,
     ) -> Result<()> {
         let source = self.relation(&like.table)?;
-        let including = |what: &str| {
-            let mut included = false;
-            for (option, include) in &like.options {
-                if option.eq_ignore_ascii_case("all") || option.eq_ignore_ascii_case(what) {
-                    included = *include;
-                }
-            }
-            included
-        };
+        let including = |what: &str| includes(like, what);
         for attribute in self.edit.attributes(source.oid).iter().filter(|a| !a.attisdropped) {
             let default = self.edit.default_expression(source.oid, attribute.attnum);
             let generated = attribute.attgenerated == 's';
@@ -387,6 +387,14 @@ impl CommandContext<'_> {
             error!(UNDEFINED_OBJECT, "collation \"{}\" for encoding \"UTF8\" does not exist", dotted(name))
         })
     }
+}
+
+/// Whether LIKE takes over something.
+fn includes(like: &LikeClause, what: &str) -> bool {
+    let says = |option: &&(String, bool)| {
+        option.0.eq_ignore_ascii_case("all") || option.0.eq_ignore_ascii_case(what)
+    };
+    like.options.iter().rfind(says).is_some_and(|(_, include)| *include)
 }
 
 /// What CREATE TABLE can say and Postilion cannot do, refused by name.
