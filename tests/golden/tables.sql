@@ -106,3 +106,13 @@ CREATE TABLE alike (x int, LIKE base INCLUDING ALL);
 \d alike
 CREATE TABLE plain (LIKE base INCLUDING ALL EXCLUDING INDEXES);
 \d plain
+-- DEFAULT is a word of INSERT's rows and of assignments.
+CREATE TABLE defaults (a int DEFAULT 1, b int);
+INSERT INTO defaults VALUES (DEFAULT, 2), (3, DEFAULT);
+UPDATE defaults SET a = DEFAULT WHERE a = 3;
+SELECT * FROM defaults;
+INSERT INTO defaults SELECT DEFAULT, 1;
+SELECT DEFAULT FROM defaults;
+VALUES (DEFAULT);
+INSERT INTO defaults VALUES (DEFAULT + 1, 2);
+UPDATE defaults SET a = DEFAULT + 1;

@@ -29,6 +29,10 @@ impl Binder<'_> {
 
     fn expr_inner(&mut self, tree: &Tree) -> Result<Typed> {
         match tree {
+            Tree::Identifier(ident) if super::query::is_default(tree) => {
+                let at = self.position(super::scope::at_ident(ident));
+                Err(error!(SYNTAX_ERROR, "DEFAULT is not allowed in this context").at(at))
+            }
             Tree::Identifier(ident) => self.unqualified(ident),
             Tree::CompoundIdentifier(idents) => self.qualified(idents),
             Tree::Value(literal) => self.literal(literal),

@@ -249,7 +249,9 @@ impl Binder<'_> {
         let width = values.rows.first().map_or(0, |row| row.len());
         let mut columns: Vec<Vec<Typed>> = vec![Vec::with_capacity(values.rows.len()); width];
         for row in &values.rows {
-            let bound = self.in_clause(Clause::Values, |binder| binder.value_row(row))?;
+            let bound = self.in_clause(Clause::Values, |binder| {
+                row.iter().map(|tree| binder.expr(tree)).collect::<Result<Vec<_>>>()
+            })?;
             if bound.len() != width {
                 let at = bound.first().map_or(At::NOWHERE, |value| value.at);
                 return Err(
@@ -301,24 +303,6 @@ impl Binder<'_> {
             columns: outputs,
         };
         Ok(Placed { query, places })
-    }
-
-    /// One row of VALUES; DEFAULT is not for here.
-    fn value_row(&mut self, row: &[ast::Expr]) -> Result<Vec<Typed>> {
-        row.iter()
-            .map(|tree| {
-                if is_default(tree) {
-                    let at = super::scope::at_ident(match tree {
-                        ast::Expr::Identifier(ident) => ident,
-                        _ => return Err(SqlError::internal("DEFAULT is a word")),
-                    });
-                    return Err(
-                        error!(SYNTAX_ERROR, "DEFAULT is not allowed in this context").at(self.position(at))
-                    );
-                }
-                self.expr(tree)
-            })
-            .collect()
     }
 
     /// ORDER BY of a query whose rows are not a select's: by names and numbers of its columns.
