@@ -862,7 +862,9 @@ fn a_log_is_begun_anew_while_others_write_and_read() {
                 let _right = fixture.database.write_lock_blocking();
                 writer.begin_write().unwrap();
                 writer.execute("UPDATE t SET v = v + 1 WHERE k = 1", &[]).unwrap();
-                writer.execute("INSERT OR REPLACE INTO t VALUES (2, ?1)", &[padding.clone()]).unwrap();
+                writer
+                    .execute("INSERT OR REPLACE INTO t VALUES (2, ?1)", std::slice::from_ref(&padding))
+                    .unwrap();
                 writer.commit().unwrap();
                 commits.fetch_add(1, Memory::SeqCst);
             }
