@@ -381,9 +381,9 @@ impl Database {
             (pages, copied) = (pages_now, copied_now.max(copied));
             if pages_now <= copied {
                 self.copied_commit.fetch_max(now, Ordering::SeqCst);
-                self.copied_pages.store(0, Ordering::SeqCst);
             }
         }
+        self.copied_pages.store(if pages <= copied { 0 } else { copied }, Ordering::SeqCst);
         Ok((copied.saturating_sub(before), pages.saturating_sub(copied)))
     }
 
