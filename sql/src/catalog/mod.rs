@@ -61,6 +61,13 @@ pub struct Catalog {
     next_shared_oid: Arc<AtomicU32>,
 }
 
+impl Index {
+    /// Whether it computes something: it is on an expression, or has a predicate.
+    pub fn computes(&self) -> bool {
+        self.indexprs.is_some() || self.indpred.is_some()
+    }
+}
+
 impl Catalog {
     /// The catalog of a database in which nothing has been made yet.
     pub fn built_in() -> Arc<Self> {

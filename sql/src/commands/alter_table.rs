@@ -356,7 +356,7 @@ impl CommandContext<'_> {
     fn replica_identity(&mut self, class: &Class, kind: &str, index: Option<&str>) -> Result<()> {
         let chosen = index.map(|name| self.index_of(class, name)).transpose()?;
         if let (Some(index), Some(name)) = (&chosen, index)
-            && (!index.indisunique || index.indpred.is_some() || index.indexprs.is_some())
+            && (!index.indisunique || index.computes())
         {
             return Err(error!(
                 WRONG_OBJECT_TYPE,

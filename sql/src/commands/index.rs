@@ -316,7 +316,7 @@ impl CommandContext<'_> {
     /// An index goes with its columns, or with its table when it is on an expression.
     fn record_index(&mut self, table: &Class, index: &Index) -> Result<()> {
         let address = ObjectAddress::new(relations::PG_CLASS, index.indexrelid);
-        if index.indexprs.is_some() || index.indpred.is_some() {
+        if index.computes() {
             let whole = ObjectAddress::new(relations::PG_CLASS, table.oid);
             record(self.edit, address, whole, DependencyKind::Automatic)?;
         }

@@ -277,10 +277,7 @@ impl CommandContext<'_> {
             ));
         }
         let indexes = self.edit.indexes(class.oid);
-        if indexes
-            .iter()
-            .any(|index| index.indisunique && index.indpred.is_none() && index.indexprs.is_none())
-        {
+        if indexes.iter().any(|index| index.indisunique && !index.computes()) {
             return Ok(());
         }
         let name = self.qualified_words(class);

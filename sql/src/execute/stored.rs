@@ -141,7 +141,7 @@ impl StoredExpressions for CatalogExpressions<'_> {
     fn index_functions(&self, catalog: &Catalog, table: Oid) -> Result<Vec<HostFunction>> {
         let mut functions = Vec::new();
         for index in catalog.indexes(table).iter() {
-            if index.indexprs.is_none() && index.indpred.is_none() {
+            if !index.computes() {
                 continue;
             }
             let (keys, predicate) = index_texts(self, index)?;

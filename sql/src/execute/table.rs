@@ -103,8 +103,8 @@ impl Table {
     /// them is part of one.
     pub(crate) fn strength_of_update(&self, columns: &[usize]) -> LockStrength {
         let in_key = |index: &Index| {
-            let keys = index.indpred.is_none() && index.indexprs.is_none();
-            keys && columns.iter().any(|column| index.indkey.contains(&self.attributes[*column].attnum))
+            !index.computes()
+                && columns.iter().any(|column| index.indkey.contains(&self.attributes[*column].attnum))
         };
         if self.unique.iter().any(|index| in_key(index)) {
             LockStrength::Update

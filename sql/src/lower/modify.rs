@@ -14,7 +14,7 @@ use super::emit::Emitter;
 use super::walk::every_expr_mut;
 use super::{Binding, Planner, Text};
 use crate::bound::*;
-use crate::catalog::{Catalog, Constraint, Index};
+use crate::catalog::{Catalog, Constraint};
 use crate::execute::table::Table;
 use crate::{Oid, Result};
 
@@ -100,8 +100,7 @@ pub enum MergeStep {
 /// See [`ModifyPlan::can_be_noted`].
 fn can_be_noted(plan: &ModifyPlan, catalog: &Catalog) -> bool {
     let table = &plan.table;
-    let computes = |index: &Index| index.indexprs.is_some() || index.indpred.is_some();
-    if catalog.indexes(plan.target).iter().any(|index| computes(index)) {
+    if catalog.indexes(plan.target).iter().any(|index| index.computes()) {
         return false;
     }
     let refers = |constraint: &Constraint| {

@@ -256,8 +256,7 @@ impl Session {
 
     /// The functions that the engine calls, then the changes.
     fn make_again(&mut self, log: &WriteLog, catalog: &Arc<Catalog>) -> Result<()> {
-        let computes = |index: &crate::catalog::Index| index.indexprs.is_some() || index.indpred.is_some();
-        if log.relations().any(|table| catalog.indexes(table).iter().any(|index| computes(index))) {
+        if log.relations().any(|table| catalog.indexes(table).iter().any(|index| index.computes())) {
             // The engine calls the functions of such indexes.
             let context = self.statement_context(catalog);
             let connection = self.transaction().work.connection().expect("the right to write has been taken");

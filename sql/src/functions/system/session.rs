@@ -5,8 +5,9 @@ use crate::functions::arguments::{boolean, from_oid, int4, known, oid, rows, sca
 use crate::functions::{Function, FunctionCall, arguments};
 use crate::oid::{namespaces, types};
 use crate::session::StatementContext;
-use crate::types::network::Network;
 use crate::{Oid, Result, SqlError, Value, error};
+
+use super::statistics::inet;
 
 /// The PostgreSQL release whose behaviour is offered, as `server_version` tells it.
 pub const SERVER_VERSION: &str = "15.18";
@@ -151,12 +152,9 @@ fn temporary_schema(context: &StatementContext) -> Oid {
     context.catalog.namespace_named(&own).map_or(Oid::INVALID, |schema| schema.oid)
 }
 
-fn client(call: &FunctionCall<'_>) -> (Option<Value>, Option<i32>) {
+fn client(call: &FunctionCall<'_>) -> (Value, Option<i32>) {
     let activity = call.context.session.backend.activity.lock();
-    (
-        activity.client_address.map(|address| Network::of_address(address).to_value(false)),
-        activity.client_port,
-    )
+    (inet(activity.client_address), activity.client_port)
 }
 
 /// Session information.
@@ -196,7 +194,7 @@ pub const FUNCTIONS: &[Function] = &[
         Ok(super::settings::show(call.context, "client_encoding").unwrap_or_else(|| "UTF8".to_owned()).into())
     }),
     scalar("getdatabaseencoding", |_, _| Ok("UTF8".into())),
-    scalar("inet_client_addr", |call, _| Ok(client(call).0.unwrap_or_default())),
+    scalar("inet_client_addr", |call, _| Ok(client(call).0)),
     scalar("inet_client_port", |call, _| Ok(client(call).1.filter(|port| *port >= 0).map(i64::from).into())),
     scalar("inet_server_addr", |_, _| Ok(Value::Null)),
     scalar("inet_server_port", |_, _| Ok(Value::Null)),

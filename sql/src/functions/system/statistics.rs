@@ -58,7 +58,7 @@ fn activity_row(call: &FunctionCall<'_>, backend: &Backend) -> Vec<Value> {
 }
 
 /// An address as the type inet has it.
-fn inet(address: Option<IpAddr>) -> Value {
+pub(super) fn inet(address: Option<IpAddr>) -> Value {
     address.map(|address| Network::of_address(address).to_value(false)).unwrap_or_default()
 }
 
