@@ -16,6 +16,7 @@ use crate::cache::Origin;
 use crate::failure;
 use crate::handle::Handle;
 use crate::host_value;
+use crate::returned::Returned;
 use crate::statement::Progress;
 use crate::{Interrupt, Result, RowRef, Statement, Value, ValueRef};
 
@@ -33,34 +34,10 @@ pub struct Connection {
 /// In which role a connection uses its handle.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seat {
-    /// The one connection of the handle; passes the gate for each operation.
+    /// The one connection of the handle.
     Owner,
-    /// A guest on this thread, inside an operation of the owner, which holds the gate.
+    /// A guest on this thread, inside an operation of the owner.
     Guest(ThreadId),
-}
-
-/// A stay inside the gate.
-pub(crate) struct Stay<'a> {
-    handle: &'a Handle,
-    owner: bool,
-}
-
-impl Drop for Stay<'_> {
-    fn drop(&mut self) {
-        if self.owner {
-            self.handle.leave();
-        }
-    }
-}
-
-impl Stay<'_> {
-    /// Ends the stay, but keeps the gate for a statement whose row will be read.
-    fn keep_for(self, raw: *mut ffi::sqlite3_stmt) {
-        if self.owner {
-            self.handle.gate.leave_at(raw);
-        }
-        std::mem::forget(self);
-    }
 }
 
 impl Connection {
@@ -71,7 +48,7 @@ impl Connection {
     /// A guest for the duration of one host call.
     ///
     /// # Safety
-    /// The handle lives in an `Arc` with owners, and this thread is inside its gate until [`Self::retire`].
+    /// The handle lives in an `Arc` with owners, and this thread is inside it until [`Self::retire`].
     pub(crate) unsafe fn guest(handle: &Handle) -> Self {
         let place = ptr::from_ref(handle);
         // SAFETY: the caller's promise: the place is an `Arc`'s, and somebody holds it.
@@ -83,7 +60,7 @@ impl Connection {
     }
 
     /// Ends a guest. One that host code has exchanged for another connection would be usable after its call,
-    /// outside the gate; that is a fault which cannot be undone.
+    /// from another thread; that is a fault which cannot be undone.
     pub(crate) fn retire(self, handle: &Handle) {
         if !ptr::eq(Arc::as_ptr(&self.handle), handle) || self.is_owner() {
             tracing::error!("a host function kept the connection it was lent");
@@ -95,26 +72,18 @@ impl Connection {
         self.seat == Seat::Owner
     }
 
-    /// Passes the gate.
-    pub(crate) fn enter(&self) -> Stay<'_> {
-        let owner = match self.seat {
-            Seat::Owner => {
-                self.handle.gate.enter();
-                true
-            }
-            Seat::Guest(thread) => {
-                assert!(thread == thread::current().id(), "a guest connection stays on its thread");
-                false
-            }
-        };
+    /// To be called before SQLite is asked for anything: puts away the statements that were dropped meanwhile.
+    pub(crate) fn enter(&self) {
+        if let Seat::Guest(thread) = self.seat {
+            assert!(thread == thread::current().id(), "a guest connection stays on its thread");
+        }
         self.handle.put_away_returned();
-        Stay { handle: &self.handle, owner }
     }
 
     /// Lends a value to all host functions called from now on, until it is replaced. Not from inside a host
     /// function: that panics, since the calls under way still use the old one.
     pub fn set_context(&mut self, context: Option<Arc<dyn Any + Send + Sync>>) {
-        let _stay = self.enter();
+        self.enter();
         let mut place =
             self.handle.context.try_borrow_mut().expect("the context is not replaced inside a host function");
         *place = context;
@@ -161,7 +130,7 @@ impl Connection {
     }
 
     fn prepare_as(&mut self, sql: &str, kept: impl FnOnce() -> Arc<str>) -> Result<Statement> {
-        let _stay = self.enter();
+        self.enter();
         let cached = self.handle.cache.borrow_mut().take(sql);
         let (raw, origin) = match cached {
             Some(cached) => cached,
@@ -170,7 +139,8 @@ impl Connection {
         // SAFETY: a live statement.
         let writes = unsafe { ffi::sqlite3_stmt_readonly(raw) } == 0;
         let handle = Arc::clone(&self.handle);
-        Ok(Statement { handle, raw, sql: kept(), origin, progress: Progress::Ready, rollbacks: 0, writes })
+        let sql = Some(kept());
+        Ok(Statement { handle, raw, sql, origin, progress: Progress::Ready, rollbacks: 0, writes })
     }
 
     fn compile(&self, sql: &str) -> Result<*mut ffi::sqlite3_stmt> {
@@ -178,7 +148,7 @@ impl Connection {
         self.handle.take_failure();
         let (mut raw, mut tail) = (ptr::null_mut(), ptr::null());
         let (start, flags) = (sql.as_ptr().cast(), ffi::SQLITE_PREPARE_PERSISTENT);
-        // SAFETY: inside the gate of a live handle; the text has that length and outlives the call.
+        // SAFETY: inside a live handle; the text has that length and outlives the call.
         let code =
             unsafe { ffi::sqlite3_prepare_v3(self.handle.raw(), start, length, flags, &mut raw, &mut tail) };
         self.handle.check(code)?;
@@ -204,16 +174,14 @@ impl Connection {
     /// Gives parameter `index` (from 1) a value. A statement that has run is reset first.
     pub fn bind(&mut self, statement: &mut Statement, index: usize, value: ValueRef<'_>) -> Result<()> {
         self.check_owned(statement)?;
-        let stay = self.enter();
+        self.enter();
         if statement.progress != Progress::Ready {
             self.reset_inside(statement);
         }
         let index = c_int::try_from(index).map_err(|_| failure::fault("parameter index too large"))?;
-        // SAFETY: a live statement of this handle, inside its gate.
+        // SAFETY: a live statement of this handle, inside it.
         let code = unsafe { host_value::bind(statement.raw, index, value) };
-        let bound = self.handle.check(code);
-        drop(stay);
-        bound
+        self.handle.check(code)
     }
 
     /// Runs to the next row. At the end it gives `None`, and goes on doing so until the statement is reset;
@@ -223,15 +191,9 @@ impl Connection {
         if statement.progress == Progress::Done {
             return Ok(None);
         }
-        // Between the rows of one statement the gate is held for it, and only its owner, us, can take it
-        // over.
-        let held = self.is_owner() && self.handle.gate.is_held_for(statement.raw);
-        let stay = if held { Stay { handle: &self.handle, owner: true } } else { self.enter() };
+        self.enter();
         match self.advance(statement) {
-            Ok(true) => {
-                stay.keep_for(statement.raw);
-                Ok(Some(RowRef { statement }))
-            }
+            Ok(true) => Ok(Some(RowRef { statement })),
             Ok(false) => Ok(None),
             Err(error) => {
                 self.reset_inside(statement);
@@ -255,7 +217,8 @@ impl Connection {
             return Err(stop.into());
         }
         handle.take_failure();
-        let takes_snapshot = handle.is_without_snapshot();
+        // One in the middle of its rows has its snapshot.
+        let takes_snapshot = statement.progress != Progress::Running && handle.is_without_snapshot();
         if takes_snapshot {
             handle.reads.take_snapshot();
         }
@@ -264,7 +227,7 @@ impl Connection {
         }
         let writing = handle.watch.enter_statement(statement.writes);
         statement.progress = Progress::Running;
-        // SAFETY: a live statement of this live handle, inside its gate.
+        // SAFETY: a live statement of this live handle, inside it.
         let code = unsafe { ffi::sqlite3_step(statement.raw) };
         handle.watch.leave_statement(writing);
         if takes_snapshot {
@@ -289,7 +252,7 @@ impl Connection {
     /// Makes the statement ready to be bound and run anew. Its bindings stay.
     pub fn reset(&mut self, statement: &mut Statement) {
         if self.check_owned(statement).is_ok() {
-            let _stay = self.enter();
+            self.enter();
             self.reset_inside(statement);
         } else {
             debug_assert!(false, "a statement is reset through the connection that made it");
@@ -301,11 +264,22 @@ impl Connection {
         statement.progress = Progress::Ready;
     }
 
+    /// Ends a statement, as dropping it does, but at once.
+    pub fn finish(&mut self, mut statement: Statement) {
+        if self.check_owned(&statement).is_ok()
+            && let Some(sql) = statement.sql.take()
+        {
+            self.enter();
+            self.handle.put_away(Returned { raw: statement.raw, sql, origin: statement.origin });
+        }
+    }
+
     /// Prepares, binds and runs to the end; how many rows it changed.
     pub fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<usize> {
         let mut statement = self.prepare_bound(sql, parameters)?;
         let before = self.total_changes();
         while self.step(&mut statement)?.is_some() {}
+        self.finish(statement);
         let changed = if self.total_changes() == before { 0 } else { self.changes() };
         Ok(changed)
     }
@@ -317,6 +291,7 @@ impl Connection {
         while let Some(row) = self.step(&mut statement)? {
             rows.push((0..row.len()).map(|index| row.get(index).to_owned()).collect());
         }
+        self.finish(statement);
         Ok(rows)
     }
 
@@ -333,21 +308,21 @@ impl Connection {
 
     /// The rowid of the last row inserted.
     pub fn last_insert_rowid(&self) -> i64 {
-        let _stay = self.enter();
-        // SAFETY: a live handle, inside its gate.
+        self.enter();
+        // SAFETY: a live handle, inside it.
         unsafe { ffi::sqlite3_last_insert_rowid(self.handle.raw()) }
     }
 
     /// How many rows the last INSERT, UPDATE or DELETE that ended has changed, those of triggers not counted.
     pub fn changes(&self) -> usize {
-        let _stay = self.enter();
+        self.enter();
         // SAFETY: as above.
         let changes = unsafe { ffi::sqlite3_changes64(self.handle.raw()) };
         usize::try_from(changes).unwrap_or(0)
     }
 
     pub(crate) fn total_changes(&self) -> i64 {
-        let _stay = self.enter();
+        self.enter();
         // SAFETY: as above.
         unsafe { ffi::sqlite3_total_changes64(self.handle.raw()) }
     }

@@ -475,9 +475,9 @@ fn named(path: &Path, error: Error) -> Error {
 
 /// One checkpoint; pages in the log and pages copied. A reader in the way is no error.
 fn run_checkpoint(connection: &Connection, mode: c_int) -> Result<(u64, u64)> {
-    let _stay = connection.enter();
+    connection.enter();
     let (mut pages, mut copied) = (0, 0);
-    // SAFETY: a live handle, inside its gate; the name is a C string.
+    // SAFETY: a live handle, inside it; the name is a C string.
     let code = unsafe {
         let (raw, name) = (connection.handle.raw(), c"main".as_ptr());
         ffi::sqlite3_wal_checkpoint_v2(raw, name, mode, &mut pages, &mut copied)
@@ -491,8 +491,8 @@ fn run_checkpoint(connection: &Connection, mode: c_int) -> Result<(u64, u64)> {
 /// SQLite's backup, all pages in one step, from the snapshot which the source has open.
 fn copy_pages(source: &Connection, path: &Path) -> Result<()> {
     let target = Handle::bare(path)?;
-    let _stay = source.enter();
-    // SAFETY: two live handles; this thread is inside the gate of one, and nobody else has the other.
+    source.enter();
+    // SAFETY: two live handles; this thread is inside one, and nobody else has the other.
     let code = unsafe {
         let main = c"main".as_ptr();
         let backup = ffi::sqlite3_backup_init(target.raw(), main, source.handle.raw(), main);

@@ -1,4 +1,4 @@
-//! What SQLite is told before it begins, for the whole process: how it sorts.
+//! What SQLite is told before it begins, for the whole process: above all how it sorts.
 //!
 //! SQLite sorts rows in one virtual machine instruction, during which nothing can stop it. With `temp_store=MEMORY`
 //! all rows are sorted in one go, seconds for millions. With `temp_store=FILE` (the files are
@@ -23,10 +23,15 @@ pub(crate) fn configure() {
         // SAFETY: SQLite has not begun; if another user of the library in this process has begun it, it refuses and
         // changes nothing. Nobody else is in here.
         let code = unsafe {
-            match page_cache::configure() {
-                ffi::SQLITE_OK => ffi::sqlite3_config(ffi::SQLITE_CONFIG_PMASZ, SORTED_PAGES_MIN),
-                code => code,
+            let mut code = page_cache::configure();
+            if code == ffi::SQLITE_OK {
+                code = ffi::sqlite3_config(ffi::SQLITE_CONFIG_PMASZ, SORTED_PAGES_MIN);
             }
+            if code == ffi::SQLITE_OK {
+                // Its statistics of memory, which nobody asks for, take a lock at each allocation.
+                code = ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0);
+            }
+            code
         };
         if code != ffi::SQLITE_OK {
             tracing::error!(code, "SQLite had begun before it was configured: no database can be opened");

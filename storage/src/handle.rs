@@ -3,7 +3,7 @@
 //!
 //! Every handle is opened the same way: VFS `unix-excl` by way of [`crate::log_file`] (the index of the log lives on the heap, the file
 //! lock belongs to this process until its last handle closes), no mutexes of SQLite's own (see
-//! [`crate::gate`]), WAL with `synchronous=NORMAL` (see [`crate::flush`]), no automatic checkpoints, no
+//! [`crate::returned`]), WAL with `synchronous=NORMAL` (see [`crate::flush`]), no automatic checkpoints, no
 //! foreign keys (they are the host's).
 
 use std::any::Any;
@@ -22,9 +22,9 @@ use rusqlite::ffi;
 use crate::cache::StatementCache;
 use crate::clock::CommitClock;
 use crate::failure::{self, Failure};
-use crate::gate::{Gate, Returned};
 use crate::interrupt::{Stop, TICK_INSTRUCTIONS, Watch};
 use crate::page_cache::{CACHE_FACTOR, Reads};
+use crate::returned::{Returned, ReturnedStatements};
 use crate::{Error, ErrorKind, Result};
 use crate::{engine, log_file, scratch_file};
 
@@ -49,16 +49,17 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 pub(crate) struct Known {
     pub(crate) functions: HashSet<Arc<str>>,
     pub(crate) tables: HashSet<Arc<str>>,
-    pub(crate) collations: HashSet<Arc<str>>,
+    /// One or two.
+    pub(crate) collations: Vec<Arc<str>>,
 }
 
 /// What [`crate::Connection::set_context`] lends.
 pub(crate) type Context = Arc<dyn Any + Send + Sync>;
 
-/// See the head of this file.
+/// See the head of this file. *Inside* a handle is the thread that runs an operation of its connection, or drops it.
 pub(crate) struct Handle {
     raw: NonNull<ffi::sqlite3>,
-    pub(crate) gate: Gate,
+    pub(crate) returned: ReturnedStatements,
     pub(crate) cache: RefCell<StatementCache>,
     pub(crate) watch: Watch,
     pub(crate) context: RefCell<Option<Context>>,
@@ -80,7 +81,7 @@ pub(crate) struct Handle {
     discarding: Cell<bool>,
 }
 
-// SAFETY: everything but `gate` (atomics and a mutex) is touched only by the thread inside the gate, or by
+// SAFETY: everything but `returned` (an atomic and a mutex) is touched only by the thread inside, or by
 // the one thread that uses the connection, which is not `Sync`. SQLite's handles are not bound to a thread.
 unsafe impl Send for Handle {}
 // SAFETY: as above.
@@ -126,7 +127,7 @@ impl Handle {
     fn with_raw(raw: NonNull<ffi::sqlite3>, commits: Arc<CommitClock>, reads: Arc<Reads>) -> Self {
         Self {
             raw,
-            gate: Gate::new(),
+            returned: ReturnedStatements::default(),
             cache: RefCell::default(),
             watch: Watch::default(),
             context: RefCell::default(),
@@ -143,7 +144,7 @@ impl Handle {
         }
     }
 
-    /// SQLite's pointer. To be followed inside the gate only.
+    /// SQLite's pointer. To be followed inside only.
     pub(crate) fn raw(&self) -> *mut ffi::sqlite3 {
         self.raw.as_ptr()
     }
@@ -181,7 +182,7 @@ impl Handle {
         ))
     }
 
-    /// While a file is being opened, a lock that is taken means another process. Inside the gate.
+    /// While a file is being opened, a lock that is taken means another process. Inside.
     pub(crate) fn in_use_if_busy(&self, error: Error) -> Error {
         // SAFETY: the handle is live.
         let code = unsafe { ffi::sqlite3_errcode(self.raw()) };
@@ -228,7 +229,7 @@ impl Handle {
             (ffi::SQLITE_INTERRUPT, _) => self.watch.take_stop().into(),
             _ if code == scratch_file::STOPPED => Stop::Interrupted.into(),
             (_, Some(failure)) => failure.into(),
-            // SAFETY: the caller is inside the gate and the handle is live.
+            // SAFETY: the caller is inside and the handle is live.
             (_, None) => failure::from_code(code, unsafe { failure::last_words(self.raw()) }),
         }
     }
@@ -264,7 +265,7 @@ impl Handle {
     /// Resets a statement. A writing one that is left in the middle commits here when no transaction is open,
     /// and SQLite would tell the hook only at the next commit; so it is counted here.
     pub(crate) fn reset(&self, raw: *mut ffi::sqlite3_stmt) {
-        // SAFETY: a live statement of this handle; the caller is inside the gate.
+        // SAFETY: a live statement of this handle; the caller is inside.
         let busy = unsafe { ffi::sqlite3_stmt_busy(raw) != 0 };
         // SAFETY: as above.
         let writing = busy && unsafe { ffi::sqlite3_stmt_readonly(raw) == 0 };
@@ -287,7 +288,7 @@ impl Handle {
         self.discard(|| unsafe { ffi::sqlite3_finalize(raw) });
     }
 
-    /// Makes a statement ready for its next user and keeps it in the cache. Inside the gate.
+    /// Makes a statement ready for its next user and keeps it in the cache. Inside.
     pub(crate) fn put_away(&self, returned: Returned) {
         self.reset(returned.raw);
         // SAFETY: as for reset.
@@ -297,38 +298,14 @@ impl Handle {
         }
     }
 
-    /// Puts away what other threads, or nested users, left. Inside the gate.
+    /// Puts away what was dropped. Inside.
     pub(crate) fn put_away_returned(&self) {
-        if self.gate.has_returned() {
-            self.gate.take_returned().into_iter().for_each(|returned| self.put_away(returned));
+        if self.returned.any() {
+            self.returned.take().into_iter().for_each(|returned| self.put_away(returned));
         }
     }
 
-    /// Takes a dropped statement back, here and now if nobody is inside, else by way of whoever is.
-    pub(crate) fn take_back(&self, returned: Returned) {
-        if self.gate.try_enter_for(returned.raw) {
-            self.put_away(returned);
-            self.leave();
-        } else {
-            self.gate.hand_in(returned);
-            self.look_after();
-        }
-    }
-
-    /// Leaves the gate, and looks behind: a statement may have been handed in just before.
-    pub(crate) fn leave(&self) {
-        self.gate.leave();
-        self.look_after();
-    }
-
-    fn look_after(&self) {
-        while self.gate.has_returned() && self.gate.try_enter() {
-            self.put_away_returned();
-            self.gate.leave();
-        }
-    }
-
-    /// Resets every statement that is in the middle of its rows. Inside the gate, and not from host
+    /// Resets every statement that is in the middle of its rows. Inside, and not from host
     /// functions.
     pub(crate) fn reset_all(&self) {
         self.rollbacks.set(self.rollbacks.get() + 1);
@@ -346,15 +323,16 @@ impl Handle {
         }
     }
 
-    /// Whether neither a transaction is open nor a statement in the middle of its rows. Inside the gate.
+    /// Whether neither a transaction is open nor a statement in the middle of its rows. Inside.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.running.get() == 0 && self.is_autocommit()
     }
 
-    /// Whether the next statement takes a snapshot. Inside the gate.
+    /// Whether the next statement takes a snapshot. Inside.
     pub(crate) fn is_without_snapshot(&self) -> bool {
         // SAFETY: the handle is live; the name is a C string.
-        unsafe { ffi::sqlite3_txn_state(self.raw(), c"main".as_ptr()) == ffi::SQLITE_TXN_NONE }
+        let state = || unsafe { ffi::sqlite3_txn_state(self.raw(), c"main".as_ptr()) };
+        self.is_at_rest() || state() == ffi::SQLITE_TXN_NONE
     }
 
     /// Whether no transaction is open.
@@ -365,7 +343,7 @@ impl Handle {
 }
 
 impl Drop for Handle {
-    /// Nobody else is left: the connection and all statements hold this. So nobody is inside the gate either.
+    /// Nobody else is left: the connection and all statements hold this. So nobody is inside either.
     fn drop(&mut self) {
         self.put_away_returned();
         let idle = self.cache.borrow_mut().drain();

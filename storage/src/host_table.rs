@@ -34,10 +34,10 @@ impl Connection {
         if self.handle.known.borrow().tables.contains(&function.name) {
             return Ok(());
         }
-        let _stay = self.enter();
+        self.enter();
         let name = c_name(&function.name)?;
         let registered = Registered::into_raw(&self.handle, function.clone());
-        // SAFETY: a live handle, inside its gate; SQLite copies the name and releases the pointer, also on
+        // SAFETY: a live handle, inside it; SQLite copies the name and releases the pointer, also on
         // failure.
         let code = unsafe {
             let released = Some(release::<TableFunction> as unsafe extern "C" fn(*mut c_void));

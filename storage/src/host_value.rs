@@ -28,7 +28,7 @@ const INLINE_ARGUMENTS: usize = 8;
 ///
 /// # Safety
 /// The statement is live and stands at a row which has that column; the row stays until `'a` ends; this
-/// thread holds the gate of its handle.
+/// thread is inside its handle.
 pub(crate) unsafe fn column<'a>(raw: *mut ffi::sqlite3_stmt, index: usize) -> ValueRef<'a> {
     let index = index as c_int;
     // SAFETY: the caller's promise; a column's pointers live until the next step or reset, or a conversion,
@@ -168,7 +168,7 @@ unsafe fn set_long_result(context: *mut ffi::sqlite3_context, value: ValueRef<'_
 /// Makes a value a parameter of a statement; SQLite's code.
 ///
 /// # Safety
-/// The statement is live and this thread is inside the gate of its handle.
+/// The statement is live and this thread is inside its handle.
 pub(crate) unsafe fn bind(raw: *mut ffi::sqlite3_stmt, index: c_int, value: ValueRef<'_>) -> c_int {
     let copy = ffi::SQLITE_TRANSIENT();
     // SAFETY: the caller's promise; SQLite copies text and blobs before it returns.

@@ -103,7 +103,7 @@ pub(crate) enum Stop {
     BudgetExhausted,
 }
 
-/// What the progress handler looks at. All but the flag belongs to the thread that is inside the gate.
+/// What the progress handler looks at. All but the flag belongs to the thread that is inside the handle.
 #[derive(Default)]
 pub(crate) struct Watch {
     flag: RefCell<Arc<AtomicBool>>,

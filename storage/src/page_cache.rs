@@ -45,7 +45,7 @@ thread_local! {
     static WATCHING: RefCell<Option<Arc<Reads>>> = const { RefCell::new(None) };
 }
 
-/// What one connection has looked at. It is touched only by the thread inside the connection's gate.
+/// What one connection has looked at. It is touched only by the thread inside the connection's handle.
 pub(crate) struct Reads {
     clock: Arc<CommitClock>,
     /// The latest commit that has written a page which was looked at.

@@ -60,7 +60,7 @@ pub(crate) fn call<R>(
     body: impl FnOnce(&mut CallContext<'_>) -> Result<R, HostError>,
 ) -> Option<R> {
     let context = handle.context.borrow();
-    // SAFETY: callbacks run inside an operation on the handle: this thread is inside its gate, and somebody
+    // SAFETY: callbacks run inside an operation on the handle: this thread is inside it, and somebody
     // holds its `Arc`. (When the handle is dropped, statements are put away without calling the host.)
     let mut connection = unsafe { Connection::guest(handle) };
     let result = guarded(handle, name, || {
@@ -107,12 +107,12 @@ impl Connection {
         if self.handle.known.borrow().functions.contains(&function.name) {
             return Ok(());
         }
-        let _stay = self.enter();
+        self.enter();
         let pure = ffi::SQLITE_DETERMINISTIC | ffi::SQLITE_INNOCUOUS;
         let flags = ffi::SQLITE_UTF8 | if function.deterministic { pure } else { 0 };
         let name = c_name(&function.name)?;
         let registered = Registered::into_raw(&self.handle, function.clone());
-        // SAFETY: a live handle, inside its gate; SQLite copies the name and releases the pointer, also on
+        // SAFETY: a live handle, inside it; SQLite copies the name and releases the pointer, also on
         // failure.
         let code = unsafe {
             let released = Some(release::<ScalarFunction> as unsafe extern "C" fn(*mut c_void));
@@ -139,7 +139,7 @@ impl Connection {
         if self.handle.known.borrow().functions.contains(&function.name) {
             return Ok(());
         }
-        let _stay = self.enter();
+        self.enter();
         let flags = ffi::SQLITE_UTF8 | ffi::SQLITE_INNOCUOUS;
         let name = c_name(&function.name)?;
         let registered = Registered::into_raw(&self.handle, function.clone());
@@ -168,7 +168,7 @@ impl Connection {
         if self.handle.known.borrow().collations.contains(&collation.name) {
             return Ok(());
         }
-        let _stay = self.enter();
+        self.enter();
         let name = c_name(&collation.name)?;
         let registered = Registered::into_raw(&self.handle, collation.clone());
         // SAFETY: as for scalars, but for a failure, after which the pointer is still ours.
@@ -182,7 +182,7 @@ impl Connection {
             unsafe { release::<Collation>(registered) };
         }
         self.handle.check(code)?;
-        self.handle.known.borrow_mut().collations.insert(Arc::clone(&collation.name));
+        self.handle.known.borrow_mut().collations.push(Arc::clone(&collation.name));
         Ok(())
     }
 }

@@ -6,9 +6,9 @@ use rusqlite::ffi;
 
 use crate::ValueRef;
 use crate::cache::Origin;
-use crate::gate::Returned;
 use crate::handle::Handle;
 use crate::host_value;
+use crate::returned::Returned;
 
 /// Where a statement stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,13 @@ pub(crate) enum Progress {
 }
 
 /// A prepared statement. It belongs to the connection that made it and is used through that connection only,
-/// which is what makes it safe to send between threads. Dropping it gives it back to the connection's cache.
+/// which is what makes it safe to send between threads. Dropping it gives it back to the connection's cache, at the
+/// connection's next operation: see [`crate::Connection::finish`].
 pub struct Statement {
     pub(crate) handle: Arc<Handle>,
     pub(crate) raw: *mut ffi::sqlite3_stmt,
-    pub(crate) sql: Arc<str>,
+    /// Its text; none when it has been put away.
+    pub(crate) sql: Option<Arc<str>>,
     pub(crate) origin: Origin,
     pub(crate) progress: Progress,
     /// How many rollbacks the handle had seen when it began: one more and its rows are gone.
@@ -34,7 +36,7 @@ pub struct Statement {
     pub(crate) writes: bool,
 }
 
-// SAFETY: the pointer is followed inside the gate of its handle only (see `crate::gate`), or for what does
+// SAFETY: the pointer is followed only by the thread that has the connection (see `crate::returned`), or for what does
 // not change while anybody may look; SQLite's statements are not bound to a thread.
 unsafe impl Send for Statement {}
 
@@ -46,7 +48,7 @@ pub struct RowRef<'a> {
 impl Statement {
     /// Its text.
     pub fn sql(&self) -> &str {
-        &self.sql
+        self.sql.as_deref().unwrap_or_default()
     }
 
     /// How many columns its rows have; 0 for a statement that gives none.
@@ -71,8 +73,9 @@ impl Statement {
 
 impl Drop for Statement {
     fn drop(&mut self) {
-        let (raw, sql, origin) = (self.raw, Arc::clone(&self.sql), self.origin);
-        self.handle.take_back(Returned { raw, sql, origin });
+        if let Some(sql) = self.sql.take() {
+            self.handle.returned.leave(Returned { raw: self.raw, sql, origin: self.origin });
+        }
     }
 }
 
@@ -91,7 +94,7 @@ impl RowRef<'_> {
     pub fn get(&self, index: usize) -> ValueRef<'_> {
         assert!(index < self.len(), "column {index} of a row of {}", self.len());
         // SAFETY: the statement stands at a row (only `step` makes a `RowRef`, which borrows the statement
-        // and the connection), this thread holds the gate for it, and the index is in range.
+        // and the connection, so that nobody else is inside), and the index is in range.
         unsafe { host_value::column(self.statement.raw, index) }
     }
 }

@@ -155,6 +155,7 @@ fn dropping_a_statement_elsewhere_ends_its_snapshot() {
     let mut statement = connection.prepare("SELECT a FROM t").unwrap();
     assert!(connection.step(&mut statement).unwrap().is_some());
     std::thread::spawn(move || drop(statement)).join().unwrap();
+    assert!(!connection.in_transaction(), "the next operation puts it away");
     // A reader that is left would keep the truncation from happening.
     let mut writer = fixture.connection();
     writer.execute("INSERT INTO t VALUES (3)", &[]).unwrap();
@@ -321,7 +322,7 @@ fn aggregates_and_windows() {
     assert_eq!(refusal(connection.query("SELECT host_sum(a) FROM t", &[]).unwrap_err()), Refusal(1));
     let mut statement = connection.prepare(window).unwrap();
     assert!(connection.step(&mut statement).is_ok());
-    drop(statement);
+    connection.finish(statement);
     assert_eq!(alive.load(Memory::SeqCst), 0, "every group is freed, also of statements left in the middle");
 }
 

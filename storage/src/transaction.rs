@@ -34,7 +34,7 @@ impl Connection {
 
     fn note_beginning(&self) {
         self.handle.changes_before.set(self.total_changes());
-        let _stay = self.enter();
+        self.enter();
         self.handle.changed.set(false);
         self.handle.reads.forget();
     }
@@ -77,14 +77,13 @@ impl Connection {
             tracing::error!("a host function asked for a rollback; ignored");
             return;
         }
-        let stay = self.enter();
+        self.enter();
         self.handle.changed.set(false);
         if self.handle.is_at_rest() {
             return;
         }
         self.handle.reset_all();
         let open = !self.handle.is_autocommit();
-        drop(stay);
         if open && let Err(error) = self.control("ROLLBACK") {
             tracing::error!(%error, "a transaction could not be rolled back");
         }
@@ -92,14 +91,14 @@ impl Connection {
 
     /// Whether a transaction is open.
     pub fn in_transaction(&self) -> bool {
-        let _stay = self.enter();
+        self.enter();
         !self.handle.is_autocommit()
     }
 
     /// Whether the open transaction holds SQLite's write lock.
     pub fn is_writing(&self) -> bool {
-        let _stay = self.enter();
-        // SAFETY: a live handle, inside its gate; the name is a C string.
+        self.enter();
+        // SAFETY: a live handle, inside it; the name is a C string.
         unsafe { ffi::sqlite3_txn_state(self.handle.raw(), c"main".as_ptr()) == ffi::SQLITE_TXN_WRITE }
     }
 
@@ -118,6 +117,7 @@ impl Connection {
     /// which [`crate::Database::flush_to`] must get for it to survive a crash. A commit that wrote nothing
     /// leaves it as it was.
     pub fn last_commit(&self) -> u64 {
+        self.enter();
         self.handle.last_commit.load(Ordering::Acquire)
     }
 
@@ -136,8 +136,8 @@ impl Connection {
 
     /// Gives the memory of the page cache back. Only between transactions.
     pub(crate) fn empty_cache(&self) {
-        let _stay = self.enter();
-        // SAFETY: a live handle, inside its gate.
+        self.enter();
+        // SAFETY: a live handle, inside it.
         unsafe { ffi::sqlite3_db_release_memory(self.handle.raw()) };
     }
 
@@ -173,6 +173,7 @@ impl Connection {
     fn run(&mut self, sql: &str) -> Result<()> {
         let mut statement = self.prepare(sql)?;
         while self.step(&mut statement)?.is_some() {}
+        self.finish(statement);
         Ok(())
     }
 
