@@ -10,6 +10,7 @@
 //! | `file.rs` | the configuration file's syntax |
 //! | `snapshot.rs`, `server.rs` | the server's values: defaults, files, command line, reload, ALTER SYSTEM |
 //! | `session.rs` | a session's values: SET, SET LOCAL, RESET, SHOW, transactions |
+//! | `touched.rs` | what it keeps of each setting that it has set |
 
 mod checks;
 pub mod definition;
@@ -21,6 +22,7 @@ mod session;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod touched;
 pub mod value;
 
 pub use checks::split_identifiers;

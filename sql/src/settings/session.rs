@@ -14,6 +14,7 @@ use super::definition::{Context, Kind, ListForm, SettingDefinition};
 use super::id::{self, SettingId};
 use super::server::{ServerSettings, needs_restart};
 use super::snapshot::{Assigned, Snapshot, Source, unrecognized};
+use super::touched::{Key, Touched, TouchedSettings};
 use super::value::SettingValue;
 use crate::types::{FormatSettings, IntervalStyle};
 use crate::{Result, error};
@@ -50,47 +51,11 @@ pub struct SettingRow {
     pub pending_restart: bool,
 }
 
-/// Names a value: a defined setting, or a custom one that nobody has defined.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Defined(SettingId),
-    Custom(String),
-}
-
-/// What a session knows of one setting that it has touched.
-#[derive(Clone, Default)]
-struct Touched {
-    /// The present value; the reset value when `None`.
-    value: Option<(SettingValue, Source)>,
-    /// What RESET goes back to, from role, database or startup packet; the server's when `None`.
-    reset: Option<(SettingValue, Source)>,
-    /// Values to go back to, innermost level last.
-    saved: Vec<Saved>,
-}
-
-/// What happened to a setting at a level.
-#[derive(Clone)]
-struct Saved {
-    level: u32,
-    state: SavedState,
-    /// The value before the level.
-    prior: Option<(SettingValue, Source)>,
-    /// The value of SET, hidden by a later SET LOCAL.
-    masked: Option<(SettingValue, Source)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SavedState {
-    Set,
-    Local,
-    SetLocal,
-}
-
 /// The settings of one session.
 pub struct SessionSettings {
     server: Arc<ServerSettings>,
     snapshot: Arc<Snapshot>,
-    touched: BTreeMap<Key, Touched>,
+    touched: TouchedSettings,
     level: u32,
     /// Whether the session's user is a superuser, for settings that only those change.
     superuser: bool,
@@ -110,7 +75,7 @@ impl SessionSettings {
         Self {
             server,
             snapshot,
-            touched: BTreeMap::new(),
+            touched: TouchedSettings::default(),
             level: 0,
             superuser: false,
             started: false,
@@ -163,7 +128,7 @@ impl SessionSettings {
 
     /// The value of a setting.
     pub fn value(&self, id: SettingId) -> &SettingValue {
-        if let Some(touched) = self.touched.get(&Key::Defined(id)) {
+        if let Some(touched) = self.touched.defined(id) {
             if let Some((value, _)) = &touched.value {
                 return value;
             }
@@ -227,7 +192,7 @@ impl SessionSettings {
                 Ok((definition.name.into(), definition.show(self.value(id))))
             }
             Key::Custom(key) => {
-                let own = self.touched.get(&Key::Custom(key.clone()));
+                let own = self.touched.custom(key.clone());
                 let own = own.and_then(|touched| touched.value.as_ref().or(touched.reset.as_ref()));
                 let value = own
                     .map(|(value, _)| value)
@@ -262,7 +227,7 @@ impl SessionSettings {
     fn row(&self, id: SettingId) -> SettingRow {
         let definition = self.snapshot.definition(id);
         let server = &self.snapshot.values[id.0];
-        let touched = self.touched.get(&Key::Defined(id));
+        let touched = self.touched.defined(id);
         let own = touched.and_then(|touched| touched.value.as_ref().or(touched.reset.as_ref()));
         let source = own.map_or(server.source, |(_, source)| *source);
         let reset =
@@ -382,7 +347,7 @@ impl SessionSettings {
     /// As [`Self::set`].
     pub fn set_at_start(&mut self, name: &str, text: &str, source: Source) -> Result<()> {
         let (key, value) = self.checked(name, text)?;
-        let touched = self.touched.entry(key).or_default();
+        let touched = self.touched.entry(key);
         if touched.reset.as_ref().is_none_or(|(_, present)| *present <= source) {
             touched.reset = Some((value, source));
         }
@@ -392,7 +357,7 @@ impl SessionSettings {
 
     /// Sets what the session itself knows (`is_superuser`, `session_authorization`), whatever the setting's context.
     pub fn set_fact(&mut self, id: SettingId, value: SettingValue) {
-        self.touched.entry(Key::Defined(id)).or_default().reset = Some((value, Source::Override));
+        self.touched.entry(Key::Defined(id)).reset = Some((value, Source::Override));
         self.changed();
     }
 
@@ -449,9 +414,7 @@ impl SessionSettings {
             return Ok(Key::Defined(id));
         }
         let key = name.to_ascii_lowercase();
-        if self.touched.contains_key(&Key::Custom(key.clone()))
-            || self.snapshot.placeholders.contains_key(&key)
-        {
+        if self.touched.custom(key.clone()).is_some() || self.snapshot.placeholders.contains_key(&key) {
             return Ok(Key::Custom(key));
         }
         Err(unrecognized(name))
@@ -489,11 +452,11 @@ impl SessionSettings {
             .collect();
         for name in customs {
             let Some(id) = self.snapshot.find(&name) else { continue };
-            let Some(custom) = self.touched.remove(&Key::Custom(name)) else { continue };
+            let Some(custom) = self.touched.take_custom(name) else { continue };
             let definition = *self.snapshot.definition(id);
             let text = custom.value.or(custom.reset).map(|(value, _)| value.as_text().to_owned());
             if let Some(Ok(value)) = text.map(|text| definition.parse(&text, self.snapshot.value(id))) {
-                let touched = self.touched.entry(Key::Defined(id)).or_default();
+                let touched = self.touched.entry(Key::Defined(id));
                 touched.value = Some((value, Source::Session));
             }
         }
@@ -525,7 +488,7 @@ impl SessionSettings {
             return;
         }
         self.key_changed(&key);
-        let touched = self.touched.entry(key).or_default();
+        let touched = self.touched.entry(key);
         if level > 0 {
             touched.save(level, scope);
         }
@@ -571,22 +534,10 @@ impl SessionSettings {
     fn end_level(&mut self, end: impl Fn(&mut Touched, u32) -> bool) {
         let level = self.level;
         self.level = level.saturating_sub(1);
-        // The usual case: nothing was set at any level.
-        if self.touched.values().all(|touched| touched.saved.is_empty()) {
-            return;
-        }
-        let mut changed = false;
-        for (key, touched) in &mut self.touched {
-            changed |= end(touched, level) && !is_transaction_property(key);
-        }
-        if changed {
+        let matters = |key: &Key| !is_transaction_property(key);
+        if self.touched.end_level(|touched| end(touched, level), matters) {
             self.changed();
         }
-        self.touched.retain(|key, touched| {
-            let empty = touched.value.is_none() && touched.reset.is_none() && touched.saved.is_empty();
-            // A custom name once used stays known, as in PostgreSQL.
-            !empty || matches!(key, Key::Custom(_))
-        });
     }
 }
 
@@ -597,79 +548,6 @@ fn is_transaction_property(key: &Key) -> bool {
         key,
         Key::Defined(id::TRANSACTION_ISOLATION | id::TRANSACTION_READ_ONLY | id::TRANSACTION_DEFERRABLE)
     )
-}
-
-impl Touched {
-    /// Remembers the present value before it changes at this level.
-    fn save(&mut self, level: u32, scope: SetScope) {
-        let present = self.value.clone();
-        if let Some(saved) = self.saved.last_mut().filter(|saved| saved.level >= level) {
-            match scope {
-                SetScope::Session => {
-                    saved.masked = None;
-                    saved.state = SavedState::Set;
-                }
-                SetScope::Local if saved.state == SavedState::Set => {
-                    saved.masked = present;
-                    saved.state = SavedState::SetLocal;
-                }
-                SetScope::Local => {}
-            }
-            return;
-        }
-        let state = match scope {
-            SetScope::Session => SavedState::Set,
-            SetScope::Local => SavedState::Local,
-        };
-        self.saved.push(Saved { level, state, prior: present, masked: None });
-    }
-
-    /// Whether the value may have changed.
-    fn abort(&mut self, level: u32) -> bool {
-        let Some(saved) = self.saved.pop_if(|saved| saved.level >= level) else { return false };
-        self.value = saved.prior;
-        true
-    }
-
-    /// Whether the value may have changed.
-    fn commit(&mut self, level: u32) -> bool {
-        let Some(saved) = self.saved.pop_if(|saved| saved.level >= level) else { return false };
-        if level == 1 {
-            match saved.state {
-                SavedState::Set => return false,
-                SavedState::Local => self.value = saved.prior,
-                SavedState::SetLocal => self.value = saved.masked,
-            }
-            return true;
-        }
-        let outer = level - 1;
-        match self.saved.last_mut().filter(|below| below.level == outer) {
-            None => self.saved.push(Saved { level: outer, ..saved }),
-            Some(below) => below.merge(saved),
-        }
-        false
-    }
-}
-
-impl Saved {
-    /// Takes in what a savepoint inside this level did, when it is released.
-    fn merge(&mut self, inner: Saved) {
-        match inner.state {
-            SavedState::Set => {
-                self.masked = None;
-                self.state = SavedState::Set;
-            }
-            SavedState::Local if self.state == SavedState::Set => {
-                self.masked = inner.prior;
-                self.state = SavedState::SetLocal;
-            }
-            SavedState::Local => {}
-            SavedState::SetLocal => {
-                self.masked = inner.masked;
-                self.state = SavedState::SetLocal;
-            }
-        }
-    }
 }
 
 /// The columns of `pg_settings` that come from the type.
