@@ -172,7 +172,9 @@ impl Emitter<'_> {
             Shape::Host { columns, .. } => columns.len(),
             Shape::Positional(width) => *width,
         };
+        let dropped = |column: &usize| matches!(&shape, Shape::Table { columns, .. } if columns[*column].is_none());
         let texts: Vec<String> = (0..width)
+            .filter(|column| !dropped(column))
             .map(|column| match self.renamed(range, column) {
                 Some(text) => text,
                 None => column_name(&shape, column)
@@ -211,7 +213,20 @@ impl Emitter<'_> {
                 _ => return Vec::new(),
             },
         };
-        self.catalog.attributes(relation).iter().map(|a| a.atttypid).collect()
+        let attributes = self.catalog.attributes(relation);
+        attributes.iter().filter(|a| !a.attisdropped).map(|a| a.atttypid).collect()
+    }
+
+    /// The positions of the dropped fields of a composite type: its values have nothing there.
+    pub(super) fn dropped_fields(&self, ty: Oid) -> Vec<usize> {
+        let relation = self.catalog.type_(ty).map_or(Oid::INVALID, |row| row.typrelid);
+        let attributes = self.catalog.attributes(relation);
+        attributes.iter().enumerate().filter(|(_, a)| a.attisdropped).map(|(position, _)| position).collect()
+    }
+
+    /// The position of a field among those that values of a composite type have.
+    pub(super) fn live_field(&self, ty: Oid, field: usize) -> usize {
+        field - self.dropped_fields(ty).iter().filter(|dropped| **dropped < field).count()
     }
 
     fn system_column(&mut self, range: RangeId, attnum: i16, expr: &Expr) -> Result<()> {

@@ -234,11 +234,14 @@ impl Emitter<'_> {
     }
 
     pub(super) fn row(&mut self, fields: &[Expr], expr: &Expr) -> Result<()> {
+        let dropped = self.dropped_fields(expr.ty.oid);
+        let fields: Vec<&Expr> =
+            fields.iter().enumerate().filter(|(place, _)| !dropped.contains(place)).map(|(_, f)| f).collect();
         let types = fields.iter().map(|f| f.ty.oid).collect();
         let name = self.need(HostFunction::Scalar(composite::make_row(expr.ty.oid, types)));
         self.push(&name);
         self.push("(");
-        self.list(fields, ", ", |e, item| e.expression(item))?;
+        self.list(&fields, ", ", |e, item| e.expression(item))?;
         self.push(")");
         Ok(())
     }
@@ -252,6 +255,7 @@ impl Emitter<'_> {
             let column = Expr { kind: ExprKind::Column { range, column: field }, ..expr.clone() };
             return self.expression(&column);
         }
+        let field = self.live_field(base.ty.oid, field);
         let name = self.need(HostFunction::Scalar(composite::row_field(base.ty.oid, field, expr.ty.oid)));
         self.push(&name);
         self.push("(");
@@ -322,8 +326,9 @@ impl Emitter<'_> {
         expr: &Expr,
     ) -> Result<()> {
         let relation = self.catalog.type_(expr.ty.oid).map_or(Oid::INVALID, |t| t.typrelid);
-        let types = self.catalog.attributes(relation).iter().map(|a| a.atttypid).collect();
-        let function = composite::assign_field(expr.ty.oid, field, types);
+        let attributes = self.catalog.attributes(relation);
+        let types = attributes.iter().filter(|a| !a.attisdropped).map(|a| a.atttypid).collect();
+        let function = composite::assign_field(expr.ty.oid, self.live_field(expr.ty.oid, field), types);
         self.call_host(function, &[base, value])
     }
 
