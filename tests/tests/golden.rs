@@ -31,3 +31,8 @@ fn functions() {
 fn tables() {
     replay(&Server::start(), "tables");
 }
+
+#[test]
+fn own_changes() {
+    replay(&Server::start(), "own_changes");
+}

@@ -38,7 +38,7 @@ use storage::{Connection, RowRef};
 
 use crate::bind::BindContext;
 use crate::bound::BoundStatement;
-use crate::lower::{MainPlan, Plan};
+use crate::lower::{MainPlan, OwnChanges, Plan};
 use crate::session::StatementContext;
 use crate::{Result, SqlError, Value};
 
@@ -60,6 +60,19 @@ pub use written::Written;
 pub fn make_plan(statement: &BoundStatement, context: &BindContext<'_>) -> Result<Plan> {
     let stored = CatalogExpressions { catalog: context.catalog, format: context.format };
     crate::lower::plan(statement, context.catalog, &stored)
+}
+
+/// As [`make_plan`], for a query of a table of which the transaction has changed rows that are not in the engine.
+///
+/// # Errors
+/// As there.
+pub(crate) fn make_plan_with(
+    statement: &BoundStatement,
+    context: &BindContext<'_>,
+    own: &OwnChanges,
+) -> Result<Plan> {
+    let stored = CatalogExpressions { catalog: context.catalog, format: context.format };
+    crate::lower::plan_with(statement, context.catalog, &stored, Some(own))
 }
 
 /// A plan that only reads, on its way. It belongs to the connection on which it was opened; dropping it ends it.
@@ -99,6 +112,11 @@ impl Cursor {
     /// Those of the functions the statement calls; `57014` when it is interrupted.
     pub(crate) fn next<'a>(&'a mut self, connection: &'a mut Connection) -> Result<Option<RowRef<'a>>> {
         connection.step(&mut self.statement).map_err(engine_error)
+    }
+
+    /// Ends it, as dropping it does, but at once.
+    pub(crate) fn close(self, connection: &mut Connection) {
+        connection.finish(self.statement);
     }
 }
 

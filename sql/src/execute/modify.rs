@@ -497,12 +497,13 @@ impl<'a> Step<'a> {
             Arc::from("")
         };
         let mut writer = Writer { connection, context: self.context, table: self.table, pending: &mut none };
+        let columns: Arc<[usize]> = self.columns.as_slice().into();
         for change in Many::from(changes) {
             interrupt::check()?;
             let noted = match change {
                 Change::Insert(row) => writer.note_insert(&row)?,
                 Change::Update { rowid, values, .. } => {
-                    writer.note_update(&update, rowid, &self.columns, values)?
+                    writer.note_update(&update, rowid, &columns, values)?
                 }
                 Change::Delete { rowid, .. } => writer.note_delete(rowid)?,
             };

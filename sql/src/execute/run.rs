@@ -82,7 +82,9 @@ pub(crate) fn query(
 ) -> Result<Vec<Vec<Value>>> {
     let mut statement = prepare(connection, text)?;
     bind(connection, &mut statement, &text.bindings, places)?;
-    rows(connection, &mut statement)
+    let rows = rows(connection, &mut statement)?;
+    connection.finish(statement);
+    Ok(rows)
 }
 
 /// Steps a statement to its end; all its rows.

@@ -8,7 +8,7 @@ use storage::{Connection, ErrorKind};
 use super::foreign_keys::Pending;
 use super::run::engine_error;
 use super::table::Table;
-use super::written::Written;
+use super::written::{What, Written};
 use crate::bound::LockStrength;
 use crate::catalog::Index;
 use crate::lower::quoted;
@@ -101,7 +101,9 @@ impl Writer<'_> {
         }
         let rowid = self.connection.last_insert_rowid();
         self.log(&self.table.insert_sql, || {
-            std::iter::once(Value::Integer(rowid)).chain(live_values(self.table, row).cloned()).collect()
+            (What::Inserted, {
+                std::iter::once(Value::Integer(rowid)).chain(live_values(self.table, row).cloned()).collect()
+            })
         });
         self.note_new_row(row, None);
         Ok(rowid)
@@ -176,7 +178,10 @@ impl Writer<'_> {
         drop(statement);
         let changed = self.connection.changes() > 0;
         if changed {
-            self.log(sql, || values.iter().cloned().chain([Value::Integer(rowid)]).collect());
+            self.log(sql, || {
+                let values = values.iter().cloned().chain([Value::Integer(rowid)]).collect();
+                (What::Updated(columns.into()), values)
+            });
         }
         if changed && !new.is_empty() {
             self.note_new_row(new, Some(old));
@@ -191,7 +196,7 @@ impl Writer<'_> {
         let (sql, row) = (self.table.delete_sql(), [Value::Integer(rowid)]);
         let deleted = self.connection.execute(&sql, &row).map_err(engine_error)? > 0;
         if deleted {
-            self.log(&sql, || row.into());
+            self.log(&sql, || (What::Deleted, row.into()));
         }
         if deleted && !old.is_empty() {
             self.note_old_row(old, None);
@@ -206,7 +211,7 @@ impl Writer<'_> {
     pub(crate) fn note_insert(&mut self, row: &[Value]) -> Result<bool> {
         let Some(number) = self.next_row_number()? else { return Ok(false) };
         let values = std::iter::once(Value::Integer(number)).chain(live_values(self.table, row).cloned());
-        Ok(self.note(&self.table.insert_sql, values.collect()))
+        Ok(self.note(What::Inserted, &self.table.insert_sql, values.collect()))
     }
 
     /// Locks a row and notes that columns of it, which no key has, are to be changed; whether there was room for that.
@@ -217,12 +222,12 @@ impl Writer<'_> {
         &mut self,
         sql: &Arc<str>,
         rowid: i64,
-        columns: &[usize],
+        columns: &Arc<[usize]>,
         mut values: Vec<Value>,
     ) -> Result<bool> {
         self.lock(rowid, self.table.strength_of_update(columns))?;
         values.push(Value::Integer(rowid));
-        Ok(self.note(sql, values))
+        Ok(self.note(What::Updated(columns.clone()), sql, values))
     }
 
     /// Locks a row and notes that it is to be deleted; whether there was room for that.
@@ -231,19 +236,20 @@ impl Writer<'_> {
     /// As [`Self::note_update`].
     pub(crate) fn note_delete(&mut self, rowid: i64) -> Result<bool> {
         self.lock(rowid, LockStrength::Update)?;
-        Ok(self.note(&self.table.delete_sql(), vec![Value::Integer(rowid)]))
+        Ok(self.note(What::Deleted, &self.table.delete_sql(), vec![Value::Integer(rowid)]))
     }
 
-    fn note(&self, sql: &Arc<str>, values: Vec<Value>) -> bool {
-        let written = Written { relation: self.table.oid, sql: sql.clone(), values };
+    fn note(&self, what: What, sql: &Arc<str>, values: Vec<Value>) -> bool {
+        let written = Written { relation: self.table.oid, what, sql: sql.clone(), values };
         self.context.session.services.note_write(written)
     }
 
     /// Keeps what has been done, for a transaction that may have to do it again.
-    fn log(&self, sql: &Arc<str>, values: impl FnOnce() -> Vec<Value>) {
+    fn log(&self, sql: &Arc<str>, done: impl FnOnce() -> (What, Vec<Value>)) {
         let services = &self.context.session.services;
         if services.logs_writes() {
-            services.log_write(Written { relation: self.table.oid, sql: sql.clone(), values: values() });
+            let (what, values) = done();
+            services.log_write(Written { relation: self.table.oid, what, sql: sql.clone(), values });
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use storage::Connection;
 
 use super::run::engine_error;
+use crate::lower::OwnChanges;
 use crate::{Oid, Result, SqlError, Value};
 
 /// How many rows are kept; a transaction that writes more keeps the right to write to its end.
@@ -20,13 +21,25 @@ const NOTED_MAX: usize = 500;
 /// How many bytes of values they have, the same.
 const NOTED_BYTES_MAX: usize = 1 << 20;
 
+/// How many changed rows of a table a query sees while they are only noted.
+const SEEN_ROWS_MAX: usize = 4;
+
+/// What has been done to a row.
+pub(crate) enum What {
+    Inserted,
+    /// The columns at these positions were given values.
+    Updated(Arc<[usize]>),
+    Deleted,
+}
+
 /// One row inserted, changed or deleted.
 pub struct Written {
     /// The table.
     pub(crate) relation: Oid,
+    pub(crate) what: What,
     /// The engine's statement that has done it.
     pub(crate) sql: Arc<str>,
-    /// Its parameters.
+    /// Its parameters. The row's number is the first for a row that was inserted, else the last.
     pub(crate) values: Vec<Value>,
 }
 
@@ -75,6 +88,43 @@ impl WriteLog {
         })
     }
 
+    /// What a query of a table must be told to see the changes of it, and the parameters that tell it. Nothing when they
+    /// are too many, or some are new rows.
+    pub(crate) fn own_changes(&self, relation: Oid) -> Option<(OwnChanges, Vec<Value>)> {
+        let mut rows: Vec<ChangedRow<'_>> = Vec::new();
+        for written in self.entries.iter().filter(|written| written.relation == relation) {
+            let (number, values) = written.values.split_last()?;
+            let known = rows.iter().position(|row| row.number == number);
+            if known.is_none() {
+                rows.push(ChangedRow { number, values: Some(Vec::new()) });
+            }
+            let last = rows.len() - 1;
+            let row = &mut rows[known.unwrap_or(last)];
+            match &written.what {
+                What::Inserted => return None,
+                What::Updated(columns) => columns.iter().zip(values).for_each(|(column, value)| {
+                    row.set(*column, value);
+                }),
+                What::Deleted => row.values = None,
+            }
+            if rows.len() > SEEN_ROWS_MAX {
+                return None;
+            }
+        }
+        let (mut own, mut parameters) =
+            (OwnChanges { relation, updated: Vec::new(), deleted: 0 }, Vec::new());
+        for ChangedRow { number, values } in &rows {
+            let Some(values) = values else { continue };
+            own.updated.push(values.iter().map(|(column, _)| *column).collect());
+            parameters.push((*number).clone());
+            parameters.extend(values.iter().map(|(_, value)| (*value).clone()));
+        }
+        let deleted = rows.iter().filter(|row| row.values.is_none());
+        own.deleted = deleted.clone().count();
+        parameters.extend(deleted.map(|row| row.number.clone()));
+        Some((own, parameters))
+    }
+
     /// Makes some of the changes again.
     ///
     /// # Errors
@@ -86,6 +136,23 @@ impl WriteLog {
             }
         }
         Ok(())
+    }
+}
+
+/// A row with all that has been done to it.
+struct ChangedRow<'a> {
+    number: &'a Value,
+    /// The values that its columns were given; none for a row that was deleted.
+    values: Option<Vec<(usize, &'a Value)>>,
+}
+
+impl<'a> ChangedRow<'a> {
+    fn set(&mut self, column: usize, value: &'a Value) {
+        let Some(values) = &mut self.values else { return };
+        match values.iter_mut().find(|(known, _)| *known == column) {
+            Some((_, known)) => *known = value,
+            None => values.push((column, value)),
+        }
     }
 }
 
@@ -105,7 +172,35 @@ mod tests {
     use super::*;
 
     fn written(relation: u32, text: &str) -> Written {
-        Written { relation: Oid(relation), sql: Arc::from("x"), values: vec![Value::Text(text.to_owned())] }
+        let values = vec![Value::Text(text.to_owned())];
+        Written { relation: Oid(relation), what: What::Inserted, sql: Arc::from("x"), values }
+    }
+
+    fn updated(row: i64, columns: &[usize], value: i64) -> Written {
+        let what = What::Updated(columns.into());
+        let values = columns.iter().map(|_| value).chain([row]).map(Value::Integer).collect();
+        Written { relation: Oid(1), what, sql: Arc::from("x"), values }
+    }
+
+    #[test]
+    fn of_each_row_the_last_change_is_seen() {
+        let mut log = WriteLog::default();
+        for (row, columns, value) in [(7, &[1, 2][..], 10), (8, &[1], 20), (7, &[2, 3], 30)] {
+            assert!(log.push(updated(row, columns, value)));
+        }
+        let deleted = vec![Value::Integer(8)];
+        assert!(log.push(Written {
+            relation: Oid(1),
+            what: What::Deleted,
+            sql: Arc::from("x"),
+            values: deleted
+        }));
+        let (own, parameters) = log.own_changes(Oid(1)).unwrap();
+        assert_eq!((own.updated.as_slice(), own.deleted), (&[Arc::from([1, 2, 3])][..], 1));
+        assert_eq!(parameters, [7, 10, 30, 30, 8].map(Value::Integer));
+        assert!(log.push(written(1, "a new row")));
+        assert!(log.own_changes(Oid(1)).is_none());
+        assert!(log.own_changes(Oid(2)).is_some_and(|(own, _)| own.updated.is_empty()));
     }
 
     #[test]

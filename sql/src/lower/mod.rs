@@ -6,6 +6,7 @@
 //! | `emit` | the tree as text |
 //! | `modify` | INSERT, UPDATE, DELETE, MERGE: a source query and what the host does with its rows |
 //! | `host`, `composite`, `relations` | functions and tables that the host lends to the text |
+//! | `own_changes` | queries of a table of which the transaction has changed rows that the engine does not have |
 //! | `silent` | whose success tells nothing |
 //! | `walk` | where expressions and queries stand inside each other |
 
@@ -13,6 +14,7 @@ mod composite;
 mod emit;
 pub(crate) mod host;
 mod modify;
+mod own_changes;
 mod passes;
 mod relations;
 mod silent;
@@ -34,6 +36,7 @@ use crate::catalog::Catalog;
 use crate::{Oid, Result};
 use emit::Emitter;
 pub(crate) use emit::{quoted, rowid_name};
+pub(crate) use own_changes::{OwnChanges, only_table};
 pub(crate) use walk::{children_mut, every_expr_mut, every_query_mut, query_exprs_mut, statement_exprs_mut};
 
 /// A statement made ready for SQLite.
@@ -165,10 +168,25 @@ pub fn plan(
     catalog: &Arc<Catalog>,
     stored: &dyn StoredExpressions,
 ) -> Result<Plan> {
+    plan_with(statement, catalog, stored, None)
+}
+
+/// As [`plan`], for a query of a table of which the transaction has changed rows: they are parameters after the
+/// statement's own, see [`OwnChanges`].
+///
+/// # Errors
+/// As there.
+pub(crate) fn plan_with(
+    statement: &BoundStatement,
+    catalog: &Arc<Catalog>,
+    stored: &dyn StoredExpressions,
+    own: Option<&OwnChanges>,
+) -> Result<Plan> {
     let mut tree = (*statement.statement).clone();
     passes::run(&mut tree)?;
     let mut planner = Planner::new(catalog, stored);
     planner.records = statement.records.clone();
+    planner.own = own.map(|own| (own, statement.parameters.len() + 1));
     let (parts, main, columns) = match &tree {
         Statement::Query(query) => {
             let parts = planner.parts(&query.ctes)?;
@@ -260,6 +278,8 @@ struct Planner<'a> {
     /// The WITH queries so far, which every later part may read.
     queries: Vec<Cte>,
     records: RecordColumns,
+    /// What the transaction has changed, and the number of the first parameter that tells it.
+    own: Option<(&'a OwnChanges, usize)>,
 }
 
 impl<'a> Planner<'a> {
@@ -276,6 +296,7 @@ impl<'a> Planner<'a> {
             buffered: Vec::new(),
             queries: Vec::new(),
             records,
+            own: None,
         }
     }
 
@@ -304,6 +325,7 @@ impl<'a> Planner<'a> {
     fn text(&mut self, write: impl FnOnce(&mut Emitter<'_>) -> Result<()>) -> Result<Text> {
         let mut emitter = Emitter::new(self.catalog, self.stored);
         emitter.records.clone_from(&self.records);
+        emitter.own = self.own;
         for (id, name, width) in &self.buffered {
             emitter.declare_buffered(*id, name.clone(), *width);
         }

@@ -16,13 +16,15 @@
 //! Many statements do not even need it while they run (`can_be_noted`): an UPDATE that changes no key, a DELETE, an INSERT
 //! of given values that no other row has a say in. They read a snapshot *beside* the transaction's changes, lock their rows,
 //! see that these are still as they were read, and only note what is to be changed, as if it had been set aside. So does a
-//! query of tables that the transaction has not changed, which notes nothing. What is noted is made in the engine when
-//! something has to see it.
+//! query of tables that the transaction has not changed, which notes nothing, and one of a single table of which it has
+//! changed a few rows, which reads these as they were noted (`lower/own_changes.rs`). What is noted is made in the engine
+//! when something else has to see it.
 //!
 //! ```text
 //! UPDATE      snapshot, lock the row, note the change
 //! SELECT      of another table: snapshot, read
-//! SELECT      of this table: right, BEGIN IMMEDIATE, make the change, read; rest
+//! SELECT      of this table: snapshot, read the row as it was noted
+//! SELECT      of this table joined with others: right, BEGIN IMMEDIATE, make the change, read; rest
 //! COMMIT      right, BEGIN IMMEDIATE, make the change, COMMIT
 //! ```
 //!
@@ -99,9 +101,50 @@ impl Session {
             return false;
         }
         let looks_at = |table: Oid| planned.relations.iter().any(|(relation, _)| *relation == table);
-        let clear =
-            |log: &WriteLog| log.has_room() && (plan.tells_nothing() || !log.relations().any(looks_at));
+        let sees_them = |log: &WriteLog| {
+            planned.over_own_changes.as_ref().is_some_and(|query| log.own_changes(query.table).is_some())
+        };
+        let clear = |log: &WriteLog| {
+            let blind = plan.tells_nothing() || !log.relations().any(looks_at);
+            log.has_room() && (blind || sees_them(log))
+        };
         !aside || self.services.with_log(clear) == Some(true)
+    }
+
+    /// How a query that runs so sees what the transaction has changed in its table: the plan, and its parameters with those
+    /// that tell the changes. Nothing when there is nothing to see.
+    ///
+    /// # Errors
+    /// Those of planning.
+    pub(super) fn over_own_changes(
+        &mut self,
+        planned: &Planned,
+        parameters: &[Value],
+        catalog: &Arc<Catalog>,
+    ) -> Result<Option<(Arc<Planned>, Vec<Value>)>> {
+        let Some(query) = planned.over_own_changes.as_ref().filter(|_| self.is_beside()) else {
+            return Ok(None);
+        };
+        let Some(Some((own, values))) = self.services.with_log(|log| log.own_changes(query.table)) else {
+            return Ok(None);
+        };
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let over = query.plan(own, |own| {
+            self.with_binding("", &[], catalog, |binding, _| {
+                let plan = execute::make_plan_with(&query.bound, binding, own)?;
+                let columns = planned.plan.columns.clone();
+                Ok(Arc::new(Planned {
+                    plan: Plan { columns, ..plan },
+                    catalog: planned.catalog,
+                    relations: Vec::new(),
+                    denied: None,
+                    over_own_changes: None,
+                }))
+            })
+        })?;
+        Ok(Some((over, [parameters, &values].concat())))
     }
 
     /// Begins the work of such a statement; the catalog that goes with it.

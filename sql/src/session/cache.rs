@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::environment::EnvironmentKey;
-use crate::bound::OutputColumn;
+use crate::bound::{BoundStatement, OutputColumn};
 use crate::locks::LockMode;
-use crate::lower::Plan;
+use crate::lower::{OwnChanges, Plan};
 use crate::parse::ParsedStatement;
 use crate::{Oid, Result, SqlError};
 
@@ -112,6 +112,43 @@ pub(crate) struct Planned {
     pub(crate) relations: Vec<(Oid, LockMode)>,
     /// Why the user that it was made for may not run it.
     pub(crate) denied: Option<SqlError>,
+    /// For a query of one table: how it is run when its transaction has noted changes of that table.
+    pub(crate) over_own_changes: Option<OverOwnChanges>,
+}
+
+/// A query of one table, and its plans over what a transaction has changed in it.
+pub(crate) struct OverOwnChanges {
+    pub(crate) table: Oid,
+    pub(crate) bound: BoundStatement,
+    plans: Mutex<Vec<(OwnChanges, Arc<Planned>)>>,
+}
+
+impl OverOwnChanges {
+    pub(crate) fn new(table: Oid, bound: BoundStatement) -> Self {
+        Self { table, bound, plans: Mutex::default() }
+    }
+
+    /// The plan over these changes, from those that are kept or newly made.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub(crate) fn plan(
+        &self,
+        own: OwnChanges,
+        make: impl FnOnce(&OwnChanges) -> Result<Arc<Planned>>,
+    ) -> Result<Arc<Planned>> {
+        let known = self.plans.lock().iter().find(|(known, _)| *known == own).map(|(_, plan)| plan.clone());
+        if let Some(planned) = known {
+            return Ok(planned);
+        }
+        let planned = make(&own)?;
+        let mut plans = self.plans.lock();
+        if plans.len() >= PLANS_OF_A_STATEMENT_MAX {
+            plans.remove(0);
+        }
+        plans.push((own, planned.clone()));
+        Ok(planned)
+    }
 }
 
 impl Planned {

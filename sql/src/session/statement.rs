@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::parse::ast;
 
-use super::cache::{Known, KnownText, Planned};
+use super::cache::{Known, KnownText, OverOwnChanges, Planned};
 use super::extended::Formats;
 use super::locking::Runs;
 use super::pump::Emitted;
@@ -13,6 +13,7 @@ use crate::bind::{self, BindContext};
 use crate::bound::{BoundStatement, LockStrength, TypeMod};
 use crate::catalog::Catalog;
 use crate::execute;
+use crate::lower::only_table;
 use crate::parse::{self, Node};
 use crate::{Oid, Result, SqlError, Value, error};
 
@@ -284,32 +285,36 @@ impl Session {
         destination: &mut dyn Destination,
     ) -> Result<Option<(Emitted, Arc<StatementContext>)>> {
         let context = self.statement_context(catalog);
-        let emitted = if planned.plan.read_only && planned.plan.row_lock.is_none() {
-            self.run_query(planned, run, &context, destination).await?
-        } else {
-            let (rows, changed) = if planned.plan.read_only {
-                let Some(rows) = self.collect_locked(planned, run.parameters, &context).await? else {
-                    return Ok(None);
-                };
-                (rows, None)
+        let emitted =
+            if let Some((planned, parameters)) = self.over_own_changes(planned, run.parameters, catalog)? {
+                let run = Run { parameters: &parameters, ..*run };
+                self.run_query(&planned, &run, &context, destination).await?
+            } else if planned.plan.read_only && planned.plan.row_lock.is_none() {
+                self.run_query(planned, run, &context, destination).await?
             } else {
-                let done = if self.is_beside() {
-                    let Some(done) = self.note_changes(planned, run.parameters, &context).await? else {
+                let (rows, changed) = if planned.plan.read_only {
+                    let Some(rows) = self.collect_locked(planned, run.parameters, &context).await? else {
                         return Ok(None);
                     };
-                    done
+                    (rows, None)
                 } else {
-                    self.run_modify(planned, run.parameters, &context).await?
+                    let done = if self.is_beside() {
+                        let Some(done) = self.note_changes(planned, run.parameters, &context).await? else {
+                            return Ok(None);
+                        };
+                        done
+                    } else {
+                        self.run_modify(planned, run.parameters, &context).await?
+                    };
+                    self.tells_nothing = planned.plan.tells_nothing();
+                    (done.rows.into(), Some(done.count))
                 };
-                self.tells_nothing = planned.plan.tells_nothing();
-                (done.rows.into(), Some(done.count))
+                if run.announce && planned.columns().is_some() {
+                    let formats = run.formats.for_columns(planned.plan.columns.len());
+                    destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
+                }
+                self.send_rows(rows, changed, planned, run, &context, destination).await?
             };
-            if run.announce && planned.columns().is_some() {
-                let formats = run.formats.for_columns(planned.plan.columns.len());
-                destination.columns(&RowShape { columns: &planned.plan.columns, formats: &formats })?;
-            }
-            self.send_rows(rows, changed, planned, run, &context, destination).await?
-        };
         self.report_notices(destination);
         Ok(Some((emitted, context)))
     }
@@ -332,7 +337,12 @@ pub(super) fn finish_plan(
     }
     let denied = bind::check_privileges(bound, catalog, user).err();
     let relations = bind::locked_relations(bound, catalog);
-    Ok(Arc::new(Planned { plan, catalog: catalog.version(), relations, denied }))
+    let alone = plan.read_only
+        && plan.row_lock.is_none()
+        && !(plan.nested || plan.may_write || plan.waits || plan.once);
+    let table = if alone { only_table(&bound.statement) } else { None };
+    let over_own_changes = table.map(|table| OverOwnChanges::new(table, bound.clone()));
+    Ok(Arc::new(Planned { plan, catalog: catalog.version(), relations, denied, over_own_changes }))
 }
 
 /// The error for a statement in a transaction that has failed.

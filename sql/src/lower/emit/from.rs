@@ -71,7 +71,13 @@ impl Emitter<'_> {
         }
         let name = self.catalog.physical_name(relation);
         let name = name.ok_or_else(|| SqlError::internal(format!("relation {relation} has no table")))?;
-        let _ = write!(self.out, "{} AS \"r{}\"", quoted(&name), range.0);
+        match self.own {
+            Some((own, first)) if own.relation == relation => {
+                self.changed_table(&quoted(&name), own, first)?;
+            }
+            _ => self.push(&quoted(&name)),
+        }
+        let _ = write!(self.out, " AS \"r{}\"", range.0);
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::host::HostFunction;
-use super::{Binding, StoredExpressions};
+use super::{Binding, OwnChanges, StoredExpressions};
 use crate::bound::*;
 use crate::catalog::Catalog;
 use crate::types::{StorageForm, storage_form};
@@ -65,7 +65,7 @@ pub(super) struct Needs {
 
 /// Writes one statement.
 pub(super) struct Emitter<'a> {
-    catalog: &'a Catalog,
+    pub(super) catalog: &'a Catalog,
     stored: &'a dyn StoredExpressions,
     pub(super) out: String,
     shapes: HashMap<RangeId, Shape>,
@@ -83,6 +83,8 @@ pub(super) struct Emitter<'a> {
     outer: Option<Vec<Expr>>,
     /// The columns of ranges of no declared type.
     pub(super) records: RecordColumns,
+    /// What the transaction has changed, and the number of the first parameter that tells it.
+    pub(super) own: Option<(&'a OwnChanges, usize)>,
 }
 
 /// A WITH query as others refer to it.
@@ -109,6 +111,7 @@ impl<'a> Emitter<'a> {
             row_numbers: Vec::new(),
             outer: None,
             records: RecordColumns::default(),
+            own: None,
         }
     }
 

@@ -1,0 +1,82 @@
+-- What a transaction has changed, as its own queries see it before anybody else does.
+CREATE TABLE t (k int PRIMARY KEY, gone int, v int, n numeric, s text, f float8, b bool, j jsonb, at timestamptz, a int[]);
+ALTER TABLE t DROP COLUMN gone;
+CREATE INDEX ON t (v);
+CREATE INDEX ON t (n);
+CREATE INDEX ON t (lower(s));
+INSERT INTO t SELECT i, i * 10, i / 4.0, 'row ' || i, i + 0.5, i % 2 = 0, to_jsonb(i), '2020-01-01 UTC', ARRAY[i] FROM generate_series(1, 9) i;
+CREATE VIEW of_t AS SELECT k, v FROM t WHERE v IS NOT NULL;
+CREATE TABLE other (k int PRIMARY KEY, w text);
+INSERT INTO other SELECT k, s FROM t;
+-- One row.
+BEGIN;
+UPDATE t SET v = v + 1 WHERE k = 3;
+SELECT v FROM t WHERE k = 3;
+SELECT k, v FROM t WHERE v = 31;
+SELECT k, v FROM t WHERE v = 30;
+SELECT k FROM t WHERE v > 25 ORDER BY v DESC;
+SELECT count(*), sum(v), min(v), max(v), avg(n) FROM t;
+SELECT t FROM t WHERE k BETWEEN 3 AND 4 ORDER BY k;
+SELECT * FROM t ORDER BY k LIMIT 2 OFFSET 2;
+-- The same row again, all its columns, then another.
+UPDATE t SET v = NULL, n = 100.50, s = 'Three', f = -0.0, b = NULL, j = '{"three": [3]}', at = '2021-02-03 04:05:06.789 UTC', a = '{3,NULL}' WHERE k = 3;
+SELECT * FROM t WHERE k = 3;
+SELECT k FROM t WHERE v IS NULL;
+SELECT k, n FROM t WHERE n > 2 ORDER BY n;
+SELECT k, n FROM t WHERE n = 100.5;
+SELECT k FROM t WHERE lower(s) = 'three';
+SELECT k, s FROM t ORDER BY s COLLATE "C" LIMIT 3;
+SELECT k FROM t WHERE s LIKE 'T%';
+SELECT k, j->'three', a[1] FROM t WHERE j ? 'three';
+UPDATE t SET n = 1 WHERE k = 4;
+SELECT n, count(*) FROM t GROUP BY n HAVING count(*) > 0 ORDER BY n;
+SELECT DISTINCT b FROM t ORDER BY b;
+SELECT k, rank() OVER (ORDER BY n) FROM t WHERE n >= 1 ORDER BY k;
+-- What cannot be seen so is seen all the same.
+SELECT t.k, w, v FROM t JOIN other USING (k) WHERE t.k IN (3, 4) ORDER BY k;
+SELECT * FROM of_t WHERE k < 5 ORDER BY k;
+SELECT (SELECT n FROM t WHERE k = 4), EXISTS (SELECT FROM t WHERE s = 'Three');
+SELECT k FROM t WHERE n = (SELECT max(n) FROM t);
+ROLLBACK;
+SELECT v, n FROM t WHERE k IN (3, 4) ORDER BY k;
+-- Rows that go, and savepoints.
+BEGIN;
+DELETE FROM t WHERE k = 5;
+SELECT count(*) FROM t;
+SELECT k FROM t WHERE k BETWEEN 4 AND 6 ORDER BY k;
+SAVEPOINT s;
+UPDATE t SET s = 'six' WHERE k = 6;
+DELETE FROM t WHERE k = 7;
+SELECT k, s FROM t WHERE k > 4 ORDER BY k;
+ROLLBACK TO s;
+SELECT k, s FROM t WHERE k > 4 ORDER BY k;
+UPDATE t SET s = s || '!' WHERE k >= 6;
+SELECT k, s FROM t WHERE k > 4 ORDER BY k;
+DELETE FROM t WHERE k = 8;
+SELECT k, s FROM t WHERE k > 4 ORDER BY k;
+UPDATE t SET v = 0 WHERE k < 9;
+SELECT k, v, s FROM t ORDER BY k;
+COMMIT;
+SELECT k, v, s FROM t ORDER BY k;
+-- New rows.
+BEGIN;
+INSERT INTO t (k, v) VALUES (10, 100);
+SELECT k, v FROM t WHERE v >= 90 ORDER BY k;
+UPDATE t SET v = 101 WHERE k = 10;
+SELECT k, v FROM t WHERE v >= 90 ORDER BY k;
+DELETE FROM t WHERE k = 10;
+SELECT k, v FROM t WHERE v >= 90 ORDER BY k;
+ROLLBACK;
+-- Parameters, cursors, conditions of both.
+PREPARE p (int, int) AS SELECT k, v, $2 FROM t WHERE k = $1 AND v < $2;
+BEGIN;
+UPDATE t SET v = 7 WHERE k = 1;
+EXECUTE p (1, 8);
+EXECUTE p (1, 7);
+DECLARE c CURSOR FOR SELECT k, v FROM t WHERE k < 3 ORDER BY k;
+UPDATE t SET v = 8 WHERE k = 1;
+FETCH ALL FROM c;
+EXECUTE p (1, 9);
+SELECT k, v FROM t WHERE k = 1 FOR UPDATE;
+COMMIT;
+EXECUTE p (1, 9);
