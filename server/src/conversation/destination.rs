@@ -8,7 +8,6 @@ use sql::session::{Completion, Destination, Format, OutputRow, RowShape};
 use sql::{Report, Result, Severity, SqlError, error};
 
 use super::codec::{Message, decode};
-use super::frame::Frame;
 use super::wire::{Incoming, Wire};
 use crate::log::{Logger, Origin};
 
@@ -32,21 +31,6 @@ pub(super) fn connection_lost() -> SqlError {
 /// `57P01`, for a session that has been told to end.
 pub(super) fn terminated() -> SqlError {
     error!(ADMIN_SHUTDOWN, "terminating connection due to administrator command").severity(Severity::Fatal)
-}
-
-impl WireDestination<'_> {
-    /// The next message of a COPY FROM STDIN; `None` for those that mean nothing there.
-    fn copy_message(frame: Frame) -> Result<Option<Message>> {
-        match frame.kind {
-            b'd' | b'c' | b'f' => decode(frame).map(Some),
-            // A client that pipelines has sent these without knowing that a COPY begins.
-            b'H' | b'S' => Ok(None),
-            other => Err(error!(
-                PROTOCOL_VIOLATION,
-                "unexpected message type 0x{other:02X} during COPY from stdin"
-            )),
-        }
-    }
 }
 
 #[async_trait]
@@ -125,14 +109,22 @@ impl Destination for WireDestination<'_> {
                     .severity(Severity::Fatal));
                 }
             };
-            match Self::copy_message(frame)? {
-                Some(Message::CopyData(data)) => return Ok(Some(data)),
-                Some(Message::CopyDone) => return Ok(None),
-                Some(Message::CopyFail(why)) => {
-                    return Err(error!(QUERY_CANCELED, "COPY from stdin failed: {why}"));
+            match frame.kind {
+                b'd' => return Ok(Some(frame.body.freeze())),
+                // A client that pipelines has sent these without knowing that a COPY begins.
+                b'H' | b'S' => continue,
+                b'c' | b'f' => {}
+                other => {
+                    return Err(error!(
+                        PROTOCOL_VIOLATION,
+                        "unexpected message type 0x{other:02X} during COPY from stdin"
+                    ));
                 }
-                _ => {}
             }
+            return match decode(&frame)? {
+                Message::CopyFail(why) => Err(error!(QUERY_CANCELED, "COPY from stdin failed: {why}")),
+                _ => Ok(None),
+            };
         }
     }
 

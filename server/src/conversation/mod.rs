@@ -37,11 +37,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt;
-use sql::backend::{Backend, BackendKind, State, WaitEvent};
+use sql::backend::{Backend, BackendKind, WaitEvent};
 use sql::cluster::Notification;
 use sql::session::{ConnectRequest, Session, TransactionStatus};
 use sql::settings::{SessionSettings, id};
-use sql::{Report, Result, Severity, SqlError, SqlState, clock, error};
+use sql::{Report, Result, Severity, SqlError, SqlState, error};
 
 use self::codec::{Bind, Message, Target, decode};
 use self::destination::{WireDestination, connection_lost, terminated};
@@ -300,7 +300,7 @@ impl Conversation {
         if self.phase == Phase::SkipUntilSync && !matches!(kind, b'S' | b'X') {
             return Ok(());
         }
-        let outcome = match decode(frame) {
+        let outcome = match decode(&frame) {
             Ok(message) => self.act(message).await,
             Err(error) => Err(error),
         };
@@ -322,22 +322,22 @@ impl Conversation {
     }
 
     /// What each message does.
-    async fn act(&mut self, message: Message) -> Result<()> {
+    async fn act(&mut self, message: Message<'_>) -> Result<()> {
         match message {
-            Message::Query(text) => self.simple_query(&text).await,
+            Message::Query(text) => self.simple_query(text).await,
             Message::Parse { name, query, parameters } => {
-                self.session.parse(&name, &query, &parameters).await?;
+                self.session.parse(name, query, &parameters).await?;
                 self.wire.output.parse_complete();
                 Ok(())
             }
             Message::Bind(bind) => self.bind(bind).await,
-            Message::Describe(Target::Statement, name) => self.describe_statement(&name).await,
-            Message::Describe(Target::Portal, name) => self.describe_portal(&name).await,
-            Message::Execute { portal, rows_max } => self.execute(&portal, rows_max).await,
+            Message::Describe(Target::Statement, name) => self.describe_statement(name).await,
+            Message::Describe(Target::Portal, name) => self.describe_portal(name).await,
+            Message::Execute { portal, rows_max } => self.execute(portal, rows_max).await,
             Message::Close(target, name) => {
                 match target {
-                    Target::Statement => self.session.close_statement(&name),
-                    Target::Portal => self.session.close_portal(&name),
+                    Target::Statement => self.session.close_statement(name),
+                    Target::Portal => self.session.close_portal(name),
                 }
                 self.wire.output.close_complete();
                 Ok(())
@@ -346,7 +346,7 @@ impl Conversation {
             Message::Sync => self.sync().await,
             Message::FunctionCall => Err(SqlError::unsupported("the function call protocol")),
             // What is left of a COPY that has failed.
-            Message::CopyData(_) | Message::CopyDone | Message::CopyFail(_) => Ok(()),
+            Message::CopyData | Message::CopyDone | Message::CopyFail(_) => Ok(()),
             Message::Terminate => {
                 self.phase = Phase::Over;
                 Ok(())
@@ -367,10 +367,9 @@ impl Conversation {
         Ok(())
     }
 
-    async fn bind(&mut self, bind: Bind) -> Result<()> {
+    async fn bind(&mut self, bind: Bind<'_>) -> Result<()> {
         let Bind { portal, statement, parameter_formats, parameters, result_formats } = bind;
-        let values: Vec<Option<&[u8]>> = parameters.iter().map(Option::as_deref).collect();
-        self.session.bind(&portal, &statement, &parameter_formats, &values, &result_formats).await?;
+        self.session.bind(portal, statement, &parameter_formats, &parameters, &result_formats).await?;
         self.wire.output.bind_complete();
         Ok(())
     }
@@ -387,7 +386,7 @@ impl Conversation {
 
     async fn describe_portal(&mut self, name: &str) -> Result<()> {
         match self.session.describe_portal(name).await? {
-            Some((columns, formats)) => self.wire.output.row_description(&columns, &formats),
+            Some((columns, formats)) => self.wire.output.row_description(columns, &formats),
             None => self.wire.output.no_data(),
         }
         Ok(())
@@ -416,17 +415,9 @@ impl Conversation {
         Ok(())
     }
 
-    /// Tells the client that the next statement may come, and others that the session is idle.
+    /// Tells the client that the next statement may come. Others know it from the session.
     fn ready(&mut self) {
-        let status = self.session.transaction_status();
-        self.wire.output.ready_for_query(status);
-        let mut activity = self.session.backend().activity.lock();
-        activity.state = Some(match status {
-            TransactionStatus::Idle => State::Idle,
-            TransactionStatus::InTransaction => State::IdleInTransaction,
-            TransactionStatus::Failed => State::IdleInTransactionAborted,
-        });
-        activity.state_change = Some(clock::now());
+        self.wire.output.ready_for_query(self.session.transaction_status());
     }
 
     fn session_and_destination<'a>(

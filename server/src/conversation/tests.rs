@@ -19,9 +19,11 @@ fn read(bytes: &[u8]) -> String {
     let mut input = BytesMut::from(bytes);
     let mut lines = Vec::new();
     loop {
-        match next_frame(&mut input).map(|frame| frame.map(decode)) {
-            Ok(Some(Ok(message))) => lines.push(format!("{message:?}")),
-            Ok(Some(Err(error))) => lines.push(format!("{} {}", error.code(), error.message())),
+        match next_frame(&mut input) {
+            Ok(Some(frame)) => lines.push(match decode(&frame) {
+                Ok(message) => format!("{message:?}"),
+                Err(error) => format!("{} {}", error.code(), error.message()),
+            }),
             Ok(None) => break,
             Err(error) => {
                 lines.push(format!("{} {} {}", error.0.severity.as_str(), error.code(), error.message()));
@@ -66,6 +68,7 @@ fn malformed_messages_are_refused_with_postgresqls_words() {
         (frame(b'Q', b"select 1\0X\0\0\0\x04"), "08P01 invalid message format"),
         (frame(b'Q', b"select '\xc3\x28'\0"), "22021 invalid byte sequence for encoding \"UTF8\": 0xc3 0x28"),
         (frame(b'Q', b"\xff\0"), "22021 invalid byte sequence for encoding \"UTF8\": 0xff"),
+        (frame(b'P', b"name\0select 1\0\0"), "08P01 insufficient data left in message"),
         (frame(b'B', b"\0\0\0\0\0\x02\0\0\0\x01a"), "08P01 insufficient data left in message"),
         (frame(b'B', b"\0\0\0\0\0\x01\xff\xff\xff\xfe"), "08P01 insufficient data left in message"),
         (frame(b'B', b"\0\0\0\x01\0\x02\0\0\0\0"), "22023 unsupported format code: 2"),

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::cache::{Known, Planned};
-use super::extended::{Formats, Portal, PortalState};
+use super::extended::{Arguments, Formats, Portal, PortalState};
 use super::prepared::Prepared;
 use super::pump::{Rest, Row, Sink};
 use super::statement::{Run, Snapshot};
@@ -165,7 +165,7 @@ impl Session {
                 ..outer.clone()
             }))),
             parameters: Vec::new(),
-            columns: Some(planned.plan.columns.clone()),
+            columns: Some(planned.plan.columns.as_slice().into()),
             from_sql: true,
             created: self.statement_time,
         };
@@ -183,8 +183,7 @@ impl Session {
         let format = if command.binary { Format::Binary } else { Format::Text };
         let portal = Portal {
             statement: Arc::new(statement),
-            parameters: Vec::new(),
-            formats: Formats(vec![format]),
+            arguments: Arc::new(Arguments { parameters: Vec::new(), formats: Formats(vec![format]) }),
             state: PortalState::New,
             declared: Some(declared),
             scroll: false,
@@ -253,7 +252,7 @@ impl Session {
         let needed = declared.ok_or_else(missing)?.needed(command.direction);
         self.compute_rows(name, needed).await?;
         let portal = self.portals.get_mut(name).ok_or_else(missing)?;
-        let formats = if run.announce { portal.formats.clone() } else { run.formats.clone() };
+        let formats = if run.announce { portal.arguments.formats.clone() } else { run.formats.clone() };
         let declared = portal.declared.as_mut().ok_or_else(missing)?;
         let passed = declared.advance(command.direction, command.is_move)?;
         let count = passed.len() as u64;
@@ -276,8 +275,8 @@ impl Session {
     /// Makes a portal of the protocol one that FETCH and MOVE can move: its rows that are left are computed now.
     async fn make_cursor(&mut self, name: &str) -> Result<()> {
         let portal = self.portal_mut(name)?;
-        let (statement, parameters, scroll) =
-            (portal.statement.clone(), portal.parameters.clone(), portal.scroll);
+        let (statement, arguments, scroll) =
+            (portal.statement.clone(), portal.arguments.clone(), portal.scroll);
         let state = std::mem::replace(&mut portal.state, PortalState::New);
         let (planned, context, rows) = match state {
             PortalState::Started { planned, context, rest, .. } => {
@@ -298,8 +297,8 @@ impl Session {
                 match state {
                     PortalState::Done(_) => (planned, self.statement_context(&catalog), VecDeque::new()),
                     _ => {
-                        self.collect_statement(tree, &known.parsed.text, &statement.parameters, &parameters)
-                            .await?
+                        let (text, parameters) = (&known.parsed.text, &arguments.parameters);
+                        self.collect_statement(tree, text, &statement.parameters, parameters).await?
                     }
                 }
             }
@@ -332,7 +331,7 @@ impl Session {
         let needed = declared.and_then(|declared| declared.needed(direction));
         self.compute_rows(name, needed).await?;
         let portal = self.portal_mut(name)?;
-        let formats = portal.formats.clone();
+        let arguments = portal.arguments.clone();
         let Some(declared) = portal.declared.as_mut() else {
             return Err(SqlError::internal("a portal that is no cursor"));
         };
@@ -341,7 +340,8 @@ impl Session {
         let (planned, context) = (declared.planned.clone(), declared.context.clone());
         let rows: VecDeque<Row> = passed.iter().filter_map(|index| declared.row(*index).cloned()).collect();
         declared.give_up_passed();
-        let run = Run { parameters: &[], types: &[], formats: &formats, announce: false, rows_max: None };
+        let formats = &arguments.formats;
+        let run = Run { parameters: &[], types: &[], formats, announce: false, rows_max: None };
         self.send_rows(rows, None, &planned, &run, &context, destination).await?;
         if rows_max == Some(count) {
             return Ok(Completion::Suspended);

@@ -37,8 +37,7 @@ impl Formats {
 /// A portal: a prepared statement with its parameters, perhaps in the middle of its rows. SQL's cursors are portals.
 pub(super) struct Portal {
     pub(super) statement: Arc<Prepared>,
-    pub(super) parameters: Vec<Value>,
-    pub(super) formats: Formats,
+    pub(super) arguments: Arc<Arguments>,
     pub(super) state: PortalState,
     /// For cursors that DECLARE has made.
     pub(super) declared: Option<super::cursor::Declared>,
@@ -48,6 +47,12 @@ pub(super) struct Portal {
     pub(super) created: i64,
     /// Inside how many savepoints it was made, of those that are not released: it ends when that level is undone.
     pub(super) level: usize,
+}
+
+/// What Bind has said.
+pub(super) struct Arguments {
+    pub(super) parameters: Vec<Value>,
+    pub(super) formats: Formats,
 }
 
 /// How far a portal has come.
@@ -147,7 +152,7 @@ impl Session {
                 "bind message has {formats} parameter formats but {given} parameters"
             ));
         }
-        let wanted = statement.columns.as_ref().map_or(0, Vec::len);
+        let wanted = statement.columns.as_ref().map_or(0, |columns| columns.len());
         if result_formats.len() > 1 && result_formats.len() != wanted {
             let formats = result_formats.len();
             return Err(error!(
@@ -163,8 +168,7 @@ impl Session {
         let values = self.read_parameters(&statement.parameters, &formats, parameters)?;
         let portal_state = Portal {
             statement,
-            parameters: values,
-            formats: Formats(result_formats.to_vec()),
+            arguments: Arc::new(Arguments { parameters: values, formats: Formats(result_formats.to_vec()) }),
             state: PortalState::New,
             declared: None,
             scroll: false,
@@ -222,13 +226,18 @@ impl Session {
     ///
     /// # Errors
     /// `34000`.
-    pub async fn describe_portal(&mut self, name: &str) -> Result<Option<(Vec<OutputColumn>, Vec<Format>)>> {
-        let result = self.portal_named(name).map(|portal| {
-            let columns = portal.statement.columns.clone()?;
-            let formats = portal.formats.for_columns(columns.len()).into_owned();
-            Some((columns, formats))
-        });
-        self.noted(result)
+    pub async fn describe_portal(
+        &mut self,
+        name: &str,
+    ) -> Result<Option<(&[OutputColumn], Cow<'_, [Format]>)>> {
+        let found = self.portal_named(name).map(|_| ());
+        self.noted(found)?;
+        let portal = self.portal_named(name)?;
+        Ok(portal
+            .statement
+            .columns
+            .as_deref()
+            .map(|columns| (columns, portal.arguments.formats.for_columns(columns.len()))))
     }
 
     /// Execute: runs a portal for at most `rows_max` rows (`None`: all).
@@ -279,11 +288,11 @@ impl Session {
         if let PortalState::Done(tag) = &portal.state {
             return Ok(Completion::Complete(tag.clone()));
         }
-        let (formats, parameters) = (portal.formats.clone(), portal.parameters.clone());
+        let arguments = portal.arguments.clone();
         let run = Run {
-            parameters: &parameters,
+            parameters: &arguments.parameters,
             types: &statement.parameters,
-            formats: &formats,
+            formats: &arguments.formats,
             announce: false,
             rows_max: None,
         };
@@ -308,11 +317,11 @@ impl Session {
         }
         let portal = self.portal_mut(name)?;
         let statement = portal.statement.clone();
-        let (formats, parameters) = (portal.formats.clone(), portal.parameters.clone());
+        let arguments = portal.arguments.clone();
         let run = Run {
-            parameters: &parameters,
+            parameters: &arguments.parameters,
             types: &statement.parameters,
-            formats: &formats,
+            formats: &arguments.formats,
             announce: false,
             rows_max,
         };
@@ -427,7 +436,7 @@ impl Session {
             name: name.clone(),
             statement: portal.statement.text.to_string(),
             is_holdable: portal.declared.as_ref().is_some_and(|declared| declared.hold),
-            is_binary: matches!(portal.formats.0.as_slice(), [Format::Binary]),
+            is_binary: matches!(portal.arguments.formats.0.as_slice(), [Format::Binary]),
             is_scrollable: portal.declared.as_ref().is_some_and(|declared| declared.scroll),
             creation_time: portal.created,
         });

@@ -116,7 +116,7 @@ pub struct Description {
     /// The parameters' types.
     pub parameters: Vec<Oid>,
     /// The result's columns; `None` for a statement that returns no rows.
-    pub columns: Option<Vec<OutputColumn>>,
+    pub columns: Option<Arc<[OutputColumn]>>,
 }
 
 /// How an execution ended.
@@ -194,7 +194,7 @@ pub trait Destination: Send {
 /// A session.
 pub struct Session {
     // Dropped in this order: what the transaction holds goes before the backend's row.
-    transaction: Option<transaction::Transaction>,
+    transaction: Option<Box<transaction::Transaction>>,
     portals: named::Named<extended::Portal>,
     statements: named::Named<Arc<prepared::Prepared>>,
     shared: Arc<SessionShared>,

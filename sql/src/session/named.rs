@@ -41,6 +41,11 @@ impl<T> Named<T> {
         if name.is_empty() { self.unnamed.take() } else { self.others.remove(name) }
     }
 
+    /// Whether there is one with a name.
+    pub(super) fn has_named(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// Those with a name.
     pub(super) fn named(&self) -> impl Iterator<Item = (&String, &T)> {
         self.others.iter()
@@ -51,7 +56,9 @@ impl<T> Named<T> {
     }
 
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        self.unnamed = self.unnamed.take().filter(&mut keep);
+        if self.unnamed.as_ref().is_some_and(|thing| !keep(thing)) {
+            self.unnamed = None;
+        }
         self.others.retain(|_, thing| keep(thing));
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Prepared {
     /// The parameters' types.
     pub(super) parameters: Vec<Oid>,
     /// The result's columns, if it has any.
-    pub(super) columns: Option<Vec<OutputColumn>>,
+    pub(super) columns: Option<Arc<[OutputColumn]>>,
     pub(super) from_sql: bool,
     /// When it was made, µs since 2000-01-01 UTC.
     pub(super) created: i64,
@@ -72,7 +72,7 @@ impl Session {
             Node::Sql(_) => {
                 let catalog = self.present_catalog();
                 let planned = self.known_plan(statement, declared, &catalog)?;
-                (planned.plan.parameters.clone(), planned.columns().map(<[_]>::to_vec))
+                (planned.plan.parameters.clone(), planned.columns().map(Arc::from))
             }
             Node::Utility(utility) => {
                 let parameters = match inner_query(utility) {

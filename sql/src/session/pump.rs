@@ -65,11 +65,10 @@ pub(super) struct Live {
 struct First {
     /// How many.
     sent: u64,
-    /// Whether that was all.
-    done: bool,
     /// Whether the sink should be flushed.
     full: bool,
-    cursor: Cursor,
+    /// What gives the others; none when that was all.
+    cursor: Option<Cursor>,
 }
 
 /// How far a statement has been run.
@@ -285,16 +284,16 @@ impl Session {
         let mut sent = 0;
         let mut cursor = None;
         match first {
-            Some(First { sent: first, done, full, cursor: started }) => {
+            Some(First { sent: first, full, cursor: started }) => {
                 sent = first;
                 if full {
                     self.note_reads();
                     self.flush_sink(sink).await?;
                 }
-                if done {
+                if started.is_none() {
                     return Ok((sent, None));
                 }
-                cursor = Some(started);
+                cursor = started;
             }
             None => self.take_snapshot()?,
         }
@@ -333,7 +332,11 @@ impl Session {
         let result = Cursor::open(connection, &planned.plan, parameters, context).and_then(|mut cursor| {
             let rows_max = batch_limit(limit, FIRST_BATCH_ROWS);
             let (sent, done, full) = sink.take_first(&mut cursor, connection, rows_max, context)?;
-            Ok(First { sent, done, full, cursor })
+            if done {
+                cursor.close(connection);
+                return Ok(First { sent, full, cursor: None });
+            }
+            Ok(First { sent, full, cursor: Some(cursor) })
         });
         connection.set_budget(None);
         match result {

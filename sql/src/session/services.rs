@@ -94,6 +94,12 @@ impl Services {
         std::mem::take(&mut state.notifications)
     }
 
+    /// Whether the functions of the transaction have left nothing to be done at its end.
+    pub(super) fn is_without_effects(&self) -> bool {
+        let state = self.state.lock();
+        state.restarted.is_empty() && state.sequence_commit == 0 && state.notifications.is_empty()
+    }
+
     /// The transaction has ended; the commit of the sequences' file to wait for.
     pub(super) fn end_transaction(&self) -> u64 {
         let mut state = self.state.lock();
@@ -184,6 +190,9 @@ impl Services {
     /// The sequences that the transaction has restarted, each once, as it leaves them.
     pub(super) fn take_restarted(&self) -> Vec<Restarted> {
         let all = std::mem::take(&mut self.state.lock().restarted);
+        if all.is_empty() {
+            return Vec::new();
+        }
         let last: HashMap<Oid, Restarted> = all.into_iter().map(|entry| (entry.sequence, entry)).collect();
         last.into_values().collect()
     }

@@ -139,6 +139,13 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// Whether its end leaves nothing behind that others could see.
+    pub(super) fn is_without_effects(&self) -> bool {
+        let changed = self.work.writes() || self.lost || !self.shared_changes.is_empty();
+        let told = !self.notifications.is_empty() || !self.listening.is_empty();
+        !changed && !told && self.deferred.is_empty() && self.on_commit.is_empty()
+    }
+
     pub(super) fn new(explicit: bool, started: i64) -> Self {
         Self {
             explicit,

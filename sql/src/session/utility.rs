@@ -1,5 +1,7 @@
 //! Which command goes where: the session's own, and those that change what exists ([`crate::commands`]).
 
+use std::sync::Arc;
+
 use super::setting::{plain_tag, text_column};
 use super::statement::Run;
 use super::transaction::AtEnd;
@@ -77,10 +79,10 @@ impl Session {
     }
 
     /// The columns that a command gives, if it gives rows.
-    pub(super) fn utility_columns(&self, utility: &Utility) -> Result<Option<Vec<OutputColumn>>> {
+    pub(super) fn utility_columns(&self, utility: &Utility) -> Result<Option<Arc<[OutputColumn]>>> {
         Ok(match utility {
-            Utility::Show(name) => Some(self.show_columns(name.as_deref())?),
-            Utility::Explain(_) => Some(vec![text_column("QUERY PLAN")]),
+            Utility::Show(name) => Some(self.show_columns(name.as_deref())?.into()),
+            Utility::Explain(_) => Some([text_column("QUERY PLAN")].into()),
             Utility::Execute(command) => self.statement_named(&command.name)?.columns.clone(),
             Utility::Fetch(command) if !command.is_move => match self.portals.get(&command.cursor) {
                 Some(portal) => portal.statement.columns.clone(),

@@ -58,7 +58,7 @@ impl Session {
     }
 
     pub(super) fn begin_transaction(&mut self, explicit: bool) {
-        self.transaction = Some(Transaction::new(explicit, self.statement_time));
+        self.transaction = Some(Box::new(Transaction::new(explicit, self.statement_time)));
         let timeout = {
             let mut settings = self.shared.settings.lock();
             settings.begin_level();
@@ -277,6 +277,12 @@ impl Session {
     /// # Errors
     /// Those of deferred checks; those of the disk.
     pub(super) async fn commit(&mut self) -> Result<()> {
+        if self.is_without_effects() {
+            drop(self.end_transaction(true));
+            self.shared.cluster.locks.release_transaction(self.backend());
+            self.services.end_transaction_id(true);
+            return Ok(());
+        }
         match self.commit_work().await {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -284,6 +290,13 @@ impl Session {
                 Err(error)
             }
         }
+    }
+
+    /// Whether the transaction has only read, and nothing is to be done at its end.
+    fn is_without_effects(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| transaction.is_without_effects())
+            && self.services.is_without_effects()
+            && !self.portals.has_named()
     }
 
     async fn commit_work(&mut self) -> Result<()> {
@@ -317,7 +330,7 @@ impl Session {
         let notifies = !notifications.is_empty();
         // In the order of commits, which the write lock still keeps.
         self.shared.cluster.notifications.enqueue(&self.database, depends_on, notifications);
-        let Transaction { work, shared_lock, listening, on_commit, .. } = transaction;
+        let Transaction { work, shared_lock, listening, on_commit, .. } = *transaction;
         drop(work);
         drop(shared_lock);
         self.shared.cluster.locks.release_transaction(self.backend());
@@ -479,9 +492,12 @@ impl Session {
     }
 
     /// What commit and rollback have in common for all that is not the engine's.
-    fn end_transaction(&mut self, committed: bool) -> Option<Transaction> {
+    fn end_transaction(&mut self, committed: bool) -> Option<Box<Transaction>> {
+        let shown = self.portals.has_named();
         self.portals.retain(|portal| portal.survives(committed));
-        self.show_cursors();
+        if shown {
+            self.show_cursors();
+        }
         let mut transaction = self.transaction.take()?;
         if let Some(identifier) = transaction.imported.take()
             && let Work::Read(connection) = std::mem::replace(&mut transaction.work, Work::None)

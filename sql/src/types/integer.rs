@@ -24,7 +24,7 @@ macro_rules! whole_number {
             form: StorageForm::Integer,
             input: |text, _, _| $input(text).map(Value::Integer),
             output: |value, _, out| {
-                write!(out, "{}", integer(value, $name)? as $native).expect("a String takes anything");
+                out.push_str(itoa::Buffer::new().format(integer(value, $name)? as $native));
                 Ok(())
             },
             receive: Some(|bytes, _, _| {

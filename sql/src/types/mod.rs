@@ -51,7 +51,6 @@ pub mod time;
 pub mod timestamp;
 pub mod vector;
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use ::bytes::BytesMut;
@@ -185,18 +184,29 @@ pub const FAMILIES: &[&[TypeEntry]] = &[
     vector::TYPES,
 ];
 
-static BUILT_IN: LazyLock<HashMap<Oid, Resolved>> = LazyLock::new(|| {
-    let mut types = HashMap::new();
+/// The built-in types, by their OIDs: a place for each OID up to the highest, since every value that comes or goes is
+/// looked up here.
+static BUILT_IN: LazyLock<Box<[Option<Resolved>]>> = LazyLock::new(|| {
+    let mut types: Vec<Option<Resolved>> = Vec::new();
+    let mut put = |oid: Oid, resolved| {
+        let place = oid.0 as usize;
+        types.resize(types.len().max(place + 1), None);
+        types[place] = Some(resolved);
+    };
     for entry in FAMILIES.iter().flat_map(|family| family.iter()) {
-        types.insert(entry.oid, Resolved::Base(entry));
+        put(entry.oid, Resolved::Base(entry));
         if entry.array.is_valid() {
-            types.insert(entry.array, Resolved::Array { element: entry.oid, delimiter: ',' });
+            put(entry.array, Resolved::Array { element: entry.oid, delimiter: ',' });
         }
     }
-    types.insert(oid::types::RECORD, Resolved::Record { relation: Oid::INVALID });
-    types.insert(oid::types::_RECORD, Resolved::Array { element: oid::types::RECORD, delimiter: ',' });
-    types
+    put(oid::types::RECORD, Resolved::Record { relation: Oid::INVALID });
+    put(oid::types::_RECORD, Resolved::Array { element: oid::types::RECORD, delimiter: ',' });
+    types.into()
 });
+
+fn built_in(ty: Oid) -> Option<&'static Resolved> {
+    BUILT_IN.get(ty.0 as usize)?.as_ref()
+}
 
 /// What a type is made of.
 #[derive(Clone, Copy)]
@@ -233,7 +243,7 @@ pub enum Resolved {
 
 /// What a type is made of; domains count as their base type.
 pub fn resolve(catalog: &Catalog, ty: Oid) -> Resolved {
-    match BUILT_IN.get(&ty) {
+    match built_in(ty) {
         Some(resolved) => *resolved,
         None => resolve_from_catalog(catalog, ty),
     }
@@ -261,9 +271,24 @@ fn resolve_from_catalog(catalog: &Catalog, ty: Oid) -> Resolved {
     }
 }
 
+/// `pg_type.typlen` of a built-in type: the bytes of one of fixed size, -1 for others and for those that users have made.
+pub fn length(ty: Oid) -> i16 {
+    const VARIABLE: i16 = -1;
+    static LENGTHS: LazyLock<Box<[i16]>> = LazyLock::new(|| {
+        let mut lengths = Vec::new();
+        for row in Catalog::built_in().relation::<crate::catalog::Type>().rows() {
+            let place = row.oid.0 as usize;
+            lengths.resize(lengths.len().max(place + 1), VARIABLE);
+            lengths[place] = row.typlen;
+        }
+        lengths.into()
+    });
+    LENGTHS.get(ty.0 as usize).copied().unwrap_or(VARIABLE)
+}
+
 /// How values of a built-in type are stored; `None` for types that only a catalog knows.
 pub(crate) fn built_in_form(ty: Oid) -> Option<StorageForm> {
-    match BUILT_IN.get(&ty)? {
+    match built_in(ty)? {
         Resolved::Base(entry) => Some(entry.form),
         _ => Some(StorageForm::Keyed),
     }
@@ -271,7 +296,7 @@ pub(crate) fn built_in_form(ty: Oid) -> Option<StorageForm> {
 
 /// The type of the elements of a built-in array type.
 pub(crate) fn built_in_element(ty: Oid) -> Option<Oid> {
-    match BUILT_IN.get(&ty)? {
+    match built_in(ty)? {
         Resolved::Array { element, .. } => Some(*element),
         _ => None,
     }
@@ -279,7 +304,7 @@ pub(crate) fn built_in_element(ty: Oid) -> Option<Oid> {
 
 /// The type and modifier at the bottom of a domain; any other type is its own.
 pub fn base_type(catalog: &Catalog, ty: TypeMod) -> TypeMod {
-    if BUILT_IN.contains_key(&ty.oid) {
+    if built_in(ty.oid).is_some() {
         return ty;
     }
     match catalog.type_(ty.oid) {

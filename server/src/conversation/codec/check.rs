@@ -2,6 +2,8 @@
 //!
 //! Source: texts of `src/backend/libpq/pqformat.c` and `src/backend/utils/mb/mbutils.c`.
 
+use pgwire::messages::data::{FORMAT_CODE_BINARY, FORMAT_CODE_TEXT};
+use sql::session::Format;
 use sql::{Result, SqlError, error};
 
 /// A body and how far it has been walked.
@@ -45,23 +47,22 @@ impl<'a> Walk<'a> {
 
     /// Text up to a zero byte.
     pub(super) fn text(&mut self) -> Result<&'a str> {
-        let end = self.rest.iter().position(|byte| *byte == 0);
+        let end = memchr::memchr(0, self.rest);
         let end = end.ok_or_else(|| error!(PROTOCOL_VIOLATION, "invalid string in message"))?;
         let text = utf8(&self.rest[..end])?;
         self.rest = &self.rest[end + 1..];
         Ok(text)
     }
 
-    /// Format codes with their count; how many there are.
-    pub(super) fn formats(&mut self) -> Result<usize> {
+    /// Format codes with their count.
+    pub(super) fn formats(&mut self) -> Result<Vec<Format>> {
         let count = self.count()?;
-        for _ in 0..count {
-            let code = self.array().map(i16::from_be_bytes)?;
-            if !matches!(code, 0 | 1) {
-                return Err(error!(INVALID_PARAMETER_VALUE, "unsupported format code: {code}"));
-            }
-        }
-        Ok(count)
+        let format = |_| match self.array().map(i16::from_be_bytes)? {
+            FORMAT_CODE_TEXT => Ok(Format::Text),
+            FORMAT_CODE_BINARY => Ok(Format::Binary),
+            code => Err(error!(INVALID_PARAMETER_VALUE, "unsupported format code: {code}")),
+        };
+        (0..count).map(format).collect()
     }
 
     /// Nothing may be left.

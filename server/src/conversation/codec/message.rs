@@ -3,11 +3,9 @@
 //!
 //! Source: PostgreSQL manual, "Message Formats"; texts of `src/backend/tcop/postgres.c`, `src/backend/libpq/auth-sasl.c`.
 
-use bytes::{Bytes, BytesMut};
-use pgwire::messages::copy::{CopyData, CopyFail};
-use pgwire::messages::data::FORMAT_CODE_BINARY;
+use bytes::BytesMut;
+use pgwire::messages::extendedquery::{TARGET_TYPE_BYTE_PORTAL, TARGET_TYPE_BYTE_STATEMENT};
 use pgwire::messages::startup::{Password, SASLInitialResponse, SASLResponse};
-use pgwire::messages::{extendedquery, simplequery};
 use sql::session::Format;
 use sql::{Oid, Result, error};
 
@@ -15,28 +13,28 @@ use super::check::{Walk, insufficient, utf8};
 use super::read;
 use crate::conversation::frame::Frame;
 
-/// A message of a client in a session.
+/// A message of a client in a session. Texts and values are slices of its frame.
 #[derive(Debug, PartialEq)]
-pub(in super::super) enum Message {
+pub(in super::super) enum Message<'a> {
     /// Simple query.
-    Query(String),
+    Query(&'a str),
     /// Makes a prepared statement.
     Parse {
-        name: String,
-        query: String,
+        name: &'a str,
+        query: &'a str,
         parameters: Vec<Oid>,
     },
     /// Makes a portal.
-    Bind(Bind),
+    Bind(Bind<'a>),
     /// Asks for the shape of a statement or portal.
-    Describe(Target, String),
+    Describe(Target, &'a str),
     /// Runs a portal; no limit or the most rows to give.
     Execute {
-        portal: String,
+        portal: &'a str,
         rows_max: Option<u64>,
     },
     /// Forgets a statement or portal.
-    Close(Target, String),
+    Close(Target, &'a str),
     /// Asks for all pending replies.
     Flush,
     /// Ends a series of extended messages.
@@ -44,20 +42,20 @@ pub(in super::super) enum Message {
     /// The obsolete function call.
     FunctionCall,
     /// COPY data, its end, or the client's giving it up. They mean something while a COPY runs only.
-    CopyData(Bytes),
+    CopyData,
     CopyDone,
-    CopyFail(String),
+    CopyFail(&'a str),
     /// The end.
     Terminate,
 }
 
-/// The body of a Bind message. The values are slices of the frame.
+/// The body of a Bind message.
 #[derive(Debug, PartialEq)]
-pub(in super::super) struct Bind {
-    pub(in super::super) portal: String,
-    pub(in super::super) statement: String,
+pub(in super::super) struct Bind<'a> {
+    pub(in super::super) portal: &'a str,
+    pub(in super::super) statement: &'a str,
     pub(in super::super) parameter_formats: Vec<Format>,
-    pub(in super::super) parameters: Vec<Option<Bytes>>,
+    pub(in super::super) parameters: Vec<Option<&'a [u8]>>,
     pub(in super::super) result_formats: Vec<Format>,
 }
 
@@ -72,118 +70,66 @@ pub(in super::super) enum Target {
 ///
 /// # Errors
 /// `08P01` for a body that is not of its type's form, `22021` for text that is not UTF-8.
-pub(in super::super) fn decode(frame: Frame) -> Result<Message> {
-    let Frame { kind, body } = frame;
+pub(in super::super) fn decode(frame: &Frame) -> Result<Message<'_>> {
     // These may have any body.
-    match kind {
+    match frame.kind {
         b'F' => return Ok(Message::FunctionCall),
-        b'd' => return read::<CopyData>(body).map(|copy| Message::CopyData(copy.data)),
+        b'd' => return Ok(Message::CopyData),
         b'X' => return Ok(Message::Terminate),
         _ => {}
     }
-    check(kind, &body)?;
-    Ok(match kind {
-        b'Q' => Message::Query(read::<simplequery::Query>(body)?.query),
+    let mut body = Walk::new(&frame.body);
+    let message = match frame.kind {
+        b'Q' => Message::Query(body.text()?),
         b'P' => {
-            let parse: extendedquery::Parse = read(body)?;
-            let parameters = parse.type_oids.into_iter().map(Oid).collect();
-            Message::Parse { name: parse.name.unwrap_or_default(), query: parse.query, parameters }
+            let (name, query) = (body.text()?, body.text()?);
+            let types = (0..body.count()?).map(|_| Ok(Oid(body.int32()?.cast_unsigned())));
+            Message::Parse { name, query, parameters: types.collect::<Result<_>>()? }
         }
-        b'B' => Message::Bind(bind(read(body)?)),
-        b'D' => {
-            let describe: extendedquery::Describe = read(body)?;
-            Message::Describe(target(describe.target_type), describe.name.unwrap_or_default())
-        }
-        b'C' => {
-            let close: extendedquery::Close = read(body)?;
-            Message::Close(target(close.target_type), close.name.unwrap_or_default())
-        }
+        b'B' => Message::Bind(bind(&mut body)?),
+        b'D' => Message::Describe(target(&mut body, "DESCRIBE")?, body.text()?),
+        b'C' => Message::Close(target(&mut body, "CLOSE")?, body.text()?),
         b'E' => {
-            let execute: extendedquery::Execute = read(body)?;
+            let portal = body.text()?;
             // Zero and less mean no limit.
-            let rows_max = u64::try_from(execute.max_rows).ok().filter(|rows| *rows > 0);
-            Message::Execute { portal: execute.name.unwrap_or_default(), rows_max }
+            let rows_max = u64::try_from(body.int32()?).ok().filter(|rows| *rows > 0);
+            Message::Execute { portal, rows_max }
         }
         b'H' => Message::Flush,
         b'S' => Message::Sync,
         b'c' => Message::CopyDone,
-        b'f' => Message::CopyFail(read::<CopyFail>(body)?.message),
+        b'f' => Message::CopyFail(body.text()?),
         other => return Err(error!(PROTOCOL_VIOLATION, "invalid frontend message type {other}")),
-    })
+    };
+    body.end()?;
+    Ok(message)
 }
 
-/// Whether a body has its type's form, to its end.
-fn check(kind: u8, body: &[u8]) -> Result<()> {
-    let mut walk = Walk::new(body);
-    match kind {
-        b'Q' | b'f' => drop(walk.text()?),
-        b'P' => {
-            walk.text()?;
-            walk.text()?;
-            for _ in 0..walk.count()? {
-                walk.int32()?;
-            }
-        }
-        b'B' => check_bind(&mut walk)?,
-        b'D' => check_target(&mut walk, "DESCRIBE")?,
-        b'C' => check_target(&mut walk, "CLOSE")?,
-        b'E' => {
-            walk.text()?;
-            walk.int32()?;
-        }
-        _ => {}
-    }
-    walk.end()
-}
-
-fn check_bind(walk: &mut Walk<'_>) -> Result<()> {
+fn bind<'a>(body: &mut Walk<'a>) -> Result<Bind<'a>> {
     const NULL_LENGTH: i32 = -1;
-    walk.text()?;
-    walk.text()?;
-    let formats = walk.formats()?;
-    let count = walk.count()?;
+    let (portal, statement) = (body.text()?, body.text()?);
+    let parameter_formats = body.formats()?;
+    let (formats, count) = (parameter_formats.len(), body.count()?);
     if formats > 1 && formats != count {
         return Err(error!(
             PROTOCOL_VIOLATION,
             "bind message has {formats} parameter formats but {count} parameters"
         ));
     }
-    for _ in 0..count {
-        match walk.int32()? {
-            NULL_LENGTH => {}
-            length => drop(walk.bytes(usize::try_from(length).map_err(|_| insufficient())?)?),
-        }
-    }
-    walk.formats().map(drop)
+    let parameter = |_| match body.int32()? {
+        NULL_LENGTH => Ok(None),
+        length => body.bytes(usize::try_from(length).map_err(|_| insufficient())?).map(Some),
+    };
+    let parameters = (0..count).map(parameter).collect::<Result<_>>()?;
+    Ok(Bind { portal, statement, parameter_formats, parameters, result_formats: body.formats()? })
 }
 
-fn check_target(walk: &mut Walk<'_>, what: &str) -> Result<()> {
-    match walk.byte()? {
-        extendedquery::TARGET_TYPE_BYTE_STATEMENT | extendedquery::TARGET_TYPE_BYTE_PORTAL => {}
-        other => return Err(error!(PROTOCOL_VIOLATION, "invalid {what} message subtype {other}")),
+fn target(body: &mut Walk<'_>, what: &str) -> Result<Target> {
+    match body.byte()? {
+        TARGET_TYPE_BYTE_STATEMENT => Ok(Target::Statement),
+        TARGET_TYPE_BYTE_PORTAL => Ok(Target::Portal),
+        other => Err(error!(PROTOCOL_VIOLATION, "invalid {what} message subtype {other}")),
     }
-    walk.text().map(drop)
-}
-
-fn target(kind: u8) -> Target {
-    match kind {
-        extendedquery::TARGET_TYPE_BYTE_STATEMENT => Target::Statement,
-        _ => Target::Portal,
-    }
-}
-
-fn bind(bind: extendedquery::Bind) -> Bind {
-    Bind {
-        portal: bind.portal_name.unwrap_or_default(),
-        statement: bind.statement_name.unwrap_or_default(),
-        parameter_formats: formats(&bind.parameter_format_codes),
-        parameters: bind.parameters,
-        result_formats: formats(&bind.result_column_format_codes),
-    }
-}
-
-fn formats(codes: &[i16]) -> Vec<Format> {
-    codes.iter().map(|code| if *code == FORMAT_CODE_BINARY { Format::Binary } else { Format::Text }).collect()
 }
 
 /// A PasswordMessage.

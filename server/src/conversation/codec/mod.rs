@@ -1,9 +1,9 @@
-//! Messages and bytes. The structures of all messages, and how each is written and read, are pgwire's; this module alone
+//! Messages and bytes. The structures of messages, and how each is written and read, are pgwire's; this module alone
 //! names them.
 //!
 //! | file | what |
 //! |---|---|
-//! | `check.rs` | whether a body has the form that its message's reader relies on |
+//! | `check.rs` | bodies being walked over, each step checked |
 //! | `message.rs`, `packet.rs` | what clients say, in a session and before it |
 //! | `output.rs` | what the server says |
 //!
@@ -11,7 +11,8 @@
 //! the next message, and text that is not UTF-8 it mends in silence. So every body is checked first, without copying
 //! anything, and refused in PostgreSQL's words; the reader then meets only bodies that it can read to the end.
 //!
-//! Rows, of results and of COPY, are not built as structures: they are written into the buffer as they are.
+//! What every statement says is not made into structures, which would copy each text: the messages of a session are slices
+//! of their frames, and rows, of results and of COPY, are written into the buffer as they are.
 
 mod check;
 mod message;
@@ -41,24 +42,18 @@ fn read<M: WireMessage>(mut body: BytesMut) -> Result<M> {
 #[cfg(test)]
 mod tests {
     use pgwire::messages::extendedquery::Parse;
-    use pgwire::messages::simplequery::Query;
+    use pgwire::messages::startup::Password;
 
     use super::*;
-    use crate::conversation::frame::Frame;
 
     #[test]
     fn checks_are_needed_where_the_reader_panics_or_mends() {
         let short = || BytesMut::from(&b"name\0select 1\0\0"[..]);
         assert!(std::panic::catch_unwind(|| read::<Parse>(short())).is_err(), "then the check can go");
-        let refused = decode(Frame { kind: b'P', body: short() });
-        assert_eq!(
-            refused.map_err(|error| error.to_string()),
-            Err("insufficient data left in message".into())
-        );
 
-        let latin = || BytesMut::from(&b"select '\xe9'\0"[..]);
-        assert_eq!(read::<Query>(latin()).map(|query| query.query), Ok("select '\u{fffd}'".into()));
-        let refused = decode(Frame { kind: b'Q', body: latin() }).expect_err("it is not UTF-8");
+        let latin = || BytesMut::from(&b"caf\xe9\0"[..]);
+        assert_eq!(read::<Password>(latin()).map(|password| password.password), Ok("caf\u{fffd}".into()));
+        let refused = password(latin()).expect_err("it is not UTF-8");
         assert_eq!(refused.code(), sql::SqlState::CHARACTER_NOT_IN_REPERTOIRE);
     }
 }

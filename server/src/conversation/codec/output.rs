@@ -5,8 +5,6 @@
 //!
 //! Source: PostgreSQL manual, "Message Formats".
 
-use std::fmt::Write as _;
-
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::copy::{CopyDone, CopyInResponse, CopyOutResponse, MESSAGE_TYPE_BYTE_COPY_DATA};
 use pgwire::messages::data::{
@@ -22,7 +20,6 @@ use pgwire::messages::startup::{
     Authentication, BackendKeyData, NegotiateProtocolVersion, ParameterStatus, SecretKey,
 };
 use sql::bound::OutputColumn;
-use sql::catalog::Catalog;
 use sql::session::{Completion, Format, OutputRow, TransactionStatus};
 use sql::{ObjectNames, Oid, Report, Result, Severity, types};
 
@@ -33,6 +30,10 @@ pub(crate) const FLUSH_THRESHOLD: usize = 64 * 1024;
 /// A buffer that has grown beyond this is given back when it has been sent.
 const KEPT_CAPACITY_MAX: usize = 4 * FLUSH_THRESHOLD;
 const NULL_LENGTH: i32 = -1;
+/// Bytes of a length, of a count of things, and of what RowDescription says of a column besides its name.
+const LENGTH_BYTES: usize = 4;
+const COUNT_BYTES: usize = 2;
+const COLUMN_BYTES: usize = 18;
 
 /// The buffer of messages to a client.
 #[derive(Default)]
@@ -83,18 +84,23 @@ impl Output {
         }
     }
 
-    /// Begins a message that is written piece by piece.
+    /// Begins a message that is written piece by piece; where its length is.
     fn begin(&mut self, kind: u8) -> usize {
-        self.buffer.put_u8(kind);
-        let start = self.buffer.len();
-        self.buffer.put_i32(0);
-        start
+        self.buffer.extend_from_slice(&[kind, 0, 0, 0, 0]);
+        self.buffer.len() - LENGTH_BYTES
+    }
+
+    /// Begins a message whose body begins with a count.
+    fn begin_counted(&mut self, kind: u8, count: usize) -> usize {
+        let [high, low] = u16::try_from(count).unwrap_or(u16::MAX).to_be_bytes();
+        self.buffer.extend_from_slice(&[kind, 0, 0, 0, 0, high, low]);
+        self.buffer.len() - LENGTH_BYTES - COUNT_BYTES
     }
 
     /// Fills in the length at `start`, which counts itself.
     fn end(&mut self, start: usize) {
         let length = i32::try_from(self.buffer.len() - start).expect("values are limited to 1 GB");
-        self.buffer[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        self.buffer[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
     }
 
     pub(crate) fn refuse_encryption(&mut self) {
@@ -171,18 +177,19 @@ impl Output {
 
     /// RowDescription. A format list has an entry for each column, or none for all text.
     pub(crate) fn row_description(&mut self, columns: &[OutputColumn], formats: &[Format]) {
-        let catalog = Catalog::built_in();
-        let start = self.begin(MESSAGE_TYPE_BYTE_ROW_DESCRITION);
-        self.buffer.put_u16(u16::try_from(columns.len()).unwrap_or(u16::MAX));
+        let start = self.begin_counted(MESSAGE_TYPE_BYTE_ROW_DESCRITION, columns.len());
         for (index, column) in columns.iter().enumerate() {
             let (table, attribute) = column.origin.unwrap_or((Oid(0), 0));
             self.text(&column.name);
-            self.buffer.put_u32(table.0);
-            self.buffer.put_i16(attribute);
-            self.buffer.put_u32(column.ty.oid.0);
-            self.buffer.put_i16(type_length(&catalog, column.ty.oid));
-            self.buffer.put_i32(column.ty.modifier);
-            self.buffer.put_i16(format_code(formats.get(index).copied().unwrap_or_default()));
+            let mut rest = [0; COLUMN_BYTES];
+            let mut to = &mut rest[..];
+            to.put_u32(table.0);
+            to.put_i16(attribute);
+            to.put_u32(column.ty.oid.0);
+            to.put_i16(types::length(column.ty.oid));
+            to.put_i32(column.ty.modifier);
+            to.put_i16(format_code(formats.get(index).copied().unwrap_or_default()));
+            self.buffer.extend_from_slice(&rest);
         }
         self.end(start);
     }
@@ -199,7 +206,7 @@ impl Output {
     /// # Errors
     /// What writing a value raises; the half-written message is taken back.
     pub(crate) fn data_row(&mut self, row: &OutputRow<'_>) -> Result<()> {
-        let start = self.begin(MESSAGE_TYPE_BYTE_DATA_ROW);
+        let start = self.begin_counted(MESSAGE_TYPE_BYTE_DATA_ROW, row.values.len());
         match self.row_values(row) {
             Ok(()) => {
                 self.end(start);
@@ -213,24 +220,26 @@ impl Output {
     }
 
     fn row_values(&mut self, row: &OutputRow<'_>) -> Result<()> {
-        self.buffer.put_u16(u16::try_from(row.values.len()).unwrap_or(u16::MAX));
         for (index, (value, column)) in row.values.iter().zip(row.shape.columns).enumerate() {
             if value.is_null() {
                 self.buffer.put_i32(NULL_LENGTH);
                 continue;
             }
-            let start = self.buffer.len();
-            self.buffer.put_i32(0);
             match row.shape.formats.get(index).copied().unwrap_or_default() {
                 Format::Text => {
                     self.scratch.clear();
                     types::output(column.ty.oid, *value, &row.types, &mut self.scratch)?;
-                    self.buffer.put_slice(self.scratch.as_bytes());
+                    self.buffer.put_i32(value_length(self.scratch.len()));
+                    self.buffer.extend_from_slice(self.scratch.as_bytes());
                 }
-                Format::Binary => types::send(column.ty.oid, *value, &row.types, &mut self.buffer)?,
+                Format::Binary => {
+                    let start = self.buffer.len();
+                    self.buffer.put_i32(0);
+                    types::send(column.ty.oid, *value, &row.types, &mut self.buffer)?;
+                    let length = value_length(self.buffer.len() - start - LENGTH_BYTES);
+                    self.buffer[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+                }
             }
-            let length = i32::try_from(self.buffer.len() - start - 4).expect("values are limited to 1 GB");
-            self.buffer[start..start + 4].copy_from_slice(&length.to_be_bytes());
         }
         Ok(())
     }
@@ -240,13 +249,14 @@ impl Output {
         match completion {
             Completion::Complete(tag) => {
                 let start = self.begin(MESSAGE_TYPE_BYTE_COMMAND_COMPLETE);
-                self.buffer.put_slice(tag.command.as_bytes());
+                self.scratch.clear();
+                self.scratch.push_str(&tag.command);
                 if let Some(rows) = tag.rows {
-                    self.scratch.clear();
-                    let _ = write!(self.scratch, " {rows}");
-                    self.buffer.put_slice(self.scratch.as_bytes());
+                    self.scratch.push(' ');
+                    self.scratch.push_str(itoa::Buffer::new().format(rows));
                 }
-                self.buffer.put_u8(0);
+                self.scratch.push('\0');
+                self.buffer.extend_from_slice(self.scratch.as_bytes());
                 self.end(start);
             }
             Completion::Suspended => self.write(&PortalSuspended::new()),
@@ -331,8 +341,6 @@ fn format_code(format: Format) -> i16 {
     }
 }
 
-/// `typlen`: bytes of fixed-size types, -1 for others.
-fn type_length(catalog: &Catalog, ty: Oid) -> i16 {
-    const VARIABLE: i16 = -1;
-    catalog.type_(ty).map_or(VARIABLE, |row| row.typlen)
+fn value_length(length: usize) -> i32 {
+    i32::try_from(length).expect("values are limited to 1 GB")
 }
