@@ -47,8 +47,8 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Which host functions a handle knows.
 #[derive(Default)]
 pub(crate) struct Known {
-    pub(crate) functions: HashSet<Arc<str>>,
-    pub(crate) tables: HashSet<Arc<str>>,
+    pub(crate) functions: HashSet<Arc<str>, foldhash::fast::RandomState>,
+    pub(crate) tables: HashSet<Arc<str>, foldhash::fast::RandomState>,
     /// One or two.
     pub(crate) collations: Vec<Arc<str>>,
 }
@@ -175,7 +175,7 @@ impl Handle {
             self.check(code)?;
         }
         self.execute_text(&format!(
-            "PRAGMA synchronous=NORMAL; PRAGMA temp_store=FILE; PRAGMA cell_size_check=ON; \
+            "PRAGMA synchronous=NORMAL; PRAGMA temp_store=FILE; \
              PRAGMA cache_size=-{}; PRAGMA cache_spill={}",
             CACHE_KIB / CACHE_FACTOR,
             CACHE_KIB / PAGE_KIB

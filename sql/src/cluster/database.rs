@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use storage::{Connection, Database as Store, DatabaseOptions, PooledConnection, WriteLock};
 
 use super::resting::Resting;
+use super::row_changes::RowChanges;
 use super::row_numbers::RowNumbers;
 use super::sequences::Sequences;
 use crate::catalog::{self, Catalog, Scope};
@@ -31,6 +32,8 @@ pub struct OpenDatabase {
     pub sequences: Sequences,
     /// Numbers for new rows.
     pub(crate) row_numbers: RowNumbers,
+    /// Which rows have been changed lately.
+    pub(crate) row_changes: RowChanges,
     /// The transaction that has the right to write and does not use it just now.
     pub(crate) resting: Resting,
     /// Plans of statements run here.
@@ -69,6 +72,7 @@ impl OpenDatabase {
             store,
             sequences: Sequences::new(path.with_extension("sequences.sqlite")),
             row_numbers: RowNumbers::default(),
+            row_changes: RowChanges::default(),
             resting: Resting::default(),
             plans: Mutex::default(),
             catalog: RwLock::new(catalog),

@@ -13,7 +13,7 @@ use crate::{Oid, Result, error};
 /// The last number given out in each table that was inserted into.
 #[derive(Default)]
 pub(crate) struct RowNumbers {
-    last: Mutex<HashMap<Oid, i64>>,
+    last: Mutex<HashMap<Oid, i64, foldhash::fast::RandomState>>,
 }
 
 impl RowNumbers {

@@ -3,11 +3,16 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::bound::LockStrength;
 use crate::catalog::{Attribute, Catalog, Class, Constraint, Index};
 use crate::lower::{quoted, rowid_name};
 use crate::types::{push_value, storage_form};
 use crate::{ObjectNames, Oid, Result, SqlError, Value, error};
+
+/// How many texts of updates are kept.
+const UPDATES_MAX: usize = 8;
 
 /// A table as its writer sees it.
 pub(crate) struct Table {
@@ -28,6 +33,12 @@ pub(crate) struct Table {
     /// Its first parameter is the row number, which a primary key that is the row number overrules; NULL leaves it to the
     /// engine.
     pub(crate) insert_sql: Arc<str>,
+    /// Its parameter is the row number.
+    pub(crate) delete_sql: Arc<str>,
+    /// The texts of updates, by the columns that they change. The engine finds a text that it knows by its address.
+    updates: Mutex<Vec<(Arc<[usize]>, Arc<str>)>>,
+    /// Whether the engine calls the host for one of its indexes.
+    pub(crate) indexes_compute: bool,
 }
 
 impl Table {
@@ -53,6 +64,7 @@ impl Table {
         let constraints = catalog.constraints(oid);
         let rowid = quoted(rowid_name(&names)?);
         let insert_sql = insert_sql(&physical, &rowid, &names).into();
+        let delete_sql = format!("DELETE FROM {physical} WHERE {rowid} = ?1").into();
         Ok(Self {
             oid,
             schema: catalog.namespace(class.relnamespace).map(|n| n.nspname.clone()).unwrap_or_default(),
@@ -64,6 +76,9 @@ impl Table {
             references: constraints.iter().filter(|c| c.contype == 'f').cloned().collect(),
             referenced: catalog.referencing_constraints(oid).to_vec(),
             insert_sql,
+            delete_sql,
+            updates: Mutex::default(),
+            indexes_compute: catalog.indexes(oid).iter().any(|index| index.computes()),
         })
     }
 
@@ -89,6 +104,19 @@ impl Table {
 
     /// `UPDATE t SET a = ?1, … WHERE rowid = ?n`.
     pub(crate) fn update_sql(&self, columns: &[usize]) -> Arc<str> {
+        let mut updates = self.updates.lock();
+        if let Some((_, known)) = updates.iter().find(|(known, _)| **known == *columns) {
+            return known.clone();
+        }
+        if updates.len() >= UPDATES_MAX {
+            updates.remove(0);
+        }
+        let text = self.new_update_sql(columns);
+        updates.push((columns.into(), text.clone()));
+        text
+    }
+
+    fn new_update_sql(&self, columns: &[usize]) -> Arc<str> {
         let assignments: Vec<String> = columns
             .iter()
             .enumerate()
@@ -147,10 +175,6 @@ impl Table {
     /// `SELECT max(rowid) FROM t`.
     pub(crate) fn highest_sql(&self) -> String {
         format!("SELECT max({}) FROM {}", self.rowid, self.physical)
-    }
-
-    pub(crate) fn delete_sql(&self) -> Arc<str> {
-        format!("DELETE FROM {} WHERE {} = ?1", self.physical, self.rowid).into()
     }
 
     /// `SELECT …, … FROM t WHERE rowid = ?1`.

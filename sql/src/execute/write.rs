@@ -193,10 +193,10 @@ impl Writer<'_> {
     /// Deletes a row; whether it was there.
     pub(crate) fn delete(&mut self, rowid: i64, old: &[Value]) -> Result<bool> {
         self.lock(rowid, LockStrength::Update)?;
-        let (sql, row) = (self.table.delete_sql(), [Value::Integer(rowid)]);
-        let deleted = self.connection.execute(&sql, &row).map_err(engine_error)? > 0;
+        let (sql, row) = (&self.table.delete_sql, [Value::Integer(rowid)]);
+        let deleted = self.connection.execute(sql, &row).map_err(engine_error)? > 0;
         if deleted {
-            self.log(&sql, || (What::Deleted, row.into()));
+            self.log(sql, || (What::Deleted, row.into()));
         }
         if deleted && !old.is_empty() {
             self.note_old_row(old, None);
@@ -236,11 +236,17 @@ impl Writer<'_> {
     /// As [`Self::note_update`].
     pub(crate) fn note_delete(&mut self, rowid: i64) -> Result<bool> {
         self.lock(rowid, LockStrength::Update)?;
-        Ok(self.note(What::Deleted, &self.table.delete_sql(), vec![Value::Integer(rowid)]))
+        Ok(self.note(What::Deleted, &self.table.delete_sql, vec![Value::Integer(rowid)]))
     }
 
     fn note(&self, what: What, sql: &Arc<str>, values: Vec<Value>) -> bool {
-        let written = Written { relation: self.table.oid, what, sql: sql.clone(), values };
+        let written = Written {
+            relation: self.table.oid,
+            indexes_compute: self.table.indexes_compute,
+            what,
+            sql: sql.clone(),
+            values,
+        };
         self.context.session.services.note_write(written)
     }
 
@@ -249,7 +255,13 @@ impl Writer<'_> {
         let services = &self.context.session.services;
         if services.logs_writes() {
             let (what, values) = done();
-            services.log_write(Written { relation: self.table.oid, what, sql: sql.clone(), values });
+            services.log_write(Written {
+                relation: self.table.oid,
+                indexes_compute: self.table.indexes_compute,
+                what,
+                sql: sql.clone(),
+                values,
+            });
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) enum What {
 pub struct Written {
     /// The table.
     pub(crate) relation: Oid,
+    /// Whether the engine calls the host for one of its indexes.
+    pub(crate) indexes_compute: bool,
     pub(crate) what: What,
     /// The engine's statement that has done it.
     pub(crate) sql: Arc<str>,
@@ -86,6 +88,11 @@ impl WriteLog {
         self.entries.iter().filter_map(move |entry| {
             (std::mem::replace(&mut last, entry.relation) != entry.relation).then_some(entry.relation)
         })
+    }
+
+    /// The tables for whose indexes the engine calls the host.
+    pub(crate) fn computing_tables(&self) -> impl Iterator<Item = Oid> {
+        self.entries.iter().filter(|entry| entry.indexes_compute).map(|entry| entry.relation)
     }
 
     /// What a query of a table must be told to see the changes of it, and the parameters that tell it. Nothing when they
@@ -173,13 +180,19 @@ mod tests {
 
     fn written(relation: u32, text: &str) -> Written {
         let values = vec![Value::Text(text.to_owned())];
-        Written { relation: Oid(relation), what: What::Inserted, sql: Arc::from("x"), values }
+        Written {
+            relation: Oid(relation),
+            indexes_compute: false,
+            what: What::Inserted,
+            sql: Arc::from("x"),
+            values,
+        }
     }
 
     fn updated(row: i64, columns: &[usize], value: i64) -> Written {
         let what = What::Updated(columns.into());
         let values = columns.iter().map(|_| value).chain([row]).map(Value::Integer).collect();
-        Written { relation: Oid(1), what, sql: Arc::from("x"), values }
+        Written { relation: Oid(1), indexes_compute: false, what, sql: Arc::from("x"), values }
     }
 
     #[test]
@@ -191,6 +204,7 @@ mod tests {
         let deleted = vec![Value::Integer(8)];
         assert!(log.push(Written {
             relation: Oid(1),
+            indexes_compute: false,
             what: What::Deleted,
             sql: Arc::from("x"),
             values: deleted

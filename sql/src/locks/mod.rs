@@ -52,6 +52,8 @@ pub use wait::Patience;
 
 use crate::Oid;
 use crate::backend::{Backend, BackendTable};
+use crate::bound::LockStrength;
+use crate::cluster::RowChanges;
 use owner::{WEAK_MAX, Weak};
 use table::{Outcome, Request, Table};
 
@@ -237,20 +239,32 @@ impl LockManager {
         if owner.locks.known.load(Ordering::SeqCst) {
             let mut rows = owner.locks.rows.lock();
             *rows = self.change(|table| {
-                table.release_transaction(owner.pid, Some(kept));
+                // What was changed since is undone.
+                table.release_transaction(owner.pid, Some(kept), |_, _| {});
                 table.row_counts(owner.pid)
             });
         }
     }
 
-    /// Gives back what a backend's transaction has taken.
-    pub fn release_transaction(&self, owner: &Backend) {
+    /// Gives back what a backend's transaction has taken, and notes the rows that it may have changed by this commit.
+    pub(crate) fn release_transaction(&self, owner: &Backend, changes: &RowChanges, commit: u64) {
         owner.locks.level.store(0, Ordering::Relaxed);
         owner.locks.weak.lock().clear();
         if owner.locks.known.swap(false, Ordering::SeqCst) {
-            owner.locks.rows.lock().clear();
+            let mut rows = owner.locks.rows.lock();
+            if rows.values().any(|count| *count >= ROWS_MAX) {
+                changes.note_many(commit);
+            }
+            rows.clear();
+            drop(rows);
             self.change(|table| {
-                table.release_transaction(owner.pid, None);
+                table.release_transaction(owner.pid, None, |tag, mode| {
+                    if let LockTag::Row(_, relation, row) = tag
+                        && mode >= LockMode::of_row(LockStrength::NoKeyUpdate)
+                    {
+                        changes.note(relation, row, commit);
+                    }
+                });
                 // What the session holds is still to be found.
                 owner.locks.known.store(table.knows(owner.pid), Ordering::SeqCst);
             });

@@ -27,7 +27,7 @@ pub struct LockOwner {
     /// How many savepoints are set.
     pub(super) level: AtomicU32,
     /// How many rows of each table the transaction has locked.
-    pub(super) rows: Mutex<HashMap<Oid, u32>>,
+    pub(super) rows: Mutex<HashMap<Oid, u32, foldhash::fast::RandomState>>,
     /// Whether the table may know something of this backend.
     pub(super) known: AtomicBool,
 }

@@ -13,6 +13,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::mode::LockMode;
 use super::tag::LockTag;
 use super::ticket::Ticket;
@@ -94,8 +96,8 @@ pub(super) struct Edge {
 
 #[derive(Default)]
 pub(super) struct Table {
-    locks: HashMap<LockTag, Lock>,
-    owners: HashMap<i32, Owner>,
+    locks: HashMap<LockTag, Lock, RandomState>,
+    owners: HashMap<i32, Owner, RandomState>,
     /// Strong locks on relations that are no longer held or awaited, for the manager's counters.
     pub(super) strong_gone: Vec<LockTag>,
 }
@@ -188,8 +190,14 @@ impl Table {
         true
     }
 
-    /// Gives back what a transaction has taken at a higher level than this; all of it for `None`.
-    pub(super) fn release_transaction(&mut self, pid: i32, above: Option<u32>) {
+    /// Gives back what a transaction has taken at a higher level than this; all of it for `None`. Tells of each lock
+    /// before it is gone.
+    pub(super) fn release_transaction(
+        &mut self,
+        pid: i32,
+        above: Option<u32>,
+        mut tell: impl FnMut(LockTag, LockMode),
+    ) {
         let Some(owner) = self.owners.get_mut(&pid) else { return };
         let released = match above {
             None => std::mem::take(&mut owner.transaction),
@@ -201,6 +209,7 @@ impl Table {
             }
         };
         for (tag, mode, _) in released {
+            tell(tag, mode);
             self.drop_holder(pid, tag, mode, Lifetime::Transaction);
         }
         self.forget_idle(pid);
@@ -330,8 +339,8 @@ impl Table {
     }
 
     /// How many rows of each table a backend's transaction has locked one by one.
-    pub(super) fn row_counts(&self, pid: i32) -> HashMap<Oid, u32> {
-        let mut counts = HashMap::new();
+    pub(super) fn row_counts(&self, pid: i32) -> HashMap<Oid, u32, RandomState> {
+        let mut counts = HashMap::default();
         for (tag, ..) in self.owners.get(&pid).into_iter().flat_map(|owner| &owner.transaction) {
             if let LockTag::Row(_, relation, _) = tag {
                 *counts.entry(*relation).or_default() += 1;

@@ -35,10 +35,10 @@ fn nobody_overtakes_a_waiter_that_it_excludes() {
     assert_eq!(ask(&mut table, 2, relation(), LockMode::AccessExclusive), 'q');
     assert_eq!(ask(&mut table, 3, relation(), LockMode::AccessShare), 'q');
     assert_eq!(table.blockers(3), [2]);
-    table.release_transaction(1, None);
+    table.release_transaction(1, None, |_, _| {});
     assert!(table.holds(2, relation(), LockMode::AccessExclusive));
     assert_eq!(table.blockers(3), [2]);
-    table.release_transaction(2, None);
+    table.release_transaction(2, None, |_, _| {});
     assert!(table.holds(3, relation(), LockMode::AccessShare));
 }
 
@@ -62,12 +62,12 @@ fn what_was_taken_since_a_savepoint_is_given_back() {
         level,
     };
     (0..3).for_each(|level| drop(table.request(at(level), None)));
-    table.release_transaction(1, Some(0));
+    table.release_transaction(1, Some(0), |_, _| {});
     let held = |table: &Table| (0..3).filter(|n| table.holds(1, advisory(*n), LockMode::Exclusive)).count();
     assert_eq!(held(&table), 1);
     drop(table.request(at(2), None));
     table.merge_levels(1, 0);
-    table.release_transaction(1, Some(0));
+    table.release_transaction(1, Some(0), |_, _| {});
     assert_eq!(held(&table), 2);
 }
 
@@ -95,7 +95,7 @@ fn a_session_gives_back_as_often_as_it_took() {
     drop(table.request(session, None));
     assert!(table.unlock(1, advisory(1), LockMode::Exclusive));
     assert!(table.holds(1, advisory(1), LockMode::Exclusive));
-    table.release_transaction(1, None);
+    table.release_transaction(1, None, |_, _| {});
     assert!(table.unlock(1, advisory(1), LockMode::Exclusive));
     assert!(!table.unlock(1, advisory(1), LockMode::Exclusive));
 }
@@ -153,10 +153,10 @@ fn weak_locks_are_found_by_who_wants_a_strong_one() {
     assert!(world.take(0, relation(), LockMode::RowExclusive));
     assert!(world.locks.rows().iter().any(|row| row.fastpath && row.relation == Some(TABLE)));
     assert!(!world.take(1, relation(), LockMode::Share));
-    world.locks.release_transaction(&world.backend(0));
+    world.locks.release_transaction(&world.backend(0), &RowChanges::default(), 0);
     assert!(world.take(1, relation(), LockMode::Share));
     assert!(!world.take(0, relation(), LockMode::RowExclusive));
-    world.locks.release_transaction(&world.backend(1));
+    world.locks.release_transaction(&world.backend(1), &RowChanges::default(), 0);
     assert!(world.take(0, relation(), LockMode::RowExclusive));
     assert_eq!(world.locks.strong[strong_counter(TABLE)].load(Ordering::SeqCst), 0);
 }
@@ -172,10 +172,10 @@ fn very_many_rows_become_all_rows() {
     }
     assert_eq!(lock(&second, -1), RowAnswer::Locked);
     assert!(matches!(lock(&first, -2), RowAnswer::Busy(LockTag::AllRows(..), LockMode::AccessExclusive)));
-    world.locks.release_transaction(&second);
+    world.locks.release_transaction(&second, &RowChanges::default(), 0);
     assert_eq!(lock(&first, -2), RowAnswer::Locked);
     assert!(matches!(lock(&second, -3), RowAnswer::Busy(..)));
-    world.locks.release_transaction(&first);
+    world.locks.release_transaction(&first, &RowChanges::default(), 0);
     assert_eq!(lock(&second, 1), RowAnswer::Locked);
 }
 
@@ -191,7 +191,7 @@ async fn a_circle_is_told_to_one_of_its_members() {
     let second = world.wait(1, row, LockMode::Exclusive, None);
     let error = tokio::select! {
         result = first => {
-            world.locks.release_transaction(&world.backend(0));
+            world.locks.release_transaction(&world.backend(0), &RowChanges::default(), 0);
             result
         }
         result = second => result,
@@ -218,7 +218,7 @@ async fn a_wait_ends_when_its_time_is_up_and_its_place_is_free() {
     assert!(dropped.await.unwrap_err().is_cancelled());
     let last = world.wait(2, advisory(1), LockMode::Exclusive, None);
     world.until_waiting(2).await;
-    world.locks.release_transaction(&world.backend(0));
+    world.locks.release_transaction(&world.backend(0), &RowChanges::default(), 0);
     last.await.unwrap().unwrap();
     assert!(world.locks.holds(&world.backend(2), advisory(1), LockMode::Exclusive));
 }

@@ -155,11 +155,9 @@ impl Session {
         self.services.begin_snapshot();
         let database = self.database.clone();
         let seen = database.store.committed();
-        let (connection, catalog) = if plan.tells_nothing() {
-            (database.connection()?, database.catalog())
-        } else {
-            database.begin_read()?
-        };
+        // A snapshot of its own, which spares beginning and ending a transaction of the engine; the catalog goes with it as
+        // far as the statement is concerned, whose tables are locked.
+        let (connection, catalog) = (database.connection()?, database.catalog());
         let transaction = self.transaction();
         let before = std::mem::replace(&mut transaction.work, Work::Beside(connection));
         transaction.had_snapshot = true;
@@ -299,13 +297,13 @@ impl Session {
 
     /// The functions that the engine calls, then the changes.
     fn make_again(&mut self, log: &WriteLog, catalog: &Arc<Catalog>) -> Result<()> {
-        if log.relations().any(|table| catalog.indexes(table).iter().any(|index| index.computes())) {
+        if log.computing_tables().next().is_some() {
             // The engine calls the functions of such indexes.
             let context = self.statement_context(catalog);
             let connection = self.transaction().work.connection().expect("the right to write has been taken");
             connection.set_context(Some(context.clone()));
             let stored = CatalogExpressions { catalog: &context.catalog, format: &context.format };
-            for table in log.relations() {
+            for table in log.computing_tables() {
                 execute::ensure_functions_of(connection, &stored, table)?;
             }
         }

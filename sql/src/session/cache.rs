@@ -7,6 +7,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::environment::EnvironmentKey;
@@ -29,14 +30,14 @@ const ENVIRONMENTS_MAX: usize = 1024;
 
 /// A map that forgets what has not been used for longest.
 pub(crate) struct Recent<K, V> {
-    entries: HashMap<K, (V, u64)>,
+    entries: HashMap<K, (V, u64), RandomState>,
     clock: u64,
     max: usize,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Recent<K, V> {
     fn new(max: usize) -> Self {
-        Self { entries: HashMap::new(), clock: 0, max }
+        Self { entries: HashMap::default(), clock: 0, max }
     }
 
     fn get<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>

@@ -19,6 +19,7 @@ use crate::parse::ast;
 
 use super::cache::Planned;
 use super::pump::Row;
+use super::transaction::Work;
 use super::work::check_interrupts;
 use super::{Session, SessionServices, SessionShared, StatementContext};
 use crate::bound::{LockStrength, LockWait};
@@ -280,8 +281,13 @@ impl Session {
     ) -> Result<Option<Difference>> {
         let database = self.database.clone();
         let transaction = self.transaction();
-        if locked.is_empty() || database.store.committed() == transaction.seen_commit {
+        let changes = &database.row_changes;
+        if locked.iter().all(|(table, row)| changes.last(*table, *row) <= transaction.seen_commit) {
             return Ok(None);
+        }
+        if matches!(transaction.work, Work::Beside(_)) {
+            // Its snapshot is gone. Another row may have been changed that looks like this one; not twice in a row.
+            return Ok(Some(Difference::Updated));
         }
         let (mut newest, _) = database.begin_read()?;
         let Some(own) = transaction.work.connection() else { return Ok(None) };

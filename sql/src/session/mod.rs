@@ -305,7 +305,7 @@ impl Drop for Session {
         let pid = self.backend().pid;
         let cluster = &self.shared.cluster;
         cluster.notifications.forget(pid);
-        cluster.locks.release_transaction(self.backend());
+        self.release_undone_locks();
         cluster.locks.release_session(self.backend());
     }
 }

@@ -3,15 +3,17 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 /// Things by name; the empty name is the unnamed one.
 pub(super) struct Named<T> {
     unnamed: Option<T>,
-    others: HashMap<String, T>,
+    others: HashMap<String, T, RandomState>,
 }
 
 impl<T> Default for Named<T> {
     fn default() -> Self {
-        Self { unnamed: None, others: HashMap::new() }
+        Self { unnamed: None, others: HashMap::default() }
     }
 }
 

@@ -279,7 +279,7 @@ impl Session {
     pub(super) async fn commit(&mut self) -> Result<()> {
         if self.is_without_effects() {
             drop(self.end_transaction(true));
-            self.shared.cluster.locks.release_transaction(self.backend());
+            self.release_locks(self.database.store.committed());
             self.services.end_transaction_id(true);
             return Ok(());
         }
@@ -333,7 +333,7 @@ impl Session {
         let Transaction { work, shared_lock, listening, on_commit, .. } = *transaction;
         drop(work);
         drop(shared_lock);
-        self.shared.cluster.locks.release_transaction(self.backend());
+        self.release_locks(self.database.store.committed());
         self.flush(commit, restarts, keep).await?;
         // Not before: `pg_xact_status` tells that it has committed, which must stay true.
         self.services.end_transaction_id(true);
@@ -487,8 +487,19 @@ impl Session {
         self.services.undo_restarts(0);
         self.services.end_transaction_id(false);
         self.services.end_transaction();
-        self.shared.cluster.locks.release_transaction(self.backend());
+        self.release_undone_locks();
         self.run_at_end_elsewhere(undone);
+    }
+
+    /// Gives back the locks of a transaction of which nothing later than this commit can be seen.
+    fn release_locks(&self, commit: u64) {
+        self.shared.cluster.locks.release_transaction(self.backend(), &self.database.row_changes, commit);
+    }
+
+    /// Gives back the locks of a transaction whose effects are gone. A large commit whose client has gone may still be made:
+    /// it counts as the next one.
+    pub(super) fn release_undone_locks(&self) {
+        self.release_locks(self.database.store.committed() + 1);
     }
 
     /// What commit and rollback have in common for all that is not the engine's.

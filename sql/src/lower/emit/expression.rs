@@ -172,7 +172,8 @@ impl Emitter<'_> {
             Shape::Host { columns, .. } => columns.len(),
             Shape::Positional(width) => *width,
         };
-        let dropped = |column: &usize| matches!(&shape, Shape::Table { columns, .. } if columns[*column].is_none());
+        let dropped =
+            |column: &usize| matches!(&shape, Shape::Table { columns, .. } if columns[*column].is_none());
         let texts: Vec<String> = (0..width)
             .filter(|column| !dropped(column))
             .map(|column| match self.renamed(range, column) {
