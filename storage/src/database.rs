@@ -32,7 +32,7 @@ use crate::{Connection, Error, ErrorKind, Result, Value};
 const LOG_KEPT_BYTES_MAX: u64 = 64 << 20;
 
 /// A log shorter than this is not begun anew on purpose: it is so by the next writer when everything happens to be copied.
-const LOG_BEGUN_ANEW_BYTES_MIN: u64 = 4 << 20;
+const LOG_BEGUN_ANEW_BYTES_MIN: u64 = 16 << 20;
 /// How long a checkpoint waits for the right to write, without which it cannot begin the log anew.
 const RIGHT_WAIT: Duration = Duration::from_millis(100);
 /// How long it then waits, with that right, for statements to end that read from the log.
@@ -435,6 +435,8 @@ impl Database {
         self.shrink();
         self.flusher.flush_blocking();
         run_checkpoint(&open.connection, ffi::SQLITE_CHECKPOINT_TRUNCATE)?;
+        // One that nobody waits for may still be under way.
+        self.flusher.end();
         *keeper = None;
         Ok(())
     }

@@ -8,9 +8,11 @@
 //! commit, whoever makes it; many committers share one.
 //!
 //! Flushes overlap. A committer that finds one under way which began before its commit does not wait for its
-//! end: another begins, as long as fewer than [`FLUSHES_MAX`] are under way. So a commit waits for little more
-//! than one flush on average, where it would wait for one and a half if flushes took turns. When all are
-//! busy, the next that ends begins anew for everybody who waits by then.
+//! end: another begins, as long as not too many are under way. So a commit waits for little more than one
+//! flush, where it would wait for one and a half if flushes took turns. When all are busy, the next that ends
+//! begins anew for everybody who waits by then. How many are too many depends on the disk ([`SLOW`]): clients
+//! whose commits one slow flush has ended together commit together again, one just after the other, and each
+//! that finds all flushes busy waits for two; a quick flush is cheaper to wait for than to make.
 //!
 //! Why that is sound:
 //! - *Which descriptors.* Ours, read-only, on the log, one for each flush that may be under way, all opened
@@ -49,7 +51,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
@@ -58,14 +60,18 @@ use crate::Result;
 use crate::clock::CommitClock;
 use crate::failure;
 
-/// How many flushes of one log may be under way. More would shorten the wait further by ever less (a wait is
-/// `1 + 1 / (2 * n)` flushes), and each is work for the disk.
-const FLUSHES_MAX: usize = 4;
+/// How many flushes of one log may be under way while they are quick. More would shorten the wait further by ever
+/// less (a wait is `1 + 1 / (2 * n)` flushes for commits that come evenly), and each is work.
+const QUICK_FLUSHES_MAX: usize = 4;
+/// The same while they are slow.
+const FLUSHES_MAX: usize = 16;
+/// What a slow flush takes.
+const SLOW: Duration = Duration::from_millis(1);
 
 /// How long [`Flusher::flush_blocking`] waits before it looks again for a descriptor.
 const DESCRIPTOR_WAIT: Duration = Duration::from_micros(100);
 
-/// See the head of this file. Dropping it ends its threads, after the flushes under way.
+/// See the head of this file. Dropping it waits for the flushes under way, and ends its threads.
 pub(crate) struct Flusher {
     shared: Arc<Shared>,
 }
@@ -77,12 +83,18 @@ struct Shared {
     state: Mutex<State>,
     /// Wakes a thread that has nothing to do.
     work: Condvar,
+    /// Wakes who waits until no flush is under way.
+    quiet: Condvar,
     flushes: AtomicU64,
 }
 
 struct State {
     /// The log's descriptors that no flush uses.
     idle: Vec<File>,
+    /// How many flushes are under way.
+    under_way: usize,
+    /// Whether the last flush that has ended was a slow one.
+    slow: bool,
     /// What the youngest flush covers.
     begun: u64,
     /// Whether a flush has been asked for that has not begun.
@@ -99,6 +111,21 @@ impl State {
     fn is_awaited(&self) -> bool {
         self.waiting.back().is_some_and(|(commit, _)| *commit > self.begun)
     }
+
+    /// Whether another flush may begin.
+    fn has_room(&self) -> bool {
+        let most = if self.slow { FLUSHES_MAX } else { QUICK_FLUSHES_MAX };
+        self.under_way < most && !self.idle.is_empty()
+    }
+
+    /// A descriptor for another flush, if one may begin.
+    fn take(&mut self) -> Option<File> {
+        if !self.has_room() {
+            return None;
+        }
+        self.under_way += 1;
+        self.idle.pop()
+    }
 }
 
 impl Flusher {
@@ -109,6 +136,8 @@ impl Flusher {
         idle.iter().take(1).for_each(|file| sync(file, log));
         let state = State {
             idle,
+            under_way: 0,
+            slow: false,
             begun: commits.now(),
             asked: false,
             threads: 0,
@@ -116,8 +145,9 @@ impl Flusher {
             waiting: VecDeque::new(),
             ended: false,
         };
-        let (path, state, work) = (log.to_owned(), Mutex::new(state), Condvar::new());
-        let shared = Shared { path, commits, state, work, flushes: AtomicU64::new(0) };
+        let (path, state) = (log.to_owned(), Mutex::new(state));
+        let (work, quiet, flushes) = (Condvar::new(), Condvar::new(), AtomicU64::new(0));
+        let shared = Shared { path, commits, state, work, quiet, flushes };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -145,7 +175,7 @@ impl Flusher {
     pub(crate) fn flush_blocking(&self) {
         let target = self.shared.commits.now();
         while self.shared.commits.durable() < target {
-            let log = self.shared.state.lock().idle.pop();
+            let log = self.shared.state.lock().take();
             match log {
                 Some(log) => {
                     self.shared.flush_with(log);
@@ -157,10 +187,21 @@ impl Flusher {
     }
 }
 
+impl Flusher {
+    /// Begins no flush any more, and waits until none is under way: the log may be removed after this.
+    pub(crate) fn end(&self) {
+        let mut state = self.shared.state.lock();
+        state.ended = true;
+        self.shared.work.notify_all();
+        while state.under_way > 0 {
+            self.shared.quiet.wait(&mut state);
+        }
+    }
+}
+
 impl Drop for Flusher {
     fn drop(&mut self) {
-        self.shared.state.lock().ended = true;
-        self.shared.work.notify_all();
+        self.end();
     }
 }
 
@@ -178,19 +219,20 @@ impl Shared {
         let (sender, receiver) = oneshot::channel();
         let place = state.waiting.partition_point(|(commit, _)| *commit <= target);
         state.waiting.insert(place, (target, sender));
-        // When no descriptor is free, a thread goes on with this as soon as a flush ends; so there must be one.
+        // When none may begin now, a thread goes on with this as soon as a flush ends; so there must be one.
         if !covered {
-            state.asked |= !state.idle.is_empty();
+            let room = state.has_room();
+            state.asked |= room;
             if state.threads_idle > 0 {
                 self.work.notify_one();
-            } else if state.threads == 0 || !state.idle.is_empty() && state.threads < FLUSHES_MAX {
+            } else if state.threads == 0 || room && state.threads < FLUSHES_MAX {
                 self.add_thread(&mut state);
             }
         }
         Some(receiver)
     }
 
-    /// Lets a thread see to those who came while no descriptor was free.
+    /// Lets a thread see to those who came while no flush could begin.
     fn pass_on(&self) {
         let state = self.state.lock();
         if state.asked || state.is_awaited() {
@@ -217,7 +259,7 @@ impl Shared {
         let mut state = self.state.lock();
         loop {
             if (state.asked || state.is_awaited()) && !state.ended {
-                if let Some(log) = state.idle.pop() {
+                if let Some(log) = state.take() {
                     drop(state);
                     self.flush_with(log);
                     state = self.state.lock();
@@ -241,11 +283,18 @@ impl Shared {
             state.asked = false;
             covered
         };
+        let began = Instant::now();
         sync(&log, &self.path);
+        let slow = began.elapsed() >= SLOW;
         self.flushes.fetch_add(1, Ordering::Relaxed);
         self.commits.flushed(covered);
         let mut state = self.state.lock();
         state.idle.push(log);
+        state.under_way -= 1;
+        if state.under_way == 0 {
+            self.quiet.notify_all();
+        }
+        state.slow = slow;
         let durable = self.commits.durable();
         let ended = state.waiting.partition_point(|(commit, _)| *commit <= durable);
         let woken: Vec<_> = state.waiting.drain(..ended).collect();

@@ -89,6 +89,12 @@ impl Connection {
         }
     }
 
+    /// Whether neither a transaction is open nor a statement in the middle of its rows: it holds no snapshot.
+    pub fn is_at_rest(&self) -> bool {
+        self.enter();
+        self.handle.is_at_rest()
+    }
+
     /// Whether a transaction is open.
     pub fn in_transaction(&self) -> bool {
         self.enter();
