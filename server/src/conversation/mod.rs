@@ -210,6 +210,7 @@ impl Conversation {
         if let Some(frame) = self.wire.buffered_frame()? {
             return Ok(Some(frame));
         }
+        self.session.pause();
         let backend = self.session.backend().clone();
         let deadline = self.idle_deadline();
         loop {

@@ -114,6 +114,8 @@ pub(super) struct Transaction {
     /// Its start, µs since 2000-01-01 UTC.
     pub(super) started: i64,
     pub(super) work: Work,
+    /// A connection at rest, for the next statement that takes a snapshot for itself.
+    pub(super) spare: Option<PooledConnection>,
     /// The newest commit that the snapshot is sure to show.
     pub(super) seen_commit: u64,
     /// The identifier of the snapshot that it has imported.
@@ -155,6 +157,7 @@ impl Transaction {
             had_snapshot: false,
             started,
             work: Work::None,
+            spare: None,
             seen_commit: 0,
             same_as: None,
             imported: None,

@@ -140,8 +140,16 @@ impl Session {
         let database = self.database.clone();
         let transaction = self.transaction();
         transaction.had_snapshot = true;
-        transaction.work = Work::Statement(database.connection()?);
+        let spare = transaction.spare.take().map_or_else(|| database.connection(), Ok)?;
+        transaction.work = Work::Statement(spare);
         Ok(transaction.catalog.insert(database.catalog()).clone())
+    }
+
+    /// The client has nothing more to ask for the moment: what the transaction keeps for its next statement is given back.
+    pub fn pause(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.spare = None;
+        }
     }
 
     /// After the first step of a statement that has taken a snapshot for itself: whether that belongs to the catalog
@@ -253,7 +261,12 @@ impl Session {
             && !transaction.work.writes()
             && !keeps_snapshot
         {
-            transaction.work = Work::None;
+            match std::mem::replace(&mut transaction.work, Work::None) {
+                Work::Statement(connection) if connection.is_at_rest() => {
+                    transaction.spare = Some(connection)
+                }
+                _ => {}
+            }
             transaction.catalog = None;
         }
         if !keeps_snapshot {
