@@ -1,4 +1,4 @@
-"""How long a statement goes on after it has been canceled, for each kind of long statement."""
+"""How long a statement goes on after it has been canceled, for each kind of long statement, as its client sees it."""
 
 import threading
 import time
@@ -36,12 +36,12 @@ KINDS = {
 
 def run(connection, sql):
     """Runs a statement; whether it came to its end."""
-    try:
-        connection.query(sql)
-    except RuntimeError as failure:
-        if "C57014" not in str(failure):
-            raise
+    connection.ask(sql)
+    last = connection.end()
+    if b"\0C57014\0" in last:
         return False
+    if b"\0VERROR\0" in last:
+        raise RuntimeError(last)
     return True
 
 
@@ -87,12 +87,14 @@ def titles():
     return [f"cancellation, {kind}" for kind in KINDS]
 
 
-def show(table, server):
+def prepare(servers):
+    for server in servers:
+        connection = Connection(server.port)
+        connection.query(SETUP)
+        connection.close()
+
+
+def show(table, servers):
     """Shows the greatest lag of each kind over all moments, in milliseconds."""
-    connection = Connection(server.port)
-    connection.query(SETUP)
-    connection.close()
     for kind, title in zip(KINDS, titles()):
-        if table.wanted(title):
-            figures, _ = lags(server, kind)
-            table.alone(title, "ms", f"{max(lag for lag, _ in figures):,.1f}")
+        table.compare(title, "ms", lambda server: max(lag for lag, _ in lags(server, kind)[0]), servers)

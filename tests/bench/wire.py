@@ -3,6 +3,9 @@
 import socket
 import struct
 
+# How much of an answer is kept to find an error in.
+LAST_BYTES = 1000
+
 
 class Connection:
     """An authenticated connection (trust)."""
@@ -42,11 +45,25 @@ class Connection:
         if failure:
             raise RuntimeError(failure.replace(b"\0", b" ").decode())
 
-    def query(self, text):
-        """Runs a simple query; its rows are not looked at."""
+    def ask(self, text):
+        """Sends a simple query."""
         body = text.encode() + b"\0"
         self.socket.sendall(b"Q" + struct.pack("!i", 4 + len(body)) + body)
+
+    def query(self, text):
+        """Runs a simple query; its rows are not looked at."""
+        self.ask(text)
         self.until_ready()
+
+    def end(self):
+        """Reads to the next ReadyForQuery as fast as it comes, without taking the messages apart; the last bytes before it."""
+        last = b""
+        while not (last[-6:-1] == b"Z\0\0\0\5" and last[-1:] in b"ITE"):
+            received = self.socket.recv(1 << 20)
+            if not received:
+                raise ConnectionError("the server has closed the connection")
+            last = (last + received)[-LAST_BYTES:]
+        return last[:-6]
 
     def cancel(self):
         """Asks the server to stop what this connection runs; returns when the request has been taken."""
