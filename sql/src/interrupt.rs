@@ -47,6 +47,47 @@ pub(crate) fn discard<T: Send + 'static>(things: Vec<T>) {
     }
 }
 
+/// From how many bytes on memory is given back on another thread.
+const MUCH_BYTES: usize = 4 << 20;
+
+/// Gives memory back, on another thread when it is much: the system takes it page by page.
+pub(crate) fn give_back<T: Copy + Send + 'static>(memory: Vec<T>) {
+    if memory.capacity() * size_of::<T>() >= MUCH_BYTES {
+        std::thread::spawn(move || drop(memory));
+    }
+}
+
+/// How long the text of a statement is whose trees are dropped on another thread, in bytes.
+const LONG_TEXT_BYTES: usize = 256 << 10;
+
+/// What has been made of a statement's text. Of a long one it is dropped on another thread: a tree of a hundred thousand
+/// nodes takes tens of milliseconds, and a statement that has been stopped is to answer.
+pub(crate) struct MadeOfText<T: Send + 'static> {
+    made: Option<T>,
+    long: bool,
+}
+
+impl<T: Send + 'static> MadeOfText<T> {
+    pub(crate) fn new(made: T, text: &str) -> Self {
+        Self { made: Some(made), long: text.len() >= LONG_TEXT_BYTES }
+    }
+}
+
+impl<T: Send + 'static> std::ops::Deref for MadeOfText<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.made.as_ref().expect("taken only when dropped")
+    }
+}
+
+impl<T: Send + 'static> Drop for MadeOfText<T> {
+    fn drop(&mut self) {
+        if let (Some(made), true) = (self.made.take(), self.long) {
+            std::thread::spawn(move || drop(made));
+        }
+    }
+}
+
 /// Things that are taken one by one; those that are left are [`discard`]ed.
 pub(crate) struct Many<T: Send + 'static>(std::vec::IntoIter<T>);
 
@@ -91,14 +132,25 @@ mod tests {
         check().unwrap();
     }
 
+    struct Told(std::sync::mpsc::Sender<std::thread::ThreadId>);
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            let _ = self.0.send(std::thread::current().id());
+        }
+    }
+
+    #[test]
+    fn what_a_long_text_became_is_dropped_elsewhere() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        drop(MadeOfText::new(Told(sender.clone()), "SELECT 1"));
+        assert_eq!(receiver.recv().unwrap(), std::thread::current().id());
+        drop(MadeOfText::new(Told(sender), &" ".repeat(LONG_TEXT_BYTES)));
+        assert_ne!(receiver.recv().unwrap(), std::thread::current().id());
+    }
+
     #[test]
     fn what_is_left_of_many_is_dropped_elsewhere() {
-        struct Told(std::sync::mpsc::Sender<std::thread::ThreadId>);
-        impl Drop for Told {
-            fn drop(&mut self) {
-                let _ = self.0.send(std::thread::current().id());
-            }
-        }
         let (sender, receiver) = std::sync::mpsc::channel();
         let mut many = Many::from((0..=MANY).map(|_| Told(sender.clone())).collect::<Vec<_>>());
         drop(many.next());

@@ -10,7 +10,7 @@ use storage::Connection;
 
 use super::run::engine_error;
 use crate::lower::OwnChanges;
-use crate::{Oid, Result, SqlError, Value};
+use crate::{Oid, Result, SqlError, Value, interrupt};
 
 /// How many rows are kept; a transaction that writes more keeps the right to write to its end.
 const ROWS_MAX: usize = 100_000;
@@ -77,9 +77,9 @@ impl WriteLog {
 
     /// Forgets all changes but the first so many.
     pub(crate) fn truncate(&mut self, kept: usize) {
-        for undone in self.entries.drain(kept.min(self.entries.len())..) {
-            self.bytes -= undone.bytes();
-        }
+        let undone = self.entries.split_off(kept.min(self.entries.len()));
+        self.bytes -= undone.iter().map(Written::bytes).sum::<usize>();
+        interrupt::discard(undone);
     }
 
     /// The tables that were changed, each once for changes in a row.
@@ -143,6 +143,12 @@ impl WriteLog {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for WriteLog {
+    fn drop(&mut self) {
+        interrupt::discard(std::mem::take(&mut self.entries));
     }
 }
 

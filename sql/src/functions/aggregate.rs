@@ -116,8 +116,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     aggregate("bit_xor(int2)", |_| state(Bits::new(|a, b| a ^ b))),
     aggregate("bit_xor(int4)", |_| state(Bits::new(|a, b| a ^ b))),
     aggregate("bit_xor(int8)", |_| state(Bits::new(|a, b| a ^ b))),
-    aggregate("string_agg(text,text)", |_| state(Strings::default())),
-    aggregate("string_agg(bytea,bytea)", |_| state(Strings { bytes: true, ..Strings::default() })),
+    aggregate("string_agg(text,text)", |_| state(Strings::new(false))),
+    aggregate("string_agg(bytea,bytea)", |_| state(Strings::new(true))),
     aggregate("array_agg(anynonarray)", |call| state(Elements::new(call))),
     aggregate("array_agg(anyarray)", |call| state(Arrays::new(call))),
     aggregate("mode(anyelement)", |_| state(Mode::default())),
@@ -373,7 +373,6 @@ impl Accumulate for Bits {
 }
 
 /// `string_agg`: each value after the separator that stands before it, all in one piece.
-#[derive(Default)]
 struct Strings {
     bytes: bool,
     joined: Vec<u8>,
@@ -384,6 +383,10 @@ struct Strings {
 }
 
 impl Strings {
+    fn new(bytes: bool) -> Self {
+        Self { bytes, joined: Vec::new(), start: 0, lengths: VecDeque::new() }
+    }
+
     /// Appends a text or bytes; the length.
     fn append(&mut self, value: ValueRef<'_>) -> Result<usize> {
         let before = self.joined.len();
@@ -393,6 +396,13 @@ impl Strings {
             value => self.joined.extend_from_slice(text(value)?.as_bytes()),
         }
         Ok(self.joined.len() - before)
+    }
+}
+
+impl Drop for Strings {
+    fn drop(&mut self) {
+        interrupt::give_back(std::mem::take(&mut self.joined));
+        interrupt::give_back(Vec::from(std::mem::take(&mut self.lengths)));
     }
 }
 
@@ -672,7 +682,7 @@ mod tests {
     #[test]
     fn joined_strings_move_with_their_frame() {
         let row = |value: &'static str| [ValueRef::Text(value), ValueRef::Text("; ")];
-        let mut strings = Strings::default();
+        let mut strings = Strings::new(false);
         assert_eq!(strings.result().unwrap(), Value::Null);
         for value in ["a", "", "bc", "d"] {
             strings.add(&row(value)).unwrap();

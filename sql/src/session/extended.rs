@@ -11,6 +11,7 @@ use super::pump::{Emitted, Rest};
 use super::statement::{Run, command_word, shifted};
 use super::{CommandTag, Completion, Description, Destination, Format, Session, StatementContext};
 use crate::bound::{OutputColumn, TypeMod};
+use crate::interrupt::MadeOfText;
 use crate::parse::Node;
 use crate::{Oid, Result, SqlError, Value, error, types};
 
@@ -93,7 +94,7 @@ impl Session {
         if name.is_empty() {
             self.statements.remove("");
         }
-        let statements = self.parsed(sql)?;
+        let statements = MadeOfText::new(self.parsed(sql)?, sql);
         if statements.len() > 1 {
             return Err(error!(SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
         }

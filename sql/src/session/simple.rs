@@ -8,6 +8,7 @@ use super::statement::{Run, aborted, command_word, shifted};
 use super::template::Templated;
 use super::{CommandTag, Completion, Destination, Session};
 use crate::Result;
+use crate::interrupt::MadeOfText;
 use crate::parse::{Node, ParsedStatement};
 
 impl Session {
@@ -43,7 +44,7 @@ impl Session {
             destination.complete(&Completion::Complete(tag));
             return Ok(());
         }
-        let statements = self.parsed(sql)?;
+        let statements = MadeOfText::new(self.parsed(sql)?, sql);
         if statements.is_empty() {
             self.end_implicit().await?;
             destination.complete(&Completion::Empty);

@@ -13,6 +13,7 @@ use crate::bind::{self, BindContext};
 use crate::bound::{BoundStatement, LockStrength, TypeMod};
 use crate::catalog::Catalog;
 use crate::execute;
+use crate::interrupt::MadeOfText;
 use crate::lower::only_table;
 use crate::parse::{self, Node};
 use crate::{Oid, Result, SqlError, Value, error};
@@ -131,7 +132,7 @@ impl Session {
         catalog: &Arc<Catalog>,
     ) -> Result<Arc<Planned>> {
         let planned = self.with_binding(text, declared, catalog, |binding, user| {
-            let bound = bind::bind(tree, binding)?;
+            let bound = MadeOfText::new(bind::bind(tree, binding)?, text);
             finish_plan(&bound, binding, user)
         });
         planned.map_err(|error| self.reason_to_stop(error))
