@@ -120,7 +120,7 @@ impl State {
 
     /// A descriptor for another flush, if one may begin.
     fn take(&mut self) -> Option<File> {
-        if !self.has_room() {
+        if self.ended || !self.has_room() {
             return None;
         }
         self.under_way += 1;

@@ -4,10 +4,9 @@
 //! a page is looked at. A page that comes from the database file was copied there by a checkpoint, which has flushed
 //! the log first.
 //!
-//! SQLite writes each page of a commit as two pieces, a frame's header and the page. Nobody reads them before the commit
-//! is told in the log's index, which comes after the last of them. So frames are gathered, and written together when the
-//! commit's last one is there ([`Gathered`]): its header says that it is. That write's failure is the commit's, as it
-//! would have been. A crash in the middle of it leaves what a crash between the pieces would have left.
+//! SQLite writes a page as two pieces, a frame's header and the page, one right after the other. A header that is appended
+//! waits for its page, and both are one write ([`Appending`]). A header that is written over an older one, as those of a
+//! large transaction are in the end, comes without a page and is written at once.
 //!
 //! It is `unix-excl` under another name. Files other than logs, and logs of databases that were not
 //! [`watch`]ed, are left to it entirely; a log's file gets methods that note and pass on. What is noted lies in
@@ -41,60 +40,58 @@ static BASE_VFS: AtomicPtr<ffi::sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
 
 /// Bytes of a frame's header. No page is as small.
 const FRAME_HEADER_BYTES: usize = 24;
-/// How many bytes of frames are gathered before they are written although more will come. (`unix-excl` writes less than
-/// 128 KiB at once.)
-const GATHERED_BYTES_MAX: usize = 64 << 10;
 
 /// What is kept of one connection's log. Touched only by the thread inside the connection's handle.
 struct Noted {
     clock: Arc<CommitClock>,
     base: *const ffi::sqlite3_io_methods,
-    gathered: RefCell<Gathered>,
+    appending: RefCell<Appending>,
 }
 
-/// Frames that SQLite has written and the file does not have yet: all of one transaction, one after the other.
+/// Where a connection appends frames to the log, and the frame that it is just appending.
 #[derive(Default)]
-struct Gathered {
-    /// Where the first begins.
-    start: i64,
-    bytes: Vec<u8>,
-    /// Whether the last is only a header so far, and whether it is a commit's last.
-    open: Option<LastOfCommit>,
+struct Appending {
+    /// Where the last frame ends that the connection has appended since the log began. What it writes before this is
+    /// written over something.
+    end: i64,
+    /// A header without its page, and where it is to be.
+    header: Option<i64>,
+    frame: Vec<u8>,
 }
 
-/// Whether a frame is the last of a commit.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct LastOfCommit(bool);
+/// What is to be done with a piece that SQLite writes.
+#[derive(Debug, PartialEq, Eq)]
+enum Piece {
+    /// It waits for the next one.
+    Kept,
+    /// It goes to the file as it is.
+    Through,
+    /// With the header before it, it is a frame, which begins there.
+    Frame(i64),
+}
 
-impl Gathered {
-    fn end(&self) -> i64 {
-        self.start + i64::try_from(self.bytes.len()).unwrap_or(i64::MAX)
-    }
-
-    /// Whether something written here comes right after the last piece.
-    fn goes_on_at(&self, position: i64) -> bool {
-        self.bytes.is_empty() || position == self.end()
-    }
-
-    /// Takes in a frame's header; the last of a commit gives the database's size in its second four bytes.
-    fn header(&mut self, header: [u8; FRAME_HEADER_BYTES], position: i64) {
-        if self.bytes.is_empty() {
-            self.start = position;
+impl Appending {
+    fn take(&mut self, bytes: &[u8], position: i64) -> Piece {
+        let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        if let Some(start) = self.header.take() {
+            // SQLite writes the page next, or it has failed to.
+            if position == start + FRAME_HEADER_BYTES as i64 {
+                self.frame.extend_from_slice(bytes);
+                self.end = position + length;
+                return Piece::Frame(start);
+            }
         }
-        self.bytes.extend_from_slice(&header);
-        self.open = Some(LastOfCommit(header[4..8] != [0; 4]));
-    }
-
-    /// Takes in the page of the frame that is open; whether all is to be written now.
-    fn page(&mut self, page: &[u8]) -> bool {
-        self.bytes.extend_from_slice(page);
-        self.open.take() == Some(LastOfCommit(true)) || self.bytes.len() >= GATHERED_BYTES_MAX
-    }
-
-    /// Forgets all frames.
-    fn clear(&mut self) {
-        self.open = None;
-        self.bytes.clear();
+        // The log's own header: it begins anew.
+        if position == 0 {
+            self.end = 0;
+        }
+        if bytes.len() != FRAME_HEADER_BYTES || position < self.end {
+            return Piece::Through;
+        }
+        self.frame.clear();
+        self.frame.extend_from_slice(bytes);
+        self.header = Some(position);
+        Piece::Kept
     }
 }
 
@@ -179,7 +176,7 @@ unsafe extern "C" fn open(
         let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
         let Some(clock) = WATCHED.lock().get(path).and_then(Weak::upgrade) else { return code };
         let methods = (*file).pMethods;
-        let noted = Noted { clock, base: methods, gathered: RefCell::default() };
+        let noted = Noted { clock, base: methods, appending: RefCell::default() };
         ptr::write(file.cast::<u8>().add(noted_offset()).cast::<Noted>(), noted);
         (*file).pMethods = own_methods(methods);
         code
@@ -196,11 +193,7 @@ unsafe fn own_methods(base: *const ffi::sqlite3_io_methods) -> *const ffi::sqlit
         // SAFETY: the methods of a file are SQLite's for as long as the process lives.
         let mut methods = unsafe { ptr::read(base) };
         methods.xClose = Some(close);
-        methods.xRead = Some(read);
         methods.xWrite = Some(write);
-        methods.xTruncate = Some(truncate);
-        methods.xSync = Some(sync);
-        methods.xFileSize = Some(file_size);
         methods
     })
 }
@@ -219,104 +212,24 @@ unsafe extern "C" fn write(
     amount: c_int,
     position: ffi::sqlite3_int64,
 ) -> c_int {
-    // SAFETY: SQLite's call on a log that `open` has made; the buffer is of that size.
+    // SAFETY: SQLite's call on a log that `open` has made, passed on; the buffer is of that size.
     unsafe {
         let noted = noted(file);
-        let length = usize::try_from(amount).unwrap_or(0);
-        let bytes = std::slice::from_raw_parts(buffer.cast::<u8>(), length);
-        let mut gathered = noted.gathered.borrow_mut();
-        if !gathered.goes_on_at(position) {
-            let code = write_gathered(file, noted, &mut gathered);
-            if code != ffi::SQLITE_OK {
-                return code;
+        let bytes = std::slice::from_raw_parts(buffer.cast::<u8>(), usize::try_from(amount).unwrap_or(0));
+        if let Ok(header) = <&[u8; FRAME_HEADER_BYTES]>::try_from(bytes) {
+            noted.clock.write_page(page_of_frame(header));
+        }
+        let Some(write) = (*noted.base).xWrite else { return ffi::SQLITE_IOERR };
+        let mut appending = noted.appending.borrow_mut();
+        match appending.take(bytes, position) {
+            Piece::Kept => ffi::SQLITE_OK,
+            Piece::Through => write(file, buffer, amount, position),
+            Piece::Frame(start) => {
+                let Ok(amount) = c_int::try_from(appending.frame.len()) else { return ffi::SQLITE_IOERR };
+                write(file, appending.frame.as_ptr().cast(), amount, start)
             }
         }
-        if let Ok(header) = <[u8; FRAME_HEADER_BYTES]>::try_from(bytes) {
-            noted.clock.write_page(page_of_frame(&header));
-            gathered.header(header, position);
-            return ffi::SQLITE_OK;
-        }
-        if gathered.open.is_some() {
-            return match gathered.page(bytes) {
-                true => write_gathered(file, noted, &mut gathered),
-                false => ffi::SQLITE_OK,
-            };
-        }
-        // The log's own header, or a page that a transaction writes once more.
-        match write_gathered(file, noted, &mut gathered) {
-            ffi::SQLITE_OK => write_base(file, noted, bytes, position),
-            code => code,
-        }
     }
-}
-
-/// Writes what is gathered, and forgets it, be it written or not: SQLite gives the transaction up on a failure.
-///
-/// # Safety
-/// `file` is a log that `open` has made, `noted` what is kept of it.
-unsafe fn write_gathered(file: *mut ffi::sqlite3_file, noted: &Noted, gathered: &mut Gathered) -> c_int {
-    if gathered.bytes.is_empty() {
-        return ffi::SQLITE_OK;
-    }
-    // SAFETY: the caller's promise.
-    let code = unsafe { write_base(file, noted, &gathered.bytes, gathered.start) };
-    gathered.clear();
-    code
-}
-
-/// # Safety
-/// As for [`write_gathered`].
-unsafe fn write_base(file: *mut ffi::sqlite3_file, noted: &Noted, bytes: &[u8], position: i64) -> c_int {
-    let Ok(amount) = c_int::try_from(bytes.len()) else { return ffi::SQLITE_IOERR };
-    // SAFETY: the caller's promise; the bytes outlive the call.
-    unsafe {
-        let write = (*noted.base).xWrite;
-        write.map_or(ffi::SQLITE_IOERR, |write| write(file, bytes.as_ptr().cast(), amount, position))
-    }
-}
-
-/// What is gathered is written, then the base is asked.
-///
-/// # Safety
-/// `file` is a log that `open` has made.
-unsafe fn after_gathered(
-    file: *mut ffi::sqlite3_file,
-    ask: impl FnOnce(&ffi::sqlite3_io_methods) -> Option<c_int>,
-) -> c_int {
-    // SAFETY: the caller's promise; the base's methods live as long as the process.
-    unsafe {
-        let noted = noted(file);
-        let code = write_gathered(file, noted, &mut noted.gathered.borrow_mut());
-        if code != ffi::SQLITE_OK {
-            return code;
-        }
-        ask(&*noted.base).unwrap_or(ffi::SQLITE_IOERR)
-    }
-}
-
-unsafe extern "C" fn read(
-    file: *mut ffi::sqlite3_file,
-    buffer: *mut c_void,
-    amount: c_int,
-    position: ffi::sqlite3_int64,
-) -> c_int {
-    // SAFETY: SQLite's call on a log that `open` has made, passed on; so for those below.
-    unsafe { after_gathered(file, |base| Some(base.xRead?(file, buffer, amount, position))) }
-}
-
-unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_int64) -> c_int {
-    // SAFETY: see `read`.
-    unsafe { after_gathered(file, |base| Some(base.xTruncate?(file, size))) }
-}
-
-unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
-    // SAFETY: see `read`.
-    unsafe { after_gathered(file, |base| Some(base.xSync?(file, flags))) }
-}
-
-unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut ffi::sqlite3_int64) -> c_int {
-    // SAFETY: see `read`.
-    unsafe { after_gathered(file, |base| Some(base.xFileSize?(file, size))) }
 }
 
 /// The page that a frame's header announces, in its first four bytes.
@@ -331,24 +244,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_gathered_to_the_last_of_a_commit() {
-        let mut gathered = Gathered::default();
-        let header = |last: u8| {
-            let mut header = [0; FRAME_HEADER_BYTES];
-            (header[3], header[7]) = (9, last);
-            header
-        };
-        assert_eq!(page_of_frame(&header(0)), 9);
-        assert!(gathered.goes_on_at(32));
-        gathered.header(header(0), 32);
-        assert!(!gathered.page(&[1; 100]));
-        assert!(gathered.goes_on_at(32 + 124) && !gathered.goes_on_at(32));
-        gathered.header(header(7), 32 + 124);
-        assert!(gathered.page(&[2; 100]), "it is the last");
-        assert_eq!((gathered.start, gathered.bytes.len()), (32, 248));
-        gathered.clear();
-        assert!(gathered.goes_on_at(5));
-        gathered.header(header(0), 5);
-        assert!(gathered.page(&vec![0; GATHERED_BYTES_MAX]), "they are too many");
+    fn a_header_waits_for_its_page_and_for_nothing_else() {
+        let mut appending = Appending::default();
+        let (header, page) = ([9; FRAME_HEADER_BYTES], [1; 100]);
+        let log_header = [0; 32];
+        assert_eq!(page_of_frame(&header), 0x0909_0909);
+        assert_eq!(appending.take(&log_header, 0), Piece::Through);
+        for frame in 0..3 {
+            let start = 32 + frame * 124;
+            assert_eq!(appending.take(&header, start), Piece::Kept);
+            assert_eq!(appending.take(&page, start + 24), Piece::Frame(start));
+            assert_eq!(appending.frame.len(), 124);
+        }
+        // Written once more: a page, a header.
+        assert_eq!(appending.take(&page, 32 + 24), Piece::Through);
+        assert_eq!(appending.take(&header, 32 + 124), Piece::Through);
+        assert_eq!(appending.take(&header, 32 + 2 * 124), Piece::Through);
+        // After a rollback: each piece by itself, until what is there is passed.
+        assert_eq!(appending.take(&header, 32 + 124), Piece::Through);
+        assert_eq!(appending.take(&page, 32 + 124 + 24), Piece::Through);
+        assert_eq!(appending.take(&header, 32 + 3 * 124), Piece::Kept);
+        // A header whose page never came is not taken for that of another one.
+        assert_eq!(appending.take(&header, 32 + 4 * 124), Piece::Kept);
+        assert_eq!(appending.take(&page, 32 + 4 * 124 + 24), Piece::Frame(32 + 4 * 124));
+        // The log begins anew.
+        assert_eq!(appending.take(&log_header, 0), Piece::Through);
+        assert_eq!(appending.take(&header, 32), Piece::Kept);
     }
 }

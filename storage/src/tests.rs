@@ -628,6 +628,35 @@ fn savepoints_nest() {
     assert_eq!(integer(&mut connection, "SELECT a FROM t"), 2);
 }
 
+/// SQLite puts pages of a large transaction into the log before its end, writes some of them over, and then all headers
+/// once more. What a kill leaves after its commit is whole.
+#[test]
+fn a_transaction_larger_than_the_cache_is_whole_after_a_kill() {
+    const ROWS: i64 = 250_000;
+    let fixture = fixture();
+    let mut connection = fixture.connection();
+    connection.execute("CREATE TABLE t (id TEXT PRIMARY KEY, v)", &[]).unwrap();
+    connection.begin_write().unwrap();
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
+                INSERT INTO t SELECT lower(hex(randomblob(16))), hex(randomblob(60)) FROM n";
+    connection.execute(fill, &[Value::Integer(ROWS)]).unwrap();
+    connection.execute("UPDATE t SET v = 'x' || v", &[]).unwrap();
+    connection.commit().unwrap();
+    fixture.database.flush_blocking();
+    // The files as a kill would leave them now.
+    let left = tempfile::tempdir().unwrap();
+    let path = fixture.database.path();
+    let copy = left.path().join("left.sqlite");
+    std::fs::copy(path, &copy).unwrap();
+    let log = |path: &std::path::Path| std::path::PathBuf::from(format!("{}-wal", path.display()));
+    assert!(std::fs::copy(log(path), log(&copy)).unwrap() > 40 << 20, "it has outgrown the cache");
+    let options = DatabaseOptions { create: false, idle_connections_max: 1 };
+    let database = Database::open(&copy, options).unwrap();
+    let mut connection = database.connection().unwrap();
+    assert_eq!(integer(&mut connection, "SELECT count(*) FROM t"), ROWS);
+    assert_eq!(connection.query("PRAGMA integrity_check", &[]).unwrap(), [[Value::from("ok")]]);
+}
+
 #[test]
 fn only_commits_that_wrote_are_counted() {
     let fixture = fixture();
