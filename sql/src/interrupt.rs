@@ -111,7 +111,10 @@ impl<T: Send + 'static> Iterator for Many<T> {
 
 impl<T: Send + 'static> Drop for Many<T> {
     fn drop(&mut self) {
-        discard(std::mem::take(&mut self.0).collect());
+        if self.0.len() >= MANY {
+            let left = std::mem::take(&mut self.0);
+            std::thread::spawn(move || drop(left));
+        }
     }
 }
 

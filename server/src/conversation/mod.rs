@@ -313,7 +313,10 @@ impl Conversation {
             self.tell(&error);
             match kind {
                 b'P' | b'B' | b'D' | b'E' | b'C' | b'H' => self.phase = Phase::SkipUntilSync,
-                _ => self.ready(),
+                _ => {
+                    self.session.report_idle();
+                    self.ready();
+                }
             }
         }
         if self.wire.output.is_full() {

@@ -180,7 +180,8 @@ impl Writer<'_> {
         if changed {
             self.log(sql, || {
                 let values = values.iter().cloned().chain([Value::Integer(rowid)]).collect();
-                (What::Updated(columns.into()), values)
+                let in_key = self.table.strength_of_update(columns) == LockStrength::Update;
+                (if in_key { What::Moved } else { What::Updated(columns.into()) }, values)
             });
         }
         if changed && !new.is_empty() {

@@ -27,8 +27,10 @@ const SEEN_ROWS_MAX: usize = 4;
 /// What has been done to a row.
 pub(crate) enum What {
     Inserted,
-    /// The columns at these positions were given values.
+    /// The columns at these positions, none of a key, were given values.
     Updated(Arc<[usize]>),
+    /// A key was given another value, which may be the row's number.
+    Moved,
     Deleted,
 }
 
@@ -77,6 +79,10 @@ impl WriteLog {
 
     /// Forgets all changes but the first so many.
     pub(crate) fn truncate(&mut self, kept: usize) {
+        if kept == 0 {
+            *self = Self::default();
+            return;
+        }
         let undone = self.entries.split_off(kept.min(self.entries.len()));
         self.bytes -= undone.iter().map(Written::bytes).sum::<usize>();
         interrupt::discard(undone);
@@ -108,7 +114,7 @@ impl WriteLog {
             let last = rows.len() - 1;
             let row = &mut rows[known.unwrap_or(last)];
             match &written.what {
-                What::Inserted => return None,
+                What::Inserted | What::Moved => return None,
                 What::Updated(columns) => columns.iter().zip(values).for_each(|(column, value)| {
                     row.set(*column, value);
                 }),

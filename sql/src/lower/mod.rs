@@ -72,6 +72,15 @@ impl Plan {
             && matches!(&self.main, MainPlan::Modify(modify) if modify.tells_nothing)
     }
 
+    /// Whether all that it reads is read by one text.
+    pub fn is_one_text(&self) -> bool {
+        self.parts.is_empty()
+            && match &self.main {
+                MainPlan::Query(_) => true,
+                MainPlan::Modify(modify) => modify.row.is_none(),
+            }
+    }
+
     /// Whether it can be noted and made in the engine later: [`ModifyPlan::can_be_noted`], and nothing else has an effect.
     pub fn can_be_noted(&self) -> bool {
         self.parts.is_empty()

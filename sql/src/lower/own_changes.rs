@@ -65,7 +65,7 @@ impl Emitter<'_> {
         let list = |columns: &[(usize, String)]| -> String {
             columns.iter().map(|(_, name)| format!("{name}, ")).collect()
         };
-        let _ = write!(self.out, "(SELECT {}{rowid} FROM {table}", list(&columns));
+        let _ = write!(self.out, "(SELECT {}{rowid} AS {rowid} FROM {table}", list(&columns));
         let numbers = updated.iter().map(|(place, _)| *place).chain(place..place + own.deleted);
         for (index, number) in numbers.enumerate() {
             let _ = write!(self.out, " {} {rowid} <> ", if index == 0 { "WHERE" } else { "AND" });
@@ -84,7 +84,8 @@ impl Emitter<'_> {
                     }
                 }
             }
-            let _ = write!(self.out, "{rowid} FROM {table} WHERE {rowid} = ");
+            // Named: SQLite calls a row number that is a key by the key's name.
+            let _ = write!(self.out, "{rowid} AS {rowid} FROM {table} WHERE {rowid} = ");
             self.binding(Binding::Parameter(number));
         }
         self.out.push(')');

@@ -156,8 +156,12 @@ impl Session {
         let database = self.database.clone();
         let seen = database.store.committed();
         // A snapshot of its own, which spares beginning and ending a transaction of the engine; the catalog goes with it as
-        // far as the statement is concerned, whose tables are locked.
-        let (connection, catalog) = (database.connection()?, database.catalog());
+        // far as the statement is concerned, whose tables are locked. One of several texts needs the same for all.
+        let (connection, catalog) = if plan.is_one_text() || plan.tells_nothing() {
+            (database.connection()?, database.catalog())
+        } else {
+            database.begin_read()?
+        };
         let transaction = self.transaction();
         let before = std::mem::replace(&mut transaction.work, Work::Beside(connection));
         transaction.had_snapshot = true;
@@ -170,6 +174,12 @@ impl Session {
             self.services.transaction_id(true)?;
         }
         Ok(catalog)
+    }
+
+    /// Whether the transaction's changes are not in the engine.
+    #[cfg(test)]
+    pub(super) fn is_set_aside(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| matches!(transaction.work, Work::Aside))
     }
 
     /// Whether the statement runs so.

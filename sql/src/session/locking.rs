@@ -279,10 +279,16 @@ impl Session {
         locked: &[(Oid, i64)],
         context: &StatementContext,
     ) -> Result<Option<Difference>> {
-        let database = self.database.clone();
+        let (database, keeps_snapshot) = (self.database.clone(), self.keeps_snapshot());
         let transaction = self.transaction();
-        let changes = &database.row_changes;
-        if locked.iter().all(|(table, row)| changes.last(*table, *row) <= transaction.seen_commit) {
+        let (changes, seen) = (&database.row_changes, transaction.seen_commit);
+        // A kept snapshot may be older than the lock on the table: others may have emptied or rewritten it, which no row
+        // tells of.
+        let unchanged = match keeps_snapshot {
+            true => locked.is_empty() || database.store.committed() == seen,
+            false => locked.iter().all(|(table, row)| changes.last(*table, *row) <= seen),
+        };
+        if unchanged {
             return Ok(None);
         }
         if matches!(transaction.work, Work::Beside(_)) {

@@ -305,7 +305,7 @@ impl Drop for Session {
         let pid = self.backend().pid;
         let cluster = &self.shared.cluster;
         cluster.notifications.forget(pid);
-        self.release_undone_locks();
+        self.release_locks(work::NO_COMMIT);
         cluster.locks.release_session(self.backend());
     }
 }

@@ -353,6 +353,44 @@ async fn a_transaction_that_was_set_aside_goes_on() {
     assert_eq!(run(&mut two, all).await[1], "1|D");
 }
 
+/// What is noted of a row that has another key since, and of where rows are.
+#[tokio::test]
+async fn a_row_with_a_new_key_is_seen_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let (mut one, mut two) = (connect(&cluster).await, connect(&cluster).await);
+    make_table(&mut one).await;
+    run(&mut one, "INSERT INTO t VALUES (1, 'a'), (2, 'b')").await;
+    run(&mut one, "BEGIN; UPDATE t SET id = 5 WHERE id = 1").await;
+    run(&mut two, "UPDATE t SET name = 'B' WHERE id = 2").await;
+    run(&mut one, "UPDATE t SET name = 'A' WHERE id = 5").await;
+    run(&mut two, "UPDATE t SET name = 'BB' WHERE id = 2").await;
+    let all = "SELECT id, name FROM t ORDER BY id";
+    assert_eq!(run(&mut one, all).await, ["[id,name]", "2|BB", "5|A", "SELECT 2"]);
+    run(&mut one, "DELETE FROM t WHERE id = 5").await;
+    run(&mut two, "UPDATE t SET name = 'C' WHERE id = 2").await;
+    assert_eq!(run(&mut one, all).await, ["[id,name]", "2|C", "SELECT 1"]);
+    run(&mut one, "ROLLBACK; BEGIN; UPDATE t SET name = 'again' WHERE id = 1").await;
+    let place = "SELECT ctid, name FROM t WHERE ctid = '(0,1)'";
+    assert_eq!(run(&mut one, place).await, ["[ctid,name]", "(0,1)|again", "SELECT 1"]);
+    run(&mut one, "COMMIT").await;
+}
+
+/// A row that was locked by a transaction which has been undone is changed at once.
+#[tokio::test]
+async fn what_was_undone_makes_nobody_look_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = open(directory.path());
+    let mut one = connect(&cluster).await;
+    make_table(&mut one).await;
+    run(&mut one, "INSERT INTO t VALUES (1, 'a')").await;
+    run(&mut one, "BEGIN; UPDATE t SET name = 'b' WHERE id = 1; ROLLBACK; BEGIN; UPDATE t SET name = 'c'")
+        .await;
+    assert!(one.is_set_aside(), "the statement is noted, not made with the right to write");
+    run(&mut one, "COMMIT").await;
+    assert_eq!(run(&mut one, "SELECT name FROM t").await, ["[name]", "c", "SELECT 1"]);
+}
+
 /// Changes that cannot be made again are not committed in part, whatever the client undoes of them.
 #[tokio::test]
 async fn a_transaction_that_cannot_go_on_leaves_nothing() {

@@ -109,6 +109,8 @@ pub(super) struct Transaction {
     /// Whether the engine's transaction is gone before its time: a statement has panicked, or one that writes was
     /// stopped. Nothing that was written can be kept.
     pub(super) lost: bool,
+    /// Whether its commit is on its way on another thread, which goes on when its session ends.
+    pub(super) committing: bool,
     /// Whether a statement has taken a snapshot: properties are then fixed.
     pub(super) had_snapshot: bool,
     /// Its start, µs since 2000-01-01 UTC.
@@ -154,6 +156,7 @@ impl Transaction {
             pipelined: false,
             failed: false,
             lost: false,
+            committing: false,
             had_snapshot: false,
             started,
             work: Work::None,

@@ -21,6 +21,8 @@ use crate::locks::{LockMode, LockTag};
 use crate::settings::id;
 use crate::{Oid, Result, SqlError, clock, error};
 
+/// In place of a commit's number, when nothing has been committed.
+pub(super) const NO_COMMIT: u64 = 0;
 /// How many changed rows are committed on the reactor thread: one or two milliseconds' writing.
 const SMALL_COMMIT_ROWS_MAX: u64 = 500;
 
@@ -292,6 +294,7 @@ impl Session {
     pub(super) async fn commit(&mut self) -> Result<()> {
         if self.is_without_effects() {
             drop(self.end_transaction(true));
+            self.services.end_transaction();
             self.release_locks(self.database.store.committed());
             self.services.end_transaction_id(true);
             return Ok(());
@@ -343,8 +346,8 @@ impl Session {
         let notifies = !notifications.is_empty();
         // In the order of commits, which the write lock still keeps.
         self.shared.cluster.notifications.enqueue(&self.database, depends_on, notifications);
-        let Transaction { work, shared_lock, listening, on_commit, .. } = *transaction;
-        drop(work);
+        let Transaction { work, spare, shared_lock, listening, on_commit, .. } = *transaction;
+        drop((work, spare));
         drop(shared_lock);
         self.release_locks(self.database.store.committed());
         self.flush(commit, restarts, keep).await?;
@@ -373,7 +376,10 @@ impl Session {
             Ok(if now == before { 0 } else { now })
         };
         let committed = if connection.changed_rows() > SMALL_COMMIT_ROWS_MAX {
-            self.elsewhere(commit).await?
+            transaction.committing = true;
+            let committed = self.elsewhere(commit).await;
+            self.transaction().committing = false;
+            committed?
         } else {
             commit(connection)
         };
@@ -478,8 +484,9 @@ impl Session {
             self.end_unawaited_commit();
             return;
         };
+        let committing = transaction.committing;
         let undone = transaction.undo();
-        self.end_undone(undone);
+        self.end_undone(undone, committing);
     }
 
     /// A session has ended while its commit was on the way to the disk: the number is given back when it is there.
@@ -496,23 +503,23 @@ impl Session {
     }
 
     /// What follows when a transaction's effects are gone, whether its block goes on or not.
-    fn end_undone(&mut self, undone: Vec<AtEnd>) {
+    fn end_undone(&mut self, undone: Vec<AtEnd>, committing: bool) {
         self.services.undo_restarts(0);
         self.services.end_transaction_id(false);
         self.services.end_transaction();
-        self.release_undone_locks();
+        self.release_undone_locks(committing);
         self.run_at_end_elsewhere(undone);
     }
 
     /// Gives back the locks of a transaction of which nothing later than this commit can be seen.
-    fn release_locks(&self, commit: u64) {
+    pub(super) fn release_locks(&self, commit: u64) {
         self.shared.cluster.locks.release_transaction(self.backend(), &self.database.row_changes, commit);
     }
 
-    /// Gives back the locks of a transaction whose effects are gone. A large commit whose client has gone may still be made:
-    /// it counts as the next one.
-    pub(super) fn release_undone_locks(&self) {
-        self.release_locks(self.database.store.committed() + 1);
+    /// Gives back the locks of a transaction whose effects are gone. A large commit whose client has gone may still be on its
+    /// way: it counts as the next one.
+    fn release_undone_locks(&self, committing: bool) {
+        self.release_locks(if committing { self.database.store.committed() + 1 } else { NO_COMMIT });
     }
 
     /// What commit and rollback have in common for all that is not the engine's.
@@ -592,7 +599,7 @@ impl Session {
                 if level == 0 {
                     // Nothing can be kept: others need not wait for what it holds.
                     let undone = transaction.undo();
-                    self.end_undone(undone);
+                    self.end_undone(undone, false);
                     self.backend().activity.lock().transaction_start = None;
                 } else {
                     // A writing statement that was stopped has taken the engine's transaction along.
@@ -671,7 +678,7 @@ impl Session {
     }
 
     /// A message has ended.
-    pub(super) fn report_idle(&mut self) {
+    pub fn report_idle(&mut self) {
         let state = match &self.transaction {
             Some(transaction) if transaction.explicit && transaction.failed => {
                 State::IdleInTransactionAborted

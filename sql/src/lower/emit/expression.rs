@@ -237,7 +237,7 @@ impl Emitter<'_> {
                 let _ = write!(self.out, "{relation}");
             }
             (CTID, Shape::Table { rowid, .. }) => {
-                let _ = write!(self.out, "('(0,' || \"r{}\".\"{rowid}\" || ')')", range.0);
+                let _ = write!(self.out, "\"r{}\".\"{rowid}\"", range.0);
             }
             (XMIN, Shape::Table { .. }) => self.push(FROZEN_TRANSACTION),
             (_, Shape::Table { .. }) => self.push("0"),
