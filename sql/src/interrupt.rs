@@ -40,10 +40,15 @@ pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(copy)
 }
 
+/// Drops something on another thread.
+fn drop_elsewhere(thing: impl Send + 'static) {
+    std::thread::spawn(move || drop(thing));
+}
+
 /// Drops things, on another thread when they are many.
 pub(crate) fn discard<T: Send + 'static>(things: Vec<T>) {
     if things.len() >= MANY {
-        std::thread::spawn(move || drop(things));
+        drop_elsewhere(things);
     }
 }
 
@@ -53,7 +58,7 @@ const MUCH_BYTES: usize = 4 << 20;
 /// Gives memory back, on another thread when it is much: the system takes it page by page.
 pub(crate) fn give_back<T: Copy + Send + 'static>(memory: Vec<T>) {
     if memory.capacity() * size_of::<T>() >= MUCH_BYTES {
-        std::thread::spawn(move || drop(memory));
+        drop_elsewhere(memory);
     }
 }
 
@@ -83,12 +88,12 @@ impl<T: Send + 'static> std::ops::Deref for MadeOfText<T> {
 impl<T: Send + 'static> Drop for MadeOfText<T> {
     fn drop(&mut self) {
         if let (Some(made), true) = (self.made.take(), self.long) {
-            std::thread::spawn(move || drop(made));
+            drop_elsewhere(made);
         }
     }
 }
 
-/// Things that are taken one by one; those that are left are [`discard`]ed.
+/// Things that are taken one by one; those that are left are dropped as by [`discard`].
 pub(crate) struct Many<T: Send + 'static>(std::vec::IntoIter<T>);
 
 impl<T: Send + 'static> From<Vec<T>> for Many<T> {
@@ -112,8 +117,7 @@ impl<T: Send + 'static> Iterator for Many<T> {
 impl<T: Send + 'static> Drop for Many<T> {
     fn drop(&mut self) {
         if self.0.len() >= MANY {
-            let left = std::mem::take(&mut self.0);
-            std::thread::spawn(move || drop(left));
+            drop_elsewhere(std::mem::take(&mut self.0));
         }
     }
 }

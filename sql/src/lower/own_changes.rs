@@ -16,10 +16,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Binding;
-use super::emit::{Emitter, quoted, rowid_name};
+use super::emit::{Emitter, quoted};
 use super::walk::every_query_mut;
+use crate::Oid;
 use crate::bound::{FromItem, QueryBody, Statement};
-use crate::{Oid, Result};
 
 /// Which rows of a table have been changed, as far as the text of a query depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +46,14 @@ pub(crate) fn only_table(statement: &Statement) -> Option<Oid> {
 impl Emitter<'_> {
     /// Writes, in place of a table, its rows as the transaction has changed them. Numbers and values of the rows are
     /// parameters from `first` on: of each changed row its number and its values, then the numbers of the deleted ones.
-    pub(super) fn changed_table(&mut self, table: &str, own: &OwnChanges, first: usize) -> Result<()> {
-        let attributes = self.catalog.attributes(own.relation);
-        let names: Vec<Option<String>> =
-            attributes.iter().map(|a| (!a.attisdropped).then(|| a.attname.clone())).collect();
-        let rowid = quoted(rowid_name(&names)?);
+    /// The table is given by its quoted name, its columns, of which dropped ones are `None`, and its row number.
+    pub(super) fn changed_table(
+        &mut self,
+        (table, names, rowid): (&str, &[Option<String>], &str),
+        own: &OwnChanges,
+        first: usize,
+    ) {
+        let rowid = quoted(rowid);
         let columns: Vec<(usize, String)> = names
             .iter()
             .enumerate()
@@ -89,6 +92,5 @@ impl Emitter<'_> {
             self.binding(Binding::Parameter(number));
         }
         self.out.push(')');
-        Ok(())
     }
 }

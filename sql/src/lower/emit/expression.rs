@@ -214,6 +214,11 @@ impl Emitter<'_> {
                 _ => return Vec::new(),
             },
         };
+        self.live_types(relation)
+    }
+
+    /// The types of the columns that a relation still has.
+    pub(super) fn live_types(&self, relation: Oid) -> Vec<Oid> {
         let attributes = self.catalog.attributes(relation);
         attributes.iter().filter(|a| !a.attisdropped).map(|a| a.atttypid).collect()
     }

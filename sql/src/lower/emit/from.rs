@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::{Emitter, quoted};
+use super::{Emitter, Shape, quoted};
 use crate::bound::*;
 use crate::catalog::Procedure;
 use crate::functions::{Body, CallTypes};
@@ -71,11 +71,15 @@ impl Emitter<'_> {
         }
         let name = self.catalog.physical_name(relation);
         let name = name.ok_or_else(|| SqlError::internal(format!("relation {relation} has no table")))?;
+        let name = quoted(&name);
         match self.own {
             Some((own, first)) if own.relation == relation => {
-                self.changed_table(&quoted(&name), own, first)?;
+                let Shape::Table { columns, rowid, .. } = self.relation_shape(relation)? else {
+                    return Err(SqlError::internal("changed rows of something that is no table"));
+                };
+                self.changed_table((&name, &columns, rowid), own, first);
             }
-            _ => self.push(&quoted(&name)),
+            _ => self.push(&name),
         }
         let _ = write!(self.out, " AS \"r{}\"", range.0);
         Ok(())
@@ -196,8 +200,7 @@ impl Emitter<'_> {
         }
         let relation =
             self.catalog.type_(column.ty.oid).map(|ty| ty.typrelid).filter(|oid| oid.is_valid())?;
-        let attributes = self.catalog.attributes(relation);
-        Some(attributes.iter().filter(|a| a.attnum > 0 && !a.attisdropped).map(|a| a.atttypid).collect())
+        Some(self.live_types(relation))
     }
 
     /// A function of one row, or any other expression: its value is the argument; of a composite, each field.

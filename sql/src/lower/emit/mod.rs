@@ -65,7 +65,7 @@ pub(super) struct Needs {
 
 /// Writes one statement.
 pub(super) struct Emitter<'a> {
-    pub(super) catalog: &'a Catalog,
+    catalog: &'a Catalog,
     stored: &'a dyn StoredExpressions,
     pub(super) out: String,
     shapes: HashMap<RangeId, Shape>,

@@ -326,9 +326,8 @@ impl Emitter<'_> {
         expr: &Expr,
     ) -> Result<()> {
         let relation = self.catalog.type_(expr.ty.oid).map_or(Oid::INVALID, |t| t.typrelid);
-        let attributes = self.catalog.attributes(relation);
-        let types = attributes.iter().filter(|a| !a.attisdropped).map(|a| a.atttypid).collect();
-        let function = composite::assign_field(expr.ty.oid, self.live_field(expr.ty.oid, field), types);
+        let field = self.live_field(expr.ty.oid, field);
+        let function = composite::assign_field(expr.ty.oid, field, self.live_types(relation));
         self.call_host(function, &[base, value])
     }
 
