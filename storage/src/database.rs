@@ -32,7 +32,7 @@ use crate::{Connection, Error, ErrorKind, Result, Value};
 const LOG_KEPT_BYTES_MAX: u64 = 64 << 20;
 
 /// A log shorter than this is not begun anew on purpose: it is so by the next writer when everything happens to be copied.
-const LOG_BEGUN_ANEW_BYTES_MIN: u64 = 16 << 20;
+pub(crate) const LOG_BEGUN_ANEW_BYTES_MIN: u64 = 16 << 20;
 /// How long a checkpoint waits for the right to write, without which it cannot begin the log anew.
 const RIGHT_WAIT: Duration = Duration::from_millis(100);
 /// How long it then waits, with that right, for statements to end that read from the log.
