@@ -181,10 +181,9 @@ impl Planner<'_> {
                 Ok(modify_plan(ModifyKind::Insert(conflict), text, values, None, width, row))
             }
             ModifyAction::Update { from, filter, assignments } => {
-                let values: Vec<usize> = match whole_row {
-                    true => self.live_columns(modify.target),
-                    false => assignments.iter().map(|(column, _)| *column).collect(),
-                };
+                let mut values: Vec<usize> = assignments.iter().map(|(column, _)| *column).collect();
+                let generated = row.iter().flat_map(|row| &row.generated);
+                values.extend(generated.filter(|column| !assignments.iter().any(|(set, _)| set == *column)));
                 let mut targets: Vec<Expr> =
                     values.iter().map(|column| new_value(modify, assignments, *column)).collect();
                 let old = whole_row.then_some(1 + targets.len());
