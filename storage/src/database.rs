@@ -304,6 +304,12 @@ impl Database {
         self.commits.durable()
     }
 
+    /// The commit to wait for ([`Self::flush_to`]) when something is to be told that came by this one, which may be on its
+    /// way: an earlier one, when that is the last that must outlive a crash.
+    pub fn kept(&self, commit: u64) -> u64 {
+        commit.min(self.commits.required())
+    }
+
     /// Whether everything that must outlive a crash is on disk: nobody depends on anything.
     pub fn is_settled(&self) -> bool {
         self.commits.durable() >= self.commits.required()

@@ -74,6 +74,53 @@ async fn returned_rows_wait_inside_a_transaction() {
     assert_eq!(rows(&answer), 1);
 }
 
+/// Rows of one page: what waits for the one need not wait for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_a_row_named_by_its_key_wait_for_its_own_commits() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let observer = connect(&server, "observer").await;
+    let setup = "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n >= 0)); \
+                 INSERT INTO t SELECT i, 1 FROM generate_series(1, 9) i";
+    observer.batch_execute(setup).await.expect("set up");
+    let changed = connect(&server, "changed").await;
+    faults.begin();
+    let changed = tokio::spawn(async move { changed.batch_execute("UPDATE t SET n = 7 WHERE id = 1").await });
+    until_waiting(&observer, "changed").await;
+    for sql in [
+        "BEGIN; UPDATE t SET n = n + 1 WHERE id = 2",
+        "BEGIN; UPDATE t SET n = n + 1 WHERE n = 1 AND 3 = id RETURNING n",
+        "BEGIN; DELETE FROM t WHERE id = 4",
+    ] {
+        let client = connect(&server, "quick").await;
+        let quick = tokio::time::timeout(std::time::Duration::from_secs(20), client.batch_execute(sql)).await;
+        quick.expect("it waits for another row").expect("it runs");
+    }
+    let inserted = connect(&server, "inserted").await;
+    let inserted = tokio::spawn(async move { inserted.batch_execute("INSERT INTO t VALUES (10, 10)").await });
+    until_waiting(&observer, "inserted").await;
+    let mut waiting = Vec::new();
+    for (name, sql) in [
+        ("same", "BEGIN; UPDATE t SET n = n + 1 WHERE id = 1"),
+        ("new", "BEGIN; UPDATE t SET n = n + 1 WHERE id = 10"),
+        ("none", "BEGIN; UPDATE t SET n = n + 1 WHERE id = 11"),
+        ("others", "BEGIN; UPDATE t SET n = n + (SELECT max(n) FROM t) WHERE id = 5"),
+        ("all", "BEGIN; UPDATE t SET n = n + 1 WHERE n = 100"),
+        ("refused", "BEGIN; UPDATE t SET n = n - 100 WHERE id = 6"),
+    ] {
+        let client = connect(&server, name).await;
+        waiting.push((name, tokio::spawn(async move { client.batch_execute(sql).await })));
+        until_waiting(&observer, name).await;
+    }
+    assert!(waiting.iter().all(|(_, answer)| !answer.is_finished()) && !changed.is_finished());
+    faults.end();
+    changed.await.expect("no panic").expect("committed");
+    inserted.await.expect("no panic").expect("committed");
+    for (name, answer) in waiting {
+        assert_eq!(answer.await.expect("no panic").is_err(), name == "refused", "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_wait_for_the_commit_they_tell_of() {
     let error = reader_waits("INSERT INTO t VALUES (1, 'again')").await.expect_err("a duplicate");

@@ -5,7 +5,11 @@
 //! he gives it back. So whoever has locked a row afterwards, and finds no later commit noted than his snapshot shows, has
 //! read it as it is.
 //!
-//! Several rows share a place: the answer may be a commit that concerns another row, never one that is too early.
+//! Nobody has a lock on a row that is new, or that has taken another's key. A transaction with such rows notes its tables,
+//! and does so before its commit: whoever finds one of them finds the note, too.
+//!
+//! Several rows share a place, and several tables: the answer may be a commit that concerns another row, never one that is
+//! too early.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,6 +17,8 @@ use crate::Oid;
 
 /// How many places there are. A power of two.
 const PLACES: usize = 1 << 16;
+/// How many places there are for tables with new rows.
+const TABLE_PLACES: usize = 1 << 8;
 
 /// See the head of this file.
 pub(crate) struct RowChanges {
@@ -20,11 +26,17 @@ pub(crate) struct RowChanges {
     commits: Box<[AtomicU64]>,
     /// The last commit that has changed rows nobody knows one by one.
     many: AtomicU64,
+    /// The last commit that has given new rows, or rows with new keys, to one of the tables of a place, or was about to.
+    new_rows: [AtomicU64; TABLE_PLACES],
 }
 
 impl Default for RowChanges {
     fn default() -> Self {
-        Self { commits: (0..PLACES).map(|_| AtomicU64::new(0)).collect(), many: AtomicU64::new(0) }
+        Self {
+            commits: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
+            many: AtomicU64::new(0),
+            new_rows: [const { AtomicU64::new(0) }; TABLE_PLACES],
+        }
     }
 }
 
@@ -37,6 +49,16 @@ impl RowChanges {
     /// Any rows may have been changed, by this commit or an earlier one.
     pub(crate) fn note_many(&self, commit: u64) {
         self.many.fetch_max(commit, Ordering::SeqCst);
+    }
+
+    /// This commit, which is about to be made, gives a table new rows, or some of its rows new keys.
+    pub(crate) fn note_new_rows(&self, table: Oid, commit: u64) {
+        self.new_rows[table.0 as usize % TABLE_PLACES].fetch_max(commit, Ordering::SeqCst);
+    }
+
+    /// A commit not before the last one by which a row, which the caller has found and locked, has become what it is.
+    pub(crate) fn origin(&self, table: Oid, row: i64) -> u64 {
+        self.last(table, row).max(self.new_rows[table.0 as usize % TABLE_PLACES].load(Ordering::SeqCst))
     }
 
     /// A commit not before the last one that has changed a row, which the caller has locked.
@@ -64,5 +86,10 @@ mod tests {
         assert_eq!((changes.last(Oid(1), 7), changes.last(Oid(1), 8), changes.last(Oid(2), 7)), (5, 0, 0));
         changes.note_many(9);
         assert_eq!((changes.last(Oid(1), 7), changes.last(Oid(3), -1)), (9, 9));
+        changes.note_new_rows(Oid(3), 12);
+        assert_eq!(
+            (changes.last(Oid(3), 7), changes.origin(Oid(3), 7), changes.origin(Oid(1), 7)),
+            (9, 12, 9)
+        );
     }
 }

@@ -7,7 +7,7 @@
 //! | `modify` | INSERT, UPDATE, DELETE, MERGE: a source query and what the host does with its rows |
 //! | `host`, `composite`, `relations` | functions and tables that the host lends to the text |
 //! | `own_changes` | queries of a table of which the transaction has changed rows that the engine does not have |
-//! | `silent` | whose success tells nothing |
+//! | `silent` | what success tells a client of what the tables hold |
 //! | `walk` | where expressions and queries stand inside each other |
 
 mod composite;
@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 pub use host::HostFunction;
 pub use modify::{ConflictPlan, MergeClausePlan, MergeStep, ModifyKind, ModifyPlan, RowText};
+pub use silent::Tells;
 
 use crate::bound::{
     BoundStatement, Cte, CteBody, CteId, Expr, ExprKind, LockStrength, OutputColumn, RangeId, RecordColumns,
@@ -65,11 +66,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What its success tells a client of what the tables hold.
+    pub fn tells(&self) -> Tells {
+        match &self.main {
+            MainPlan::Modify(modify) if self.parts.is_empty() => modify.tells,
+            _ => Tells::Anything,
+        }
+    }
+
     /// Whether its success tells a client nothing of what the tables hold.
     pub fn tells_nothing(&self) -> bool {
-        self.parts.is_empty()
-            && self.columns.is_empty()
-            && matches!(&self.main, MainPlan::Modify(modify) if modify.tells_nothing)
+        self.tells() == Tells::Nothing
     }
 
     /// Whether all that it reads is read by one text.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::emit::Emitter;
 use super::walk::every_expr_mut;
-use super::{Binding, Planner, Text};
+use super::{Binding, Planner, Tells, Text};
 use crate::bound::*;
 use crate::catalog::{Catalog, Constraint};
 use crate::execute::table::Table;
@@ -26,8 +26,8 @@ pub struct ModifyPlan {
     pub kind: ModifyKind,
     /// What the writer must know of the table.
     pub(crate) table: Arc<Table>,
-    /// Whether its success tells a client nothing of what the tables hold.
-    pub tells_nothing: bool,
+    /// What its success tells a client of what the tables hold.
+    pub tells: Tells,
     /// Whether the locks of its rows settle that it can be done: no key, no reference and no index that computes has a
     /// say. It can then be noted and made in the engine later (see `session::aside`).
     pub can_be_noted: bool,
@@ -97,6 +97,26 @@ pub enum MergeStep {
     Delete,
 }
 
+/// What a table computes for each row that is written, in the order of [`RowText`].
+#[derive(Default)]
+struct Computed {
+    /// Generated columns by their positions.
+    generated: Vec<(usize, Expr)>,
+    /// Checks by their names.
+    checks: Vec<(String, Expr)>,
+}
+
+impl Computed {
+    /// These, then what a statement returns.
+    fn exprs<'e>(&'e self, modify: &'e Modify) -> impl Iterator<Item = &'e Expr> {
+        let (generated, checks) = (self.generated.iter(), self.checks.iter());
+        generated
+            .map(|(_, expr)| expr)
+            .chain(checks.map(|(_, expr)| expr))
+            .chain(modify.returning.iter().map(|target| &target.expr))
+    }
+}
+
 /// See [`ModifyPlan::can_be_noted`].
 fn can_be_noted(plan: &ModifyPlan, catalog: &Catalog) -> bool {
     let table = &plan.table;
@@ -108,7 +128,7 @@ fn can_be_noted(plan: &ModifyPlan, catalog: &Catalog) -> bool {
         plan.values.iter().any(|column| keys.contains(&table.attributes[*column].attnum))
     };
     match plan.kind {
-        ModifyKind::Insert(None) => plan.tells_nothing,
+        ModifyKind::Insert(None) => plan.tells == Tells::Nothing,
         ModifyKind::Update => {
             table.strength_of_update(&plan.values) == LockStrength::NoKeyUpdate
                 && !table.references.iter().any(|constraint| refers(constraint))
@@ -128,13 +148,13 @@ impl Planner<'_> {
                 ctes.push(cte.clone());
             }
         }
-        let row = self.row_text(&modify, &extras)?;
+        let computed = self.computed(&modify)?;
+        let row = self.row_text(&modify, &computed, &extras)?;
         let table = Arc::new(Table::new(self.catalog, modify.target)?);
         let width = table.attributes.len();
         let whole_row = row.is_some() || !table.references.is_empty() || !table.referenced.is_empty();
-        let tells_nothing = row.is_none() && super::silent::tells_nothing(&modify, &table, self.catalog);
         let mut plan = self.modify_action(&modify, &ctes, &extras, row, (width, whole_row), &table)?;
-        plan.tells_nothing = tells_nothing;
+        plan.tells = super::silent::tells(&modify, computed.exprs(&modify), &table, self.catalog);
         plan.can_be_noted = can_be_noted(&plan, self.catalog);
         let functions = self.stored.index_functions(self.catalog, modify.target)?;
         plan.source.functions.extend(functions);
@@ -157,7 +177,7 @@ impl Planner<'_> {
                 target,
                 kind,
                 table,
-                tells_nothing: false,
+                tells: Tells::Anything,
                 can_be_noted: false,
                 source: text,
                 values,
@@ -225,19 +245,26 @@ impl Planner<'_> {
     }
 
     /// The text that computes generated columns, checks and RETURNING for one row; nothing when there are none.
-    fn row_text(&mut self, modify: &Modify, extras: &[(RangeId, usize)]) -> Result<Option<RowText>> {
-        let deletes = matches!(modify.action, ModifyAction::Delete { .. });
-        let (generated, checks) = if deletes {
-            (Vec::new(), Vec::new())
-        } else {
-            (
-                self.stored.generated_columns(self.catalog, modify.target, modify.range)?,
-                self.stored.table_checks(self.catalog, modify.target, modify.range)?,
-            )
-        };
-        if generated.is_empty() && checks.is_empty() && modify.returning.is_empty() {
+    fn computed(&self, modify: &Modify) -> Result<Computed> {
+        if matches!(modify.action, ModifyAction::Delete { .. }) {
+            return Ok(Computed::default());
+        }
+        Ok(Computed {
+            generated: self.stored.generated_columns(self.catalog, modify.target, modify.range)?,
+            checks: self.stored.table_checks(self.catalog, modify.target, modify.range)?,
+        })
+    }
+
+    fn row_text(
+        &mut self,
+        modify: &Modify,
+        computed: &Computed,
+        extras: &[(RangeId, usize)],
+    ) -> Result<Option<RowText>> {
+        if computed.exprs(modify).next().is_none() {
             return Ok(None);
         }
+        let Computed { generated, checks } = computed;
         let width = self.catalog.attributes(modify.target).len();
         let text = self.text(|e| {
             rename_to_row_values(e, modify.range, width)?;
@@ -245,23 +272,17 @@ impl Planner<'_> {
                 e.rename_lazily(*range, *column, Binding::Extra(i));
             }
             // Checks and RETURNING see generated columns as computed here.
-            for (column, expr) in &generated {
+            for (column, expr) in generated {
                 e.expression(expr)?;
                 let computed = e.take();
                 e.rename(modify.range, *column, format!("({computed})"));
             }
-            let generated = generated.iter().map(|(_, e)| e);
-            select_list(
-                e,
-                generated
-                    .chain(checks.iter().map(|(_, e)| e))
-                    .chain(modify.returning.iter().map(|t| &t.expr)),
-            )
+            select_list(e, computed.exprs(modify))
         })?;
         Ok(Some(RowText {
             text,
-            generated: generated.into_iter().map(|(column, _)| column).collect(),
-            checks: checks.into_iter().map(|(name, _)| name).collect(),
+            generated: generated.iter().map(|(column, _)| *column).collect(),
+            checks: checks.iter().map(|(name, _)| name.clone()).collect(),
             returning: modify.returning.len(),
         }))
     }

@@ -198,6 +198,14 @@ impl Session {
         transaction.catalog = None;
     }
 
+    /// Such a statement is to be run again, on a newer snapshot.
+    pub(super) fn give_up_beside(&mut self) {
+        if self.is_beside() {
+            self.leave_beside();
+            self.services.end_snapshot();
+        }
+    }
+
     /// Notes what a statement changes. Nothing when it is to be run again, because a row has changed before it was locked,
     /// or because it changes too much, for which the right to write has been taken.
     ///
@@ -218,13 +226,17 @@ impl Session {
             _ => Ok(false),
         };
         if let Ok(true) = is_current {
+            if let (Ok(Some(done)), [row]) = (&noted, locked.as_slice()) {
+                self.note_row_read(&planned.plan, done.count, *row);
+            }
             return noted;
         }
         self.services.undo_writes(logged);
-        self.leave_beside();
-        self.services.end_snapshot();
+        // An error still has the snapshot: it tells of what was read there, which is noted when the statement fails.
         is_current?;
-        if noted?.is_none() {
+        let too_many = noted?.is_none();
+        self.give_up_beside();
+        if too_many {
             self.begin_writing_rows().await?;
         }
         Ok(None)

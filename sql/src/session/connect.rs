@@ -80,7 +80,7 @@ impl Session {
             statement_timeout_enabled: true,
             activity_reported: true,
             untold: super::visibility::Untold::default(),
-            tells_nothing: false,
+            reads_untold: false,
             among_others: false,
             statement_time: clock::now(),
             registration,

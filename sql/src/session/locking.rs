@@ -152,6 +152,7 @@ impl Session {
     /// # Errors
     /// Those of [`Self::acquire`]; `40001` when the transaction's snapshot is not the newest any more.
     pub(super) async fn await_row(&mut self, (tag, mode): Awaited, held_before: bool) -> Result<()> {
+        self.give_up_beside();
         if held_before {
             self.set_aside();
         } else {

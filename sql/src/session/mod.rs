@@ -213,8 +213,8 @@ pub struct Session {
     activity_reported: bool,
     /// What has been read and not told yet.
     untold: visibility::Untold,
-    /// Whether the running statement's success tells nothing of what it has read.
-    tells_nothing: bool,
+    /// Whether what the running statement has read is not told, or is noted already.
+    reads_untold: bool,
     /// Whether the running statement is one of several in its query string.
     among_others: bool,
     /// The start of the running message, µs since 2000-01-01 UTC.

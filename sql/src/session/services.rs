@@ -70,6 +70,8 @@ struct State {
     cursors: Vec<CursorRow>,
     /// What the transaction has written, if all of it is kept.
     log: Option<WriteLog>,
+    /// The tables in which the transaction has made new rows, or given rows new keys.
+    new_rows: Vec<Oid>,
 }
 
 impl Services {
@@ -104,6 +106,7 @@ impl Services {
     pub(super) fn end_transaction(&self) -> u64 {
         let mut state = self.state.lock();
         state.log = None;
+        state.new_rows.clear();
         std::mem::take(&mut state.sequence_commit)
     }
 
@@ -116,6 +119,15 @@ impl Services {
     pub(super) fn record_locked_rows(&self, record: bool) -> Vec<(Oid, i64)> {
         let next = record.then(Vec::new);
         std::mem::replace(&mut self.state.lock().locked, next).unwrap_or_default()
+    }
+
+    /// Says which tables have new rows by the transaction's commit, which is the next one: it has the right to write.
+    pub(super) fn note_new_rows(&self) {
+        let state = self.state.lock();
+        if !state.new_rows.is_empty() {
+            let next = self.database.store.committed() + 1;
+            state.new_rows.iter().for_each(|table| self.database.row_changes.note_new_rows(*table, next));
+        }
     }
 
     /// What the statement that has just failed must wait for before it is run again.
@@ -460,6 +472,13 @@ impl SessionServices for Services {
 
     fn forget_row_numbers(&self, table: Oid) {
         self.database.row_numbers.forget(table);
+    }
+
+    fn note_new_row(&self, table: Oid) {
+        let mut state = self.state.lock();
+        if !state.new_rows.contains(&table) {
+            state.new_rows.push(table);
+        }
     }
 
     fn logs_writes(&self) -> bool {

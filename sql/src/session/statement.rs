@@ -307,7 +307,7 @@ impl Session {
                     } else {
                         self.run_modify(planned, run.parameters, &context).await?
                     };
-                    self.tells_nothing = planned.plan.tells_nothing();
+                    self.reads_untold |= planned.plan.tells_nothing();
                     (done.rows.into(), Some(done.count))
                 };
                 if run.announce && planned.columns().is_some() {

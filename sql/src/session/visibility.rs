@@ -9,9 +9,13 @@
 //! Dependence is known to the page ([`storage::Connection::depends_on`]): who has read nothing recent waits for nothing,
 //! and two loads of atomics tell. The catalog, which lives in memory, counts as read by every statement.
 //!
-//! One answer is exempt: that an INSERT of values which its own text gives, into a table where no constraint looks at
-//! other rows, has inserted them. It tells a client nothing but what the client has said ([`Plan::tells_nothing`]);
-//! the pages it has read stay with the connection and count for the next statement of its transaction.
+//! Two kinds of answers tell less than the pages hold ([`Plan::tells`]), which then stay with the connection and count for
+//! the next statement of its transaction that tells more:
+//!
+//! - That an INSERT of values which its own text gives, into a table where no constraint looks at other rows, has inserted
+//!   them tells a client nothing but what the client has said.
+//! - That an UPDATE or DELETE which names its row by a key, and looks at no other, has changed one row tells what this
+//!   row holds: it depends on the last commit that has made or changed the row (`cluster/row_changes.rs`).
 //!
 //! Source of what must hold: `src/backend/access/transam/xact.c` (`RecordTransactionCommit`: flushed before
 //! `ProcArrayEndTransaction`).
@@ -20,10 +24,9 @@ use std::sync::Arc;
 
 use super::Session;
 use super::work::FLUSH_WAIT;
-use crate::Result;
 use crate::cluster::storage_error;
-#[allow(unused_imports, reason = "named in the documentation")]
-use crate::lower::Plan;
+use crate::lower::{Plan, Tells};
+use crate::{Oid, Result};
 
 /// What a session has read and not told yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,6 +49,16 @@ impl Session {
             && let Some(connection) = transaction.work.connection()
         {
             self.untold.depend_on(connection.depends_on());
+        }
+    }
+
+    /// A statement has changed so many rows beside the transaction's changes, and this is the one that it has locked.
+    /// When it tells no more than what this row holds, the commit that has made it so is all that it depends on.
+    pub(super) fn note_row_read(&mut self, plan: &Plan, changed: u64, (table, row): (Oid, i64)) {
+        if changed == 1 && plan.tells() == Tells::ItsRow {
+            let origin = self.database.row_changes.origin(table, row);
+            self.untold.depend_on(self.database.store.kept(origin));
+            self.reads_untold = true;
         }
     }
 

@@ -254,7 +254,7 @@ impl Session {
     /// A statement has ended: under READ COMMITTED its snapshot ends too.
     pub(super) fn end_statement(&mut self) {
         self.collect_notifications();
-        if !std::mem::take(&mut self.tells_nothing) {
+        if !std::mem::take(&mut self.reads_untold) {
             self.note_reads();
         }
         self.leave_beside();
@@ -365,6 +365,9 @@ impl Session {
     /// The number of the engine's commit; 0 when there was nothing to commit. One that may take long leaves the reactor.
     async fn commit_in_engine(&mut self, keep: Keep) -> Result<u64> {
         let database = self.database.clone();
+        if matches!(self.transaction().work, Work::Write(..)) {
+            self.services.note_new_rows();
+        }
         let transaction = self.transaction();
         let Work::Write(connection, _) = &mut transaction.work else { return Ok(0) };
         let changed = transaction.catalog_changed.then(|| transaction.catalog.clone()).flatten();
@@ -585,7 +588,7 @@ impl Session {
     /// A statement or message has failed: the transaction is aborted, or rolled back when it was implicit.
     pub fn fail(&mut self, error: &SqlError) {
         let ends = error.0.severity > crate::Severity::Error;
-        self.tells_nothing = false;
+        self.reads_untold = false;
         self.note_reads();
         self.leave_beside();
         self.backend().set_interrupt(None);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Emitter;
 use crate::bound::*;
-use crate::catalog::Procedure;
+use crate::catalog::{Catalog, Procedure};
 use crate::functions::{Body, CallTypes};
 use crate::lower::host::{self, HostFunction, Resolved};
 use crate::{Oid, Result, SqlError, Value};
@@ -13,6 +13,19 @@ use crate::{Oid, Result, SqlError, Value};
 const EQUALITIES: [&str; 2] = ["{0} = {1}", "{0} = {1} COLLATE pgkey"];
 /// The engine's `<>`.
 const INEQUALITIES: [&str; 2] = ["{0} <> {1}", "{0} <> {1} COLLATE pgkey"];
+
+/// Whether a function is SQLite's `=` itself.
+pub(in crate::lower) fn is_plain_equality(catalog: &Catalog, function: Oid) -> bool {
+    native_template(catalog, function).is_some_and(|text| EQUALITIES.contains(&text))
+}
+
+fn native_template(catalog: &Catalog, function: Oid) -> Option<&'static str> {
+    let procedure = catalog.function(function)?;
+    match host::body(catalog, &procedure)? {
+        Body::Native(text) => Some(text.trim().trim_start_matches('(').trim_end_matches(')')),
+        _ => None,
+    }
+}
 
 impl Emitter<'_> {
     fn call_types(function: Oid, arguments: &[Expr], result: Oid, collation: Oid) -> CallTypes {
@@ -81,20 +94,12 @@ impl Emitter<'_> {
 
     /// Whether a function is SQLite's `=` itself, so that IN, IS and row values of the engine can be used for it.
     pub(super) fn is_plain_equality(&self, function: Oid) -> bool {
-        self.native_template(function).is_some_and(|text| EQUALITIES.contains(&text))
+        is_plain_equality(self.catalog, function)
     }
 
     /// Whether a function is SQLite's `<>` itself.
     pub(super) fn is_plain_inequality(&self, function: Oid) -> bool {
-        self.native_template(function).is_some_and(|text| INEQUALITIES.contains(&text))
-    }
-
-    fn native_template(&self, function: Oid) -> Option<&'static str> {
-        let procedure = self.catalog.function(function)?;
-        match host::body(self.catalog, &procedure)? {
-            Body::Native(text) => Some(text.trim().trim_start_matches('(').trim_end_matches(')')),
-            _ => None,
-        }
+        native_template(self.catalog, function).is_some_and(|text| INEQUALITIES.contains(&text))
     }
 
     /// Writes the call of an aggregate.

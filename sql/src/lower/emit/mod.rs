@@ -15,6 +15,8 @@ mod from;
 mod query;
 mod subquery;
 
+pub(super) use calls::is_plain_equality;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
