@@ -217,7 +217,8 @@ def spi(table, profile):
     subprocess.run([*build, "-p", "postilion-storage", "--example", "raw_point_select"], check=True)
     subprocess.run([*build, "-p", "postilion", "--example", "spi_benchmark"], check=True)
     examples = ROOT / "target" / profile / "examples"
-    raw = float(subprocess.run([examples / "raw_point_select"], capture_output=True, text=True, check=True).stdout)
+    raw = subprocess.run([examples / "raw_point_select"], capture_output=True, text=True, check=True).stdout.split()
+    yardsticks = list(zip(("raw rusqlite", "raw rusqlite, exclusive file"), map(float, raw)))
     for isolation in ("task", "process"):
         settings = ["-c", "shared_preload_libraries=spi_benchmark", "-c", f"worker_isolation={isolation}"]
         with running(Postilion, *settings, binary=examples / "spi_benchmark") as server:
@@ -228,4 +229,5 @@ def spi(table, profile):
             if found is None:
                 sys.exit(f"the SPI benchmark says nothing:\n{(server.folder / 'log').read_text()}")
         rate = float(found.group(1))
-        table.alone(f"SPI point select, {isolation} worker / raw rusqlite", "1/s", f"{rate:,.0f} / {raw:,.0f}", rate / raw)
+        for yardstick, pace in yardsticks:
+            table.alone(f"SPI point select, {isolation} worker / {yardstick}", "1/s", f"{rate:,.0f} / {pace:,.0f}", rate / pace)
