@@ -33,6 +33,11 @@ fn tables() {
 }
 
 #[test]
+fn updates() {
+    replay(&Server::start(), "updates");
+}
+
+#[test]
 fn own_changes() {
     replay(&Server::start(), "own_changes");
 }

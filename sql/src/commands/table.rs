@@ -111,8 +111,15 @@ impl CommandContext<'_> {
             return Err(error!(TOO_MANY_COLUMNS, "tables can have at most {COLUMNS_MAX} columns"));
         }
         let class = self.insert_class(name, schema, kind, columns.len(), options)?;
-        for (index, column) in columns.into_iter().enumerate() {
-            self.insert_column(&class, attnum(index)?, column)?;
+        let mut defaults = Vec::new();
+        for (index, mut column) in columns.into_iter().enumerate() {
+            let default = column.default.take();
+            let row = self.insert_bare_column(&class, attnum(index)?, column, default.is_some())?;
+            defaults.extend(default.map(|default| (row, default)));
+        }
+        // A generated column may be computed from columns that stand after it.
+        for (row, default) in defaults {
+            self.insert_default(&class, &row, default)?;
         }
         Ok(class)
     }
@@ -186,7 +193,22 @@ impl CommandContext<'_> {
     }
 
     /// One column with its default.
-    pub(super) fn insert_column(&mut self, class: &Class, attnum: i16, column: NewColumn) -> Result<()> {
+    pub(super) fn insert_column(&mut self, class: &Class, attnum: i16, mut column: NewColumn) -> Result<()> {
+        let default = column.default.take();
+        let row = self.insert_bare_column(class, attnum, column, default.is_some())?;
+        match default {
+            Some(default) => self.insert_default(class, &row, default),
+            None => Ok(()),
+        }
+    }
+
+    fn insert_bare_column(
+        &mut self,
+        class: &Class,
+        attnum: i16,
+        column: NewColumn,
+        has_default: bool,
+    ) -> Result<Arc<Attribute>> {
         if SYSTEM_COLUMNS.contains(&column.name.as_str()) && matches!(class.relkind, 'r' | 'm') {
             return Err(error!(
                 DUPLICATE_COLUMN,
@@ -200,16 +222,12 @@ impl CommandContext<'_> {
         row.attnotnull = column.not_null;
         row.attidentity = column.identity;
         row.attgenerated = if column.generated { 's' } else { '\0' };
-        row.atthasdef = column.default.is_some() && column.identity == '\0';
+        row.atthasdef = has_default && column.identity == '\0';
         if let Some(collation) = column.collation {
             row.attcollation = collation;
         }
         self.depend_on_type(ObjectAddress::column(class.oid, attnum), column.ty.oid)?;
-        let row = self.edit.insert(row)?;
-        match column.default {
-            Some(default) => self.insert_default(class, &row, default),
-            None => Ok(()),
-        }
+        self.edit.insert(row)
     }
 
     /// Records that an object needs a type (or the type of which it is an array).

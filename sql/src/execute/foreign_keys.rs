@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use storage::Connection;
 
+use super::computed::Computed;
 use super::run::engine_error;
+use super::stored::CatalogExpressions;
 use super::table::Table;
 use super::write::{Writer, key_text};
 use crate::bound::LockStrength;
@@ -256,15 +258,17 @@ fn follow(
         condition(context, &table, &own)
     );
     let followers = connection.query(&sql, &values).map_err(engine_error)?;
-    let mut writer = Writer { connection, context, table: &table, pending };
+    let stored = CatalogExpressions { catalog: &context.catalog, format: &context.format };
+    let computed = Computed::new(&context.catalog, &stored, table.oid)?;
     for mut follower in followers {
         let Value::Integer(rowid) = follower.remove(0) else { continue };
         if action == CASCADE && new.is_none() {
+            let mut writer = Writer { connection, context, table: &table, pending };
             writer.delete(rowid, &follower)?;
             continue;
         }
         let replaced = if action == CASCADE { new.map(|new| key(new, &theirs)) } else { None };
-        let changed = match &constraint.confdelsetcols {
+        let mut changed = match &constraint.confdelsetcols {
             Some(some) if new.is_none() && !some.is_empty() => columns(Some(some)),
             _ => own.clone(),
         };
@@ -277,8 +281,11 @@ fn follow(
         for (column, value) in changed.iter().zip(&values) {
             row[*column] = value.clone();
         }
-        writer.check_not_null(&row)?;
+        computed.complete(connection, context, &table, &mut row)?;
+        changed.extend(computed.generated.iter().filter(|column| row[**column] != follower[**column]));
+        let values: Vec<Value> = changed.iter().map(|column| row[*column].clone()).collect();
         let update = table.update_sql(&changed);
+        let mut writer = Writer { connection, context, table: &table, pending };
         writer.update(&update, rowid, &changed, &values, &follower, &row)?;
     }
     Ok(())

@@ -5,19 +5,17 @@ use std::sync::Arc;
 
 use storage::Connection;
 
+use super::computed::{Computed, ROW, compute};
 use super::foreign_keys::{self, Pending};
-use super::run::{self, Places};
+use super::run;
 use super::stored::{CatalogExpressions, Names};
 use super::table::Table;
 use super::write::Writer;
 use crate::bind::BindContext;
-use crate::bound::{Expr, RangeId, TypeMod};
+use crate::bound::TypeMod;
 use crate::lower::{HostFunction, StoredExpressions, Text};
 use crate::session::StatementContext;
 use crate::{Oid, Result, Value};
-
-/// The range number of the row in its own texts.
-const ROW: RangeId = RangeId(0);
 
 /// Inserts rows of some columns into a table.
 pub(crate) struct RowInserter {
@@ -27,10 +25,7 @@ pub(crate) struct RowInserter {
     /// Columns that are not given and have a default, with the text that computes all of them.
     defaults: Vec<usize>,
     default_text: Option<Text>,
-    generated: Vec<usize>,
-    checks: Vec<String>,
-    /// Computes generated columns and checks.
-    row_text: Option<Text>,
+    computed: Computed,
     functions: Vec<HostFunction>,
     pending: Vec<Pending>,
 }
@@ -44,7 +39,6 @@ impl RowInserter {
         let stored = CatalogExpressions { catalog: context.catalog, format: context.format };
         let catalog = context.catalog;
         let table = Table::new(catalog, table)?;
-        let width = table.attributes.len();
         let mut defaults = Vec::new();
         let mut expressions = Vec::new();
         for column in table.live().filter(|column| !given.contains(column)) {
@@ -61,27 +55,13 @@ impl RowInserter {
                 expressions.push(super::stored::next_value(sequence, ty.oid));
             }
         }
-        let lower = |list: &[Expr]| crate::lower::row_expressions(catalog, &stored, ROW, width, list);
-        let default_text = if expressions.is_empty() { None } else { Some(lower(&expressions)?) };
-        let generated = stored.generated_columns(catalog, table.oid, ROW)?;
-        let checks = stored.table_checks(catalog, table.oid, ROW)?;
-        let mut computed: Vec<Expr> = generated.iter().map(|(_, expr)| expr.clone()).collect();
-        for (_, check) in &checks {
-            computed.push(with_generated(check, &generated));
-        }
-        let row_text = if computed.is_empty() { None } else { Some(lower(&computed)?) };
+        let default_text = match expressions.as_slice() {
+            [] => None,
+            list => Some(crate::lower::row_expressions(catalog, &stored, ROW, table.oid, list)?),
+        };
+        let computed = Computed::new(catalog, &stored, table.oid)?;
         let functions = stored.index_functions(catalog, table.oid)?;
-        Ok(Self {
-            table,
-            given,
-            defaults,
-            default_text,
-            generated: generated.into_iter().map(|(column, _)| column).collect(),
-            checks: checks.into_iter().map(|(name, _)| name).collect(),
-            row_text,
-            functions,
-            pending: Vec::new(),
-        })
+        Ok(Self { table, given, defaults, default_text, computed, functions, pending: Vec::new() })
     }
 
     /// Inserts one row; `values` are those of the given columns, in their order.
@@ -107,19 +87,8 @@ impl RowInserter {
                 row[*column] = value;
             }
         }
-        let mut results = Vec::new();
-        if let Some(text) = &self.row_text {
-            let mut computed = compute(connection, text, context, &row)?;
-            results = computed.split_off(self.generated.len());
-            for (column, value) in self.generated.iter().zip(computed) {
-                row[*column] = value;
-            }
-        }
+        self.computed.complete(connection, context, &self.table, &mut row)?;
         let mut writer = Writer { connection, context, table: &self.table, pending: &mut self.pending };
-        writer.check_not_null(&row)?;
-        if let Some(failed) = results.iter().position(|result| *result == Value::Integer(0)) {
-            return Err(writer.check_violation(&self.checks[failed], &row));
-        }
         writer.insert(&row)?;
         Ok(())
     }
@@ -138,24 +107,4 @@ impl RowInserter {
         let settled = foreign_keys::settle(connection, context, self.pending.clone(), Some(deferred));
         settled.inspect_err(|_| deferred.truncate(known))
     }
-}
-
-fn compute(
-    connection: &mut Connection,
-    text: &Text,
-    context: &Arc<StatementContext>,
-    row: &[Value],
-) -> Result<Vec<Value>> {
-    let places = Places { row, ..Places::new(context, &[]) };
-    Ok(run::query(connection, text, &places)?.into_iter().next().unwrap_or_default())
-}
-
-/// A check with generated columns replaced by what computes them: they are not in the row yet.
-fn with_generated(check: &Expr, generated: &[(usize, Expr)]) -> Expr {
-    let mut check = check.clone();
-    crate::lower::replace_columns(&mut check, &|range, column| {
-        let found = generated.iter().find(|(generated, _)| range == ROW && *generated == column);
-        found.map(|(_, expr)| expr.clone())
-    });
-    check
 }

@@ -9,6 +9,7 @@
 //! | `modify` | INSERT, UPDATE, DELETE, MERGE over rows that the engine has computed |
 //! | `write` | one row at a time: constraints, then the write |
 //! | `row_reader` | rows by their numbers |
+//! | `computed` | generated columns and checks of rows without a plan of their own |
 //! | `insert` | rows from outside SQL text, as of COPY |
 //! | `sql_function` | bodies of functions written in SQL |
 //! | `foreign_keys` | referential integrity at the end of a statement or transaction |
@@ -17,6 +18,7 @@
 //! A session's way through it: [`make_plan`], then [`Cursor::open`] for plans that only read or [`modify`](run_modify)
 //! for those that change tables; deferred checks are kept for [`settle_deferred`] before the commit.
 
+mod computed;
 mod foreign_keys;
 mod insert;
 mod modify;

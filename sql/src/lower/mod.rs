@@ -249,12 +249,12 @@ pub fn row_expressions(
     catalog: &Catalog,
     stored: &dyn StoredExpressions,
     range: RangeId,
-    width: usize,
+    table: Oid,
     expressions: &[Expr],
 ) -> Result<Text> {
     let mut planner = Planner::new(catalog, stored);
     planner.text(|emitter| {
-        modify::rename_to_row_values(emitter, range, width)?;
+        modify::rename_to_row_values(emitter, range, table);
         modify::select_list(emitter, expressions.iter())
     })
 }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::emit::Emitter;
-use super::walk::every_expr_mut;
+use super::walk::{any_expr, every_expr_mut};
 use super::{Binding, Planner, Tells, Text};
 use crate::bound::*;
 use crate::catalog::{Catalog, Constraint};
@@ -33,7 +33,8 @@ pub struct ModifyPlan {
     pub can_be_noted: bool,
     /// Gives the rows, before anything is changed.
     pub source: Text,
-    /// The columns (positions in the table) whose new values the source gives, right after the row number.
+    /// The columns (positions in the table) that are written. The source gives their values right after the row number;
+    /// for generated columns the old ones, which [`Self::row`] replaces.
     pub values: Vec<usize>,
     /// Where the old row begins in the source's columns, when it is there: every column of the table.
     pub old: Option<usize>,
@@ -244,17 +245,25 @@ impl Planner<'_> {
         attributes.iter().enumerate().filter(|(_, a)| !a.attisdropped).map(|(i, _)| i).collect()
     }
 
-    /// The text that computes generated columns, checks and RETURNING for one row; nothing when there are none.
+    /// What the table computes for the rows of a statement. An UPDATE leaves generated columns alone of which it assigns no
+    /// input.
     fn computed(&self, modify: &Modify) -> Result<Computed> {
         if matches!(modify.action, ModifyAction::Delete { .. }) {
             return Ok(Computed::default());
         }
+        let mut generated = self.stored.generated_columns(self.catalog, modify.target, modify.range)?;
+        if let ModifyAction::Update { assignments, .. } = &modify.action {
+            let assigned = |column: usize| assignments.iter().any(|(assigned, _)| *assigned == column);
+            let uses = |part: &Expr| matches!(part.kind, ExprKind::Column { column, .. } if assigned(column));
+            generated.retain(|(column, expr)| assigned(*column) || any_expr(expr, &uses));
+        }
         Ok(Computed {
-            generated: self.stored.generated_columns(self.catalog, modify.target, modify.range)?,
+            generated,
             checks: self.stored.table_checks(self.catalog, modify.target, modify.range)?,
         })
     }
 
+    /// The text that computes generated columns, checks and RETURNING for one row; nothing when there are none.
     fn row_text(
         &mut self,
         modify: &Modify,
@@ -265,9 +274,8 @@ impl Planner<'_> {
             return Ok(None);
         }
         let Computed { generated, checks } = computed;
-        let width = self.catalog.attributes(modify.target).len();
         let text = self.text(|e| {
-            rename_to_row_values(e, modify.range, width)?;
+            rename_to_row_values(e, modify.range, modify.target);
             for (i, (range, column)) in extras.iter().enumerate() {
                 e.rename_lazily(*range, *column, Binding::Extra(i));
             }
@@ -443,13 +451,13 @@ fn source(
 }
 
 /// Lets the columns of a table's row be given one by one.
-pub(super) fn rename_to_row_values(e: &mut Emitter<'_>, range: RangeId, width: usize) -> Result<()> {
-    e.declare_positional(range, width);
-    for column in 0..width {
+pub(super) fn rename_to_row_values(e: &mut Emitter<'_>, range: RangeId, table: Oid) {
+    let attributes = e.catalog.attributes(table);
+    e.declare_positional(range, attributes.len());
+    for (column, _) in attributes.iter().enumerate().filter(|(_, attribute)| !attribute.attisdropped) {
         // Places are numbered as they are first used, so that unused columns take none.
         e.rename_lazily(range, column, Binding::RowValue(column));
     }
-    Ok(())
 }
 
 /// `SELECT a, b, c`.

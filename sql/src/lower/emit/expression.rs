@@ -172,10 +172,16 @@ impl Emitter<'_> {
             Shape::Host { columns, .. } => columns.len(),
             Shape::Positional(width) => *width,
         };
-        let dropped =
-            |column: &usize| matches!(&shape, Shape::Table { columns, .. } if columns[*column].is_none());
-        let texts: Vec<String> = (0..width)
-            .filter(|column| !dropped(column))
+        // A row whose values are given one by one has no value for a column that its table has lost.
+        let given = self.renamed.keys().any(|(renamed, _)| *renamed == range);
+        let dropped = |column: &usize| match &shape {
+            Shape::Table { columns, .. } => columns[*column].is_none(),
+            Shape::Host { .. } => false,
+            Shape::Positional(_) => given && !self.renamed.contains_key(&(range, *column)),
+        };
+        let columns: Vec<usize> = (0..width).filter(|column| !dropped(column)).collect();
+        let texts: Vec<String> = columns
+            .into_iter()
             .map(|column| match self.renamed(range, column) {
                 Some(text) => text,
                 None => column_name(&shape, column)

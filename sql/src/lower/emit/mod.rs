@@ -67,7 +67,7 @@ pub(super) struct Needs {
 
 /// Writes one statement.
 pub(super) struct Emitter<'a> {
-    catalog: &'a Catalog,
+    pub(super) catalog: &'a Catalog,
     stored: &'a dyn StoredExpressions,
     pub(super) out: String,
     shapes: HashMap<RangeId, Shape>,
