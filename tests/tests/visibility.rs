@@ -21,7 +21,12 @@ async fn until_waiting(observer: &Client, name: &str) {
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}' AND wait_event = 'WALSync'"
     );
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while first_value(observer, &sql).await != "1" {
+    let patience = std::time::Duration::from_secs(20);
+    while tokio::time::timeout(patience, first_value(observer, &sql))
+        .await
+        .expect("the observer waits itself")
+        != "1"
+    {
         assert!(std::time::Instant::now() < deadline, "\"{name}\" does not wait for the disk");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -119,6 +124,107 @@ async fn changes_of_a_row_named_by_its_key_wait_for_its_own_commits() {
     for (name, answer) in waiting {
         assert_eq!(answer.await.expect("no panic").is_err(), name == "refused", "{name}");
     }
+}
+
+/// What changes a row without its lock: those who name such a row wait all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_nobody_had_locked_are_waited_for() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let observer = connect(&server, "observer").await;
+    let setup = "CREATE TABLE moved (id int PRIMARY KEY, n int); INSERT INTO moved VALUES (1, 1); \
+                 CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1); \
+                 CREATE TABLE child (id int PRIMARY KEY, p int REFERENCES parent ON UPDATE CASCADE, n int); \
+                 INSERT INTO child VALUES (1, 1, 1); CREATE TABLE merged (id int PRIMARY KEY, n int)";
+    observer.batch_execute(setup).await.expect("set up");
+    faults.begin();
+    let mut tasks = Vec::new();
+    for (name, sql) in [
+        ("mover", "UPDATE moved SET id = 2"),
+        ("cascade", "UPDATE parent SET id = 2"),
+        (
+            "merger",
+            "MERGE INTO merged m USING (SELECT 1 AS id) s ON m.id = s.id WHEN NOT MATCHED THEN INSERT VALUES (1, 1)",
+        ),
+        ("of moved", "BEGIN; UPDATE moved SET n = n + 1 WHERE id = 2"),
+        ("of cascade", "BEGIN; UPDATE child SET n = n + 1 WHERE id = 1 RETURNING p"),
+        ("of merger", "BEGIN; DELETE FROM merged WHERE id = 1"),
+    ] {
+        let client = connect(&server, &format!("'{name}'")).await;
+        tasks.push((name, tokio::spawn(async move { client.batch_execute(sql).await })));
+        until_waiting(&observer, name).await;
+    }
+    assert!(tasks.iter().all(|(_, answer)| !answer.is_finished()));
+    faults.end();
+    for (name, answer) in tasks {
+        answer.await.expect("no panic").unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+/// A table is written anew by a commit that is nothing to wait for: its rows still tell of earlier ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_with_new_numbers_are_waited_for() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let observer = connect(&server, "observer").await;
+    let setup = "CREATE TABLE t (id text PRIMARY KEY, k int, n int); \
+                 INSERT INTO t SELECT chr(96 + i), i, i FROM generate_series(1, 9) i; DELETE FROM t WHERE k < 6";
+    observer.batch_execute(setup).await.expect("set up");
+    let (writer, reader) = (connect(&server, "writer").await, connect(&server, "reader").await);
+    let alter = connect(&server, "alter").await;
+    faults.begin();
+    let written =
+        tokio::spawn(async move { writer.batch_execute("UPDATE t SET n = 888 WHERE id = 'h'").await });
+    until_waiting(&observer, "writer").await;
+    let altered = tokio::spawn(async move {
+        let sql = "SET synchronous_commit = off; ALTER TABLE t ALTER COLUMN k TYPE bigint USING k + 100";
+        alter.batch_execute(sql).await
+    });
+    // The new schema is read by everybody, so from its commit on even this waits.
+    let moment = std::time::Duration::from_millis(200);
+    while tokio::time::timeout(moment, observer.batch_execute("SELECT 1 FROM pg_class")).await.is_ok() {}
+    let sql = "BEGIN; UPDATE t SET k = 0 WHERE id = 'h' RETURNING n";
+    let read = tokio::spawn(async move { reader.simple_query(sql).await });
+    tokio::time::sleep(moment).await;
+    assert!(!read.is_finished() && !altered.is_finished() && !written.is_finished());
+    faults.end();
+    written.await.expect("no panic").expect("committed");
+    altered.await.expect("no panic").expect("committed");
+    assert_eq!(rows(&read.await.expect("no panic").expect("it runs")), 1);
+}
+
+/// A statement that gives up waiting for a row has read that there is one.
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_waiting_for_a_row_wait_for_what_made_it_so() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let observer = connect(&server, "observer").await;
+    let setup = "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n >= 0)); INSERT INTO t VALUES (1, 1)";
+    observer.batch_execute(setup).await.expect("set up");
+    faults.begin();
+    let mut tasks = Vec::new();
+    for (name, sql) in [
+        ("writer", "UPDATE t SET n = 7 WHERE id = 1"),
+        ("holder", "BEGIN; UPDATE t SET n = n + 1 WHERE id = 1"),
+        ("update", "SET lock_timeout = 1; BEGIN; UPDATE t SET n = 0 WHERE n = 7"),
+        ("select", "SET lock_timeout = 1; SELECT FROM t WHERE n = 7 FOR UPDATE"),
+    ] {
+        let client = connect(&server, name).await;
+        tasks.push(tokio::spawn(async move { (client.batch_execute(sql).await, client) }));
+        until_waiting(&observer, name).await;
+    }
+    assert!(tasks.iter().all(|answer| !answer.is_finished()));
+    faults.end();
+    let mut failed = Vec::new();
+    for answer in tasks {
+        let (answer, _client) = answer.await.expect("no panic");
+        failed.push(
+            answer.is_err_and(|error| {
+                error.code() == Some(&tokio_postgres::error::SqlState::LOCK_NOT_AVAILABLE)
+            }),
+        );
+    }
+    assert_eq!(failed, [false, false, true, true]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,8 @@
 //! read it as it is.
 //!
 //! Nobody has a lock on a row that is new, or that has taken another's key. A transaction with such rows notes its tables,
-//! and does so before its commit: whoever finds one of them finds the note, too.
+//! and does so before its commit: whoever finds one of them finds the note, too. One that changes the catalog may have
+//! given any row another number: it notes all tables.
 //!
 //! Several rows share a place, and several tables: the answer may be a commit that concerns another row, never one that is
 //! too early.
@@ -28,6 +29,8 @@ pub(crate) struct RowChanges {
     many: AtomicU64,
     /// The last commit that has given new rows, or rows with new keys, to one of the tables of a place, or was about to.
     new_rows: [AtomicU64; TABLE_PLACES],
+    /// The last commit that may have given new numbers to the rows of any table, or was about to.
+    new_numbers: AtomicU64,
 }
 
 impl Default for RowChanges {
@@ -36,6 +39,7 @@ impl Default for RowChanges {
             commits: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
             many: AtomicU64::new(0),
             new_rows: [const { AtomicU64::new(0) }; TABLE_PLACES],
+            new_numbers: AtomicU64::new(0),
         }
     }
 }
@@ -56,9 +60,15 @@ impl RowChanges {
         self.new_rows[table.0 as usize % TABLE_PLACES].fetch_max(commit, Ordering::SeqCst);
     }
 
+    /// This commit, which is about to be made, may give new numbers to the rows of any table.
+    pub(crate) fn note_new_numbers(&self, commit: u64) {
+        self.new_numbers.fetch_max(commit, Ordering::SeqCst);
+    }
+
     /// A commit not before the last one by which a row, which the caller has found and locked, has become what it is.
     pub(crate) fn origin(&self, table: Oid, row: i64) -> u64 {
-        self.last(table, row).max(self.new_rows[table.0 as usize % TABLE_PLACES].load(Ordering::SeqCst))
+        let made = self.new_rows[table.0 as usize % TABLE_PLACES].load(Ordering::SeqCst);
+        self.last(table, row).max(made).max(self.new_numbers.load(Ordering::SeqCst))
     }
 
     /// A commit not before the last one that has changed a row, which the caller has locked.
@@ -90,6 +100,11 @@ mod tests {
         assert_eq!(
             (changes.last(Oid(3), 7), changes.origin(Oid(3), 7), changes.origin(Oid(1), 7)),
             (9, 12, 9)
+        );
+        changes.note_new_numbers(13);
+        assert_eq!(
+            (changes.last(Oid(3), 7), changes.origin(Oid(3), 7), changes.origin(Oid(1), 7)),
+            (9, 13, 13)
         );
     }
 }

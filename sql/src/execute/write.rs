@@ -100,7 +100,7 @@ impl Writer<'_> {
             self.insert_as(number, row).map_err(engine_error)?;
         }
         let rowid = self.connection.last_insert_rowid();
-        self.context.session.services.note_new_row(self.table.oid);
+        self.context.session.services.has_new_row(self.table.oid);
         self.log(&self.table.insert_sql, || {
             (What::Inserted, {
                 std::iter::once(Value::Integer(rowid)).chain(live_values(self.table, row).cloned()).collect()
@@ -179,9 +179,9 @@ impl Writer<'_> {
         drop(statement);
         let changed = self.connection.changes() > 0;
         if changed {
-            let in_key = self.table.strength_of_update(columns) == LockStrength::Update;
+            let in_key = strength == LockStrength::Update;
             if in_key {
-                self.context.session.services.note_new_row(self.table.oid);
+                self.context.session.services.has_new_row(self.table.oid);
             }
             self.log(sql, || {
                 let values = values.iter().cloned().chain([Value::Integer(rowid)]).collect();
@@ -215,7 +215,7 @@ impl Writer<'_> {
     /// Those of looking for a row number.
     pub(crate) fn note_insert(&mut self, row: &[Value]) -> Result<bool> {
         let Some(number) = self.next_row_number()? else { return Ok(false) };
-        self.context.session.services.note_new_row(self.table.oid);
+        self.context.session.services.has_new_row(self.table.oid);
         let values = std::iter::once(Value::Integer(number)).chain(live_values(self.table, row).cloned());
         Ok(self.note(What::Inserted, &self.table.insert_sql, values.collect()))
     }

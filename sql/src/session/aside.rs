@@ -201,6 +201,7 @@ impl Session {
     /// Such a statement is to be run again, on a newer snapshot.
     pub(super) fn give_up_beside(&mut self) {
         if self.is_beside() {
+            self.pass_over_reads();
             self.leave_beside();
             self.services.end_snapshot();
         }

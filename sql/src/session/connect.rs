@@ -81,6 +81,7 @@ impl Session {
             activity_reported: true,
             untold: super::visibility::Untold::default(),
             reads_untold: false,
+            passed_over: 0,
             among_others: false,
             statement_time: clock::now(),
             registration,

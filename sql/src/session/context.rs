@@ -146,7 +146,7 @@ pub trait SessionServices: Send + Sync {
         false
     }
     /// A table gets a new row, or one of its rows a new key: those who find it depend on the transaction's commit.
-    fn note_new_row(&self, table: Oid) {}
+    fn has_new_row(&self, table: Oid) {}
     /// Keeps a change of a row.
     fn log_write(&self, written: Written) {}
     /// Keeps a change that is still to be made, if there is room for it; whether there was.

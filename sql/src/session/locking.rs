@@ -154,6 +154,7 @@ impl Session {
     pub(super) async fn await_row(&mut self, (tag, mode): Awaited, held_before: bool) -> Result<()> {
         self.give_up_beside();
         if held_before {
+            self.pass_over_reads();
             self.set_aside();
         } else {
             self.give_up_writing();
@@ -168,6 +169,7 @@ impl Session {
         let committed = self.database.store.committed();
         let backend = self.backend().clone();
         let writer = LockTag::Writer(self.database.oid);
+        self.pass_over_reads();
         let transaction = self.transaction();
         if transaction.work.writes() || !keeps_snapshot {
             transaction.same_as = keeps_snapshot.then_some(committed);
@@ -267,6 +269,7 @@ impl Session {
                 Err(error!(T_R_SERIALIZATION_FAILURE, "could not serialize access due to concurrent {word}"))
             }
             Some(_) => {
+                self.pass_over_reads();
                 self.transaction().give_up_work();
                 self.services.end_snapshot();
                 Ok(None)

@@ -215,6 +215,8 @@ pub struct Session {
     untold: visibility::Untold,
     /// Whether what the running statement has read is not told, or is noted already.
     reads_untold: bool,
+    /// The latest commit that runs which were given up depend on: the failure of their statement may tell of them.
+    passed_over: u64,
     /// Whether the running statement is one of several in its query string.
     among_others: bool,
     /// The start of the running message, µs since 2000-01-01 UTC.

@@ -122,11 +122,12 @@ impl Services {
     }
 
     /// Says which tables have new rows by the transaction's commit, which is the next one: it has the right to write.
-    pub(super) fn note_new_rows(&self) {
-        let state = self.state.lock();
-        if !state.new_rows.is_empty() {
-            let next = self.database.store.committed() + 1;
-            state.new_rows.iter().for_each(|table| self.database.row_changes.note_new_rows(*table, next));
+    /// Rows of any table may have new numbers if it has changed the catalog.
+    pub(super) fn note_new_rows(&self, catalog_changed: bool) {
+        let (next, changes) = (self.database.store.committed() + 1, &self.database.row_changes);
+        self.state.lock().new_rows.iter().for_each(|table| changes.note_new_rows(*table, next));
+        if catalog_changed {
+            changes.note_new_numbers(next);
         }
     }
 
@@ -474,7 +475,7 @@ impl SessionServices for Services {
         self.database.row_numbers.forget(table);
     }
 
-    fn note_new_row(&self, table: Oid) {
+    fn has_new_row(&self, table: Oid) {
         let mut state = self.state.lock();
         if !state.new_rows.contains(&table) {
             state.new_rows.push(table);

@@ -9,8 +9,8 @@
 //! Dependence is known to the page ([`storage::Connection::depends_on`]): who has read nothing recent waits for nothing,
 //! and two loads of atomics tell. The catalog, which lives in memory, counts as read by every statement.
 //!
-//! Two kinds of answers tell less than the pages hold ([`Plan::tells`]), which then stay with the connection and count for
-//! the next statement of its transaction that tells more:
+//! Two kinds of answers tell less than the pages hold ([`Plan::tells`]). A later statement that tells more reads its own
+//! pages, and what stays with a connection that the transaction keeps counts then:
 //!
 //! - That an INSERT of values which its own text gives, into a table where no constraint looks at other rows, has inserted
 //!   them tells a client nothing but what the client has said.
@@ -49,6 +49,15 @@ impl Session {
             && let Some(connection) = transaction.work.connection()
         {
             self.untold.depend_on(connection.depends_on());
+        }
+    }
+
+    /// A run of a statement is given up; it is to be begun again. Only a failure can tell what this run has read.
+    pub(super) fn pass_over_reads(&mut self) {
+        if let Some(transaction) = &mut self.transaction
+            && let Some(connection) = transaction.work.connection()
+        {
+            self.passed_over = self.passed_over.max(connection.depends_on());
         }
     }
 

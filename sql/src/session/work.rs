@@ -366,7 +366,8 @@ impl Session {
     async fn commit_in_engine(&mut self, keep: Keep) -> Result<u64> {
         let database = self.database.clone();
         if matches!(self.transaction().work, Work::Write(..)) {
-            self.services.note_new_rows();
+            let catalog_changed = self.transaction().catalog_changed;
+            self.services.note_new_rows(catalog_changed);
         }
         let transaction = self.transaction();
         let Work::Write(connection, _) = &mut transaction.work else { return Ok(0) };
@@ -590,6 +591,7 @@ impl Session {
         let ends = error.0.severity > crate::Severity::Error;
         self.reads_untold = false;
         self.note_reads();
+        self.untold.depend_on(self.passed_over);
         self.leave_beside();
         self.backend().set_interrupt(None);
         self.services.take_notifications();
@@ -598,6 +600,9 @@ impl Session {
         match &mut self.transaction {
             Some(transaction) if transaction.explicit && !ends => {
                 transaction.failed = true;
+                if !keeps_snapshot {
+                    self.services.end_snapshot();
+                }
                 let level = transaction.savepoints.len();
                 if level == 0 {
                     // Nothing can be kept: others need not wait for what it holds.
