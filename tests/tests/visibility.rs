@@ -227,6 +227,25 @@ async fn errors_of_waiting_for_a_row_wait_for_what_made_it_so() {
     assert_eq!(failed, [false, false, true, true]);
 }
 
+/// A row whose number comes from a sequence is not written before the sequence is on disk: it could outlive it.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_sequences_are_on_disk_before_rows_are_written() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let (writer, observer) = (connect(&server, "writer").await, connect(&server, "observer").await);
+    // The first value of all sequences opens their file.
+    let setup = "CREATE TABLE first (id serial); INSERT INTO first DEFAULT VALUES; CREATE TABLE t (id serial PRIMARY KEY)";
+    observer.batch_execute(setup).await.expect("set up");
+    writer.batch_execute("SET synchronous_commit = off").await.expect("set");
+    faults.begin();
+    let written = tokio::spawn(async move { writer.batch_execute("INSERT INTO t DEFAULT VALUES").await });
+    until_waiting(&observer, "writer").await;
+    assert_eq!(first_value(&observer, "SELECT count(*) FROM t").await, "0");
+    faults.end();
+    written.await.expect("no panic").expect("committed");
+    assert_eq!(first_value(&observer, "SELECT id FROM t").await, "1");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_wait_for_the_commit_they_tell_of() {
     let error = reader_waits("INSERT INTO t VALUES (1, 'again')").await.expect_err("a duplicate");

@@ -3,7 +3,8 @@
 //! A sequence's progress is no part of transactions, so it is kept in a small file of its own beside the database. What
 //! the file holds runs ahead of what has been given out by up to [`VALUES_AHEAD`] values, as in PostgreSQL's log: after
 //! a crash the sequence goes on from there, with a gap but without a repetition. A transaction that has drawn a value
-//! waits before it is acknowledged until the file is on disk so far ([`Sequences::flush_to`]).
+//! waits before its rows are written until the file is on disk so far ([`Sequences::flush_to`]): the two files get there
+//! one without the other, and rows that nobody was told of may outlive a crash.
 //!
 //! Source: `src/backend/commands/sequence.c`.
 

@@ -102,12 +102,17 @@ impl Services {
         state.restarted.is_empty() && state.sequence_commit == 0 && state.notifications.is_empty()
     }
 
-    /// The transaction has ended; the commit of the sequences' file to wait for.
-    pub(super) fn end_transaction(&self) -> u64 {
+    /// The transaction has ended.
+    pub(super) fn end_transaction(&self) {
         let mut state = self.state.lock();
         state.log = None;
         state.new_rows.clear();
-        std::mem::take(&mut state.sequence_commit)
+        state.sequence_commit = 0;
+    }
+
+    /// The commit of the sequences' file that covers what the transaction has drawn.
+    pub(super) fn sequence_commit(&self) -> u64 {
+        self.state.lock().sequence_commit
     }
 
     /// Says whether what runs may wait on its own thread, because it cannot be run again.

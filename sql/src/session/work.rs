@@ -320,9 +320,12 @@ impl Session {
         if self.transaction.is_none() {
             return Ok(());
         }
+        // Here without the right to write, and again below for what checks and cursors have drawn.
+        self.flush_sequences().await?;
         self.resume_writing().await?;
         self.settle_deferred().await?;
         self.hold_cursors().await?;
+        self.flush_sequences().await?;
         let keep = self.keep();
         let database = self.database.clone();
         let cluster = self.shared.cluster.clone();
@@ -360,6 +363,19 @@ impl Session {
         }
         self.run_at_end(on_commit).await;
         Ok(())
+    }
+
+    /// Waits until the values that the transaction has drawn from sequences are on disk. They must be before its rows can
+    /// be, whether somebody waits for these or not: each file gets there by itself, and rows that outlived a crash would
+    /// have numbers that are given out again.
+    async fn flush_sequences(&mut self) -> Result<()> {
+        let drawn = self.services.sequence_commit();
+        if drawn == 0 {
+            return Ok(());
+        }
+        let database = self.database.clone();
+        let _waiting = self.backend().waiting(FLUSH_WAIT);
+        database.sequences.flush_to(drawn).await
     }
 
     /// The number of the engine's commit; 0 when there was nothing to commit. One that may take long leaves the reactor.
@@ -401,8 +417,8 @@ impl Session {
 
     /// Waits until the commit is on disk, unless the user has said that this may take its time.
     async fn flush(&mut self, commit: u64, restarts: u64, keep: Keep) -> Result<()> {
-        let sequence_commit = self.services.end_transaction();
-        if (commit | sequence_commit | restarts) == 0 {
+        self.services.end_transaction();
+        if (commit | restarts) == 0 {
             return Ok(());
         }
         if keep == Keep::Perhaps {
@@ -410,7 +426,6 @@ impl Session {
             return Ok(());
         }
         let _waiting = self.backend().waiting(FLUSH_WAIT);
-        self.database.sequences.flush_to(sequence_commit).await?;
         if commit > 0 {
             self.database.store.flush_to(commit).await.map_err(storage_error)?;
         }
