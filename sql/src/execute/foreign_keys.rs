@@ -258,15 +258,21 @@ fn follow(
         condition(context, &table, &own)
     );
     let followers = connection.query(&sql, &values).map_err(engine_error)?;
+    if action == CASCADE && new.is_none() {
+        let mut writer = Writer { connection, context, table: &table, pending };
+        for mut follower in followers {
+            let Value::Integer(rowid) = follower.remove(0) else { continue };
+            writer.delete(rowid, &follower)?;
+        }
+        return Ok(());
+    }
+    if followers.is_empty() {
+        return Ok(());
+    }
     let stored = CatalogExpressions { catalog: &context.catalog, format: &context.format };
     let computed = Computed::new(&context.catalog, &stored, table.oid)?;
     for mut follower in followers {
         let Value::Integer(rowid) = follower.remove(0) else { continue };
-        if action == CASCADE && new.is_none() {
-            let mut writer = Writer { connection, context, table: &table, pending };
-            writer.delete(rowid, &follower)?;
-            continue;
-        }
         let replaced = if action == CASCADE { new.map(|new| key(new, &theirs)) } else { None };
         let mut changed = match &constraint.confdelsetcols {
             Some(some) if new.is_none() && !some.is_empty() => columns(Some(some)),
