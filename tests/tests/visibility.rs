@@ -15,14 +15,29 @@ fn config(server: &Server, name: &str) -> String {
     format!("host=127.0.0.1 port={} user=postgres dbname=postgres application_name={name}", server.port())
 }
 
+/// How long something is waited for that must come.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// A statement that waits for the disk, in a session of this name, which lasts until the statement is answered.
+async fn waiting(
+    server: &Server,
+    observer: &Client,
+    name: &str,
+    sql: &'static str,
+) -> tokio::task::JoinHandle<Result<(), tokio_postgres::Error>> {
+    let client = connect(server, &format!("'{name}'")).await;
+    let answer = tokio::spawn(async move { client.batch_execute(sql).await });
+    until_waiting(observer, name).await;
+    answer
+}
+
 /// Waits until the session of this name waits for the disk.
 async fn until_waiting(observer: &Client, name: &str) {
     let sql = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}' AND wait_event = 'WALSync'"
     );
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    let patience = std::time::Duration::from_secs(20);
-    while tokio::time::timeout(patience, first_value(observer, &sql))
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while tokio::time::timeout(PATIENCE, first_value(observer, &sql))
         .await
         .expect("the observer waits itself")
         != "1"
@@ -88,23 +103,19 @@ async fn changes_of_a_row_named_by_its_key_wait_for_its_own_commits() {
     let setup = "CREATE TABLE t (id int PRIMARY KEY, n int CHECK (n >= 0)); \
                  INSERT INTO t SELECT i, 1 FROM generate_series(1, 9) i";
     observer.batch_execute(setup).await.expect("set up");
-    let changed = connect(&server, "changed").await;
     faults.begin();
-    let changed = tokio::spawn(async move { changed.batch_execute("UPDATE t SET n = 7 WHERE id = 1").await });
-    until_waiting(&observer, "changed").await;
+    let changed = waiting(&server, &observer, "changed", "UPDATE t SET n = 7 WHERE id = 1").await;
     for sql in [
         "BEGIN; UPDATE t SET n = n + 1 WHERE id = 2",
         "BEGIN; UPDATE t SET n = n + 1 WHERE n = 1 AND 3 = id RETURNING n",
         "BEGIN; DELETE FROM t WHERE id = 4",
     ] {
         let client = connect(&server, "quick").await;
-        let quick = tokio::time::timeout(std::time::Duration::from_secs(20), client.batch_execute(sql)).await;
+        let quick = tokio::time::timeout(PATIENCE, client.batch_execute(sql)).await;
         quick.expect("it waits for another row").expect("it runs");
     }
-    let inserted = connect(&server, "inserted").await;
-    let inserted = tokio::spawn(async move { inserted.batch_execute("INSERT INTO t VALUES (10, 10)").await });
-    until_waiting(&observer, "inserted").await;
-    let mut waiting = Vec::new();
+    let inserted = waiting(&server, &observer, "inserted", "INSERT INTO t VALUES (10, 10)").await;
+    let mut tasks = Vec::new();
     for (name, sql) in [
         ("same", "BEGIN; UPDATE t SET n = n + 1 WHERE id = 1"),
         ("new", "BEGIN; UPDATE t SET n = n + 1 WHERE id = 10"),
@@ -113,15 +124,13 @@ async fn changes_of_a_row_named_by_its_key_wait_for_its_own_commits() {
         ("all", "BEGIN; UPDATE t SET n = n + 1 WHERE n = 100"),
         ("refused", "BEGIN; UPDATE t SET n = n - 100 WHERE id = 6"),
     ] {
-        let client = connect(&server, name).await;
-        waiting.push((name, tokio::spawn(async move { client.batch_execute(sql).await })));
-        until_waiting(&observer, name).await;
+        tasks.push((name, waiting(&server, &observer, name, sql).await));
     }
-    assert!(waiting.iter().all(|(_, answer)| !answer.is_finished()) && !changed.is_finished());
+    assert!(tasks.iter().all(|(_, answer)| !answer.is_finished()) && !changed.is_finished());
     faults.end();
     changed.await.expect("no panic").expect("committed");
     inserted.await.expect("no panic").expect("committed");
-    for (name, answer) in waiting {
+    for (name, answer) in tasks {
         assert_eq!(answer.await.expect("no panic").is_err(), name == "refused", "{name}");
     }
 }
@@ -150,9 +159,7 @@ async fn rows_that_nobody_had_locked_are_waited_for() {
         ("of cascade", "BEGIN; UPDATE child SET n = n + 1 WHERE id = 1 RETURNING p"),
         ("of merger", "BEGIN; DELETE FROM merged WHERE id = 1"),
     ] {
-        let client = connect(&server, &format!("'{name}'")).await;
-        tasks.push((name, tokio::spawn(async move { client.batch_execute(sql).await })));
-        until_waiting(&observer, name).await;
+        tasks.push((name, waiting(&server, &observer, name, sql).await));
     }
     assert!(tasks.iter().all(|(_, answer)| !answer.is_finished()));
     faults.end();
@@ -315,7 +322,7 @@ async fn a_commit_whose_session_has_ended_gives_its_number_back() {
     assert_eq!(first_value(&observer, &status).await, "in progress");
     faults.end();
     let _told_or_cut_off = written.await.expect("no panic");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + PATIENCE;
     while first_value(&observer, &status).await != "committed" {
         assert!(std::time::Instant::now() < deadline, "it stays in progress");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
