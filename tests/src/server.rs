@@ -1,13 +1,12 @@
 //! A running server, and psql.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// How long a server may take to accept connections, or to stop.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -88,7 +87,8 @@ pub struct Server {
     child: Child,
     directory: Arc<TempDir>,
     port: u16,
-    log: Arc<Mutex<Vec<String>>>,
+    /// A file, not a pipe: what a server has written before it answers is there when a test looks.
+    log: NamedTempFile,
 }
 
 /// What psql printed, and whether it was content.
@@ -157,24 +157,17 @@ impl ServerBuilder {
         let directory =
             self.directory.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a temporary directory")));
         let port = free_port();
-        let mut child = Command::new(self.program.unwrap_or_else(binary))
+        let log = NamedTempFile::new().expect("a file for the log");
+        let child = Command::new(self.program.unwrap_or_else(binary))
             .arg("-D")
             .arg(directory.path().join("data"))
             .args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k", ""])
             .args(&self.arguments)
             .envs(self.environment)
             .stdin(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(log.reopen().expect("the log's file opens"))
             .spawn()
             .expect("the server's binary runs");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let stderr = BufReader::new(child.stderr.take().expect("stderr was piped"));
-        let lines = log.clone();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                lines.lock().expect("the log is whole").push(line);
-            }
-        });
         Server { child, directory, port, log }
     }
 }
@@ -213,9 +206,10 @@ impl Server {
     /// What it has logged so far.
     ///
     /// # Panics
-    /// When the thread that reads the log has.
+    /// When the log cannot be read.
     pub fn log(&self) -> String {
-        self.log.lock().expect("the log is whole").join("\n")
+        let text = std::fs::read(self.log.path()).expect("the log can be read");
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Waits for a text in the log.
