@@ -4,9 +4,13 @@
 //! Commits are numbered from 1 in the order in which they enter the log. SQLite shows a commit to readers a
 //! moment before it reports it, so two things are noted earlier, by whoever holds the write lock: that a commit
 //! which must be kept is on its way ([`CommitClock::require_next`]), and each page as it is written into the
-//! log ([`CommitClock::write_page`]): it belongs to the next number.
+//! log ([`CommitClock::write_page`]): it belongs to the next number. Neither is sure to come: a commit can fail or find
+//! nothing to write, and what a transaction writes before it is rolled back belongs to no commit at all. So who has
+//! read what belongs to the next number waits first for what becomes of it ([`CommitClock::decided`]).
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
 
 /// How many places there are for pages; several share one. A power of two.
 const PLACES: usize = 1 << 14;
@@ -18,6 +22,8 @@ pub(crate) struct CommitClock {
     durable: AtomicU64,
     /// How many frames the present log has, as far as SQLite has told.
     frames: AtomicU64,
+    /// Wakes who waits for what becomes of a commit on its way.
+    attempt_ended: Notify,
     /// The last commit that has written one of the pages that share a place.
     written: Box<[AtomicU64]>,
 }
@@ -30,6 +36,7 @@ impl Default for CommitClock {
             required: zero(),
             durable: zero(),
             frames: zero(),
+            attempt_ended: Notify::new(),
             written: (0..PLACES).map(|_| zero()).collect(),
         }
     }
@@ -60,6 +67,19 @@ impl CommitClock {
     /// write lock, so that nobody waits for what may never come.
     pub(crate) fn withdraw(&self) {
         self.required.fetch_min(self.now(), Ordering::SeqCst);
+        self.attempt_ended.notify_waiters();
+    }
+
+    /// The commit that somebody who depends on this one has to wait for, once it is known whether it comes: one on its way
+    /// is waited for. The wait is for one attempt. What it belongs to has been read by now, so the next attempt, under
+    /// the same number, has written nothing of it.
+    pub(crate) async fn decided(&self, commit: u64) -> u64 {
+        // From here on no end is missed.
+        let ended = self.attempt_ended.notified();
+        if commit.min(self.required()) > self.now() {
+            ended.await;
+        }
+        commit.min(self.now())
     }
 
     /// Gives a commit its number. To be called after its frames are written; `frames` is how many the log now
@@ -129,5 +149,22 @@ mod tests {
         clock.advance(Some(2));
         clock.withdraw();
         assert_eq!(clock.required(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_does_not_come_is_not_waited_for() {
+        let clock = CommitClock::default();
+        clock.advance(Some(1));
+        assert_eq!(clock.decided(2).await, 1, "nobody is about to commit");
+        for comes in [false, true] {
+            clock.require_next();
+            let (decided, ()) = tokio::join!(clock.decided(2), async {
+                if comes {
+                    clock.advance(Some(2));
+                }
+                clock.withdraw();
+            });
+            assert_eq!(decided, if comes { 2 } else { 1 });
+        }
     }
 }

@@ -310,6 +310,11 @@ impl Database {
         commit.min(self.commits.required())
     }
 
+    /// Whether what came by this commit may be told: it is on disk, or is not to be waited for.
+    pub fn is_kept(&self, commit: u64) -> bool {
+        self.durable() >= self.kept(commit)
+    }
+
     /// Whether everything that must outlive a crash is on disk: nobody depends on anything.
     pub fn is_settled(&self) -> bool {
         self.commits.durable() >= self.commits.required()

@@ -156,9 +156,13 @@ impl Flusher {
         self.shared.flushes.load(Ordering::Relaxed)
     }
 
-    /// Waits until commit `target` is on disk. One that SQLite has not reported yet is waited for as well.
-    /// Dropping the future leaves the waiting to others.
+    /// Waits until commit `target` is on disk. One that SQLite has not reported yet is waited for as well; when it fails,
+    /// what came before it. Dropping the future leaves the waiting to others.
     pub(crate) async fn flush_to(&self, target: u64) {
+        if self.shared.commits.durable() >= target {
+            return;
+        }
+        let target = self.shared.commits.decided(target).await;
         if self.shared.commits.durable() >= target {
             return;
         }

@@ -78,7 +78,7 @@ impl Session {
 
     /// Whether everything that the session has read may be told: [`Self::settle`] would return at once.
     pub fn is_settled(&self) -> bool {
-        self.depends_on() <= self.database.store.durable() && self.shared.cluster.shared_rows_settled()
+        self.database.store.is_kept(self.depends_on()) && self.shared.cluster.shared_rows_settled()
     }
 
     /// Waits until everything that the session has read may be told. To be called before anything that it has said
