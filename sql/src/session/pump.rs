@@ -299,6 +299,8 @@ impl Session {
         }
         let limit_left = limit.map(|limit| limit - sent);
         if limit_left == Some(0) {
+            // The connection goes with the portal, out of sight of the end of the statement.
+            self.note_reads();
             let work = std::mem::replace(&mut self.transaction().work, Work::None);
             let live = cursor.map(|cursor| Live { cursor, work });
             return Ok((sent, live));
