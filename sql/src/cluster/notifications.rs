@@ -1,12 +1,14 @@
 //! LISTEN and NOTIFY: who listens to which channel, and what has been sent to them.
 //!
-//! Messages line up when their transaction commits, and are sent in that order when the commit is on disk, to all who
-//! listen in the same database at that moment. They wait in each listener's queue until its session delivers them.
+//! Messages line up when their transaction commits, and are sent in that order when the commit is on disk, to all in the
+//! same database whose LISTEN has been committed before, or with them. They wait in each listener's queue until its session
+//! delivers them.
 //!
 //! Source: `src/backend/commands/async.c`.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -32,29 +34,43 @@ pub struct Notification {
 struct Listener {
     backend: Arc<Backend>,
     database: Oid,
-    channels: BTreeSet<String>,
+    /// The channels, each with the first place in line from which on it is heard.
+    channels: BTreeMap<String, Place>,
     queue: VecDeque<Notification>,
+}
+
+/// A place in the line of those who have committed messages.
+pub(crate) type Place = u64;
+
+/// The messages of one transaction, until they are sent.
+struct LinedUp {
+    place: Place,
+    /// The commit that they depend on; 0 when they may be sent.
+    commit: u64,
+    messages: Vec<Notification>,
 }
 
 /// All listeners of a cluster, by pid.
 #[derive(Default)]
 pub struct Notifications {
     listeners: Mutex<HashMap<i32, Listener>>,
-    /// What waits for the disk, by database, in the order of commits: the commit it depends on, and the messages.
-    lined_up: Mutex<HashMap<Oid, VecDeque<(u64, Vec<Notification>)>>>,
+    /// What waits for the disk, by database, in the order of commits.
+    lined_up: Mutex<HashMap<Oid, VecDeque<LinedUp>>>,
+    next_place: AtomicU64,
 }
 
 impl Notifications {
-    /// Begins to listen to a channel.
+    /// Begins to listen to a channel: to what lines up from now on.
     pub fn listen(&self, backend: &Arc<Backend>, database: Oid, channel: &str) {
         let mut listeners = self.listeners.lock();
         let listener = listeners.entry(backend.pid).or_insert_with(|| Listener {
             backend: backend.clone(),
             database,
-            channels: BTreeSet::new(),
+            channels: BTreeMap::new(),
             queue: VecDeque::new(),
         });
-        listener.channels.insert(channel.to_owned());
+        let from = self.next_place.load(Ordering::SeqCst);
+        listener.channels.entry(channel.to_owned()).or_insert(from);
     }
 
     /// Ends listening to a channel, or to all.
@@ -75,23 +91,28 @@ impl Notifications {
     /// The channels that a backend listens to.
     pub fn channels(&self, pid: i32) -> Vec<String> {
         let listeners = self.listeners.lock();
-        listeners.get(&pid).map(|listener| listener.channels.iter().cloned().collect()).unwrap_or_default()
+        listeners.get(&pid).map(|listener| listener.channels.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Lines messages up which may be told when this commit is on disk. Called in the order of commits.
-    pub(crate) fn enqueue(&self, database: &OpenDatabase, commit: u64, messages: Vec<Notification>) {
-        if !messages.is_empty() {
-            self.lined_up.lock().entry(database.oid).or_default().push_back((commit, messages));
-        }
+    /// Lines messages up which may be told when this commit is on disk; their place. Called in the order of commits.
+    pub(crate) fn enqueue(&self, database: &OpenDatabase, commit: u64, messages: Vec<Notification>) -> Place {
+        let mut lined_up = self.lined_up.lock();
+        let place = self.next_place.fetch_add(1, Ordering::SeqCst);
+        lined_up.entry(database.oid).or_default().push_back(LinedUp { place, commit, messages });
+        place
     }
 
-    /// Sends what has lined up and is on disk. Each committer calls it after its flush, so that none is left.
-    pub(crate) fn deliver(&self, database: &OpenDatabase) {
+    /// Sends what has lined up and may be told, as what stands in this place may: each committer calls it after its flush,
+    /// so that none is left.
+    pub(crate) fn deliver(&self, database: &OpenDatabase, place: Place) {
         let mut lined_up = self.lined_up.lock();
         let Some(queue) = lined_up.get_mut(&database.oid) else { return };
-        while let Some((_, messages)) = queue.pop_front_if(|(commit, _)| *commit <= database.store.durable())
-        {
-            self.send(database.oid, &messages);
+        if let Some(own) = queue.iter_mut().find(|entry| entry.place == place) {
+            own.commit = 0;
+        }
+        let durable = database.store.durable();
+        while let Some(next) = queue.pop_front_if(|entry| entry.commit <= durable) {
+            self.send(database.oid, next.place, &next.messages);
         }
         if queue.is_empty() {
             lined_up.remove(&database.oid);
@@ -99,11 +120,12 @@ impl Notifications {
     }
 
     /// Sends messages and wakes those who get any.
-    pub fn send(&self, database: Oid, messages: &[Notification]) {
+    fn send(&self, database: Oid, place: Place, messages: &[Notification]) {
         let mut listeners = self.listeners.lock();
         for listener in listeners.values_mut().filter(|listener| listener.database == database) {
             let before = listener.queue.len();
-            let heard = messages.iter().filter(|message| listener.channels.contains(&message.channel));
+            let hears = |channel: &str| listener.channels.get(channel).is_some_and(|from| *from <= place);
+            let heard = messages.iter().filter(|message| hears(&message.channel));
             listener.queue.extend(heard.cloned());
             if listener.queue.len() > before {
                 let excess = listener.queue.len().saturating_sub(QUEUE_MAX);
@@ -145,9 +167,17 @@ mod tests {
         hub.listen(&two.backend, Oid(6), "jobs");
         let message = Notification { pid: 1, channel: "jobs".into(), payload: "x".into() };
         one.backend.latch.reset();
-        hub.send(Oid(5), std::slice::from_ref(&message));
+        hub.send(Oid(5), 0, std::slice::from_ref(&message));
         assert!(hub.waiting(one.backend.pid) && !hub.waiting(two.backend.pid));
-        assert_eq!(hub.take(one.backend.pid), [message]);
+        assert_eq!(hub.take(one.backend.pid), std::slice::from_ref(&message));
+        // What had lined up before it began to listen is none of its business.
+        hub.next_place.store(7, Ordering::SeqCst);
+        hub.listen(&two.backend, Oid(5), "jobs");
+        hub.unlisten(two.backend.pid, None);
+        hub.listen(&two.backend, Oid(5), "jobs");
+        hub.send(Oid(5), 6, std::slice::from_ref(&message));
+        hub.send(Oid(5), 7, std::slice::from_ref(&message));
+        assert_eq!((hub.take(one.backend.pid).len(), hub.take(two.backend.pid).len()), (2, 1));
         hub.unlisten(one.backend.pid, Some("jobs"));
         assert!(hub.channels(one.backend.pid).is_empty());
     }

@@ -327,7 +327,6 @@ impl Session {
         self.hold_cursors().await?;
         self.flush_sequences().await?;
         let keep = self.keep();
-        let database = self.database.clone();
         let cluster = self.shared.cluster.clone();
         let transaction = self.transaction();
         if transaction.lost {
@@ -341,25 +340,27 @@ impl Session {
         }
         let commit = self.commit_in_engine(keep).await?;
         let restarted = self.services.take_restarted();
-        let restarts =
-            if restarted.is_empty() { 0 } else { restart_or_stop(&database.sequences, &restarted) };
         let depends_on = if keep == Keep::Surely { commit } else { 0 }.max(self.depends_on());
         let mut transaction = self.end_transaction(true).expect("checked above");
-        let notifications = std::mem::take(&mut transaction.notifications);
-        let notifies = !notifications.is_empty();
+        let (messages, listening) =
+            (std::mem::take(&mut transaction.notifications), std::mem::take(&mut transaction.listening));
+        // Before its own messages line up, which it hears; those that have lined up by now are older.
+        self.apply_listening(listening);
         // In the order of commits, which the write lock still keeps.
-        self.shared.cluster.notifications.enqueue(&self.database, depends_on, notifications);
-        let Transaction { work, spare, shared_lock, listening, on_commit, .. } = *transaction;
+        let hub = &self.shared.cluster.notifications;
+        let place = (!messages.is_empty()).then(|| hub.enqueue(&self.database, depends_on, messages));
+        let Transaction { work, spare, shared_lock, on_commit, .. } = *transaction;
         drop((work, spare));
         drop(shared_lock);
+        // Nobody uses the tables that go with them meanwhile: their locks are still held.
+        let restarts = self.restart_sequences(&restarted, commit).await?;
         self.release_locks(self.database.store.committed());
         self.flush(commit, restarts, keep).await?;
         // Not before: `pg_xact_status` tells that it has committed, which must stay true.
         self.services.end_transaction_id(true);
-        self.apply_listening(listening);
-        if notifies {
+        if let Some(place) = place {
             self.settle().await?;
-            self.shared.cluster.notifications.deliver(&self.database);
+            self.shared.cluster.notifications.deliver(&self.database, place);
         }
         self.run_at_end(on_commit).await;
         Ok(())
@@ -429,8 +430,19 @@ impl Session {
         if commit > 0 {
             self.database.store.flush_to(commit).await.map_err(storage_error)?;
         }
-        // After the rows: a crash between the two leaves sequences that were not restarted.
         self.database.sequences.flush_to(restarts).await
+    }
+
+    /// Restarts the sequences of a transaction whose rows have been committed; the commit of their file. The rows are on
+    /// disk before, also with `synchronous_commit = off`: a crash between the two leaves sequences that go on where they
+    /// were, and never rows that a TRUNCATE was to remove beside a sequence that numbers them again.
+    async fn restart_sequences(&mut self, restarted: &[Restarted], commit: u64) -> Result<u64> {
+        if restarted.is_empty() {
+            return Ok(0);
+        }
+        let _waiting = self.backend().waiting(FLUSH_WAIT);
+        self.database.store.flush_to(commit).await.map_err(storage_error)?;
+        Ok(restart_or_stop(&self.database.sequences, restarted))
     }
 
     async fn settle_deferred(&mut self) -> Result<()> {
