@@ -114,7 +114,11 @@ pub(crate) async fn converse(shared: Arc<Shared>, stream: Stream) {
             }
             let error = error.severity(Severity::Fatal);
             shared.log.session(&error.0, &origin, None);
-            return refuse(&mut wire, &error).await;
+            // It may tell of a role or a database what is not on disk yet.
+            return match shared.cluster.settle_shared_rows().await {
+                Ok(()) => refuse(&mut wire, &error).await,
+                Err(unsettled) => refuse(&mut wire, &unsettled.severity(Severity::Fatal)).await,
+            };
         }
         Ok(Err(_panic)) => return refuse(&mut wire, &fault()).await,
         Err(_timeout) => {

@@ -317,7 +317,7 @@ impl Cluster {
     }
 
     /// Waits until the shared rows that anybody can see are on disk.
-    pub(crate) async fn settle_shared_rows(&self) -> Result<()> {
+    pub async fn settle_shared_rows(&self) -> Result<()> {
         self.shared.store.flush().await.map_err(storage_error)
     }
 
