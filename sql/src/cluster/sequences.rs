@@ -31,8 +31,30 @@ struct Progress {
     is_called: bool,
     /// How many more values may be given out before the file must be written.
     ahead: u32,
+    /// By which rule these follow from each other. By another one, other values do, which the file does not cover.
+    rule: Rule,
     /// The commit of the file that covers all values given out.
     commit: u64,
+}
+
+/// What decides which value comes after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rule {
+    increment: i64,
+    min: i64,
+    max: i64,
+    cycle: bool,
+}
+
+impl Rule {
+    fn of(sequence: &Sequence) -> Self {
+        Self {
+            increment: sequence.seqincrement,
+            min: sequence.seqmin,
+            max: sequence.seqmax,
+            cycle: sequence.seqcycle,
+        }
+    }
 }
 
 /// A sequence that a transaction has restarted: what it draws until it ends is drawn from here, and is as if it had
@@ -89,8 +111,9 @@ impl Sequences {
         let present = state.progress(&self.path, sequence)?;
         let value =
             if present.is_called { step(sequence, name, present.last_value)? } else { present.last_value };
-        let mut progress = Progress { last_value: value, is_called: true, ..present };
-        if present.ahead == 0 || !present.is_called {
+        let rule = Rule::of(sequence);
+        let mut progress = Progress { last_value: value, is_called: true, rule, ..present };
+        if present.ahead == 0 || !present.is_called || present.rule != rule {
             progress.ahead = VALUES_AHEAD;
             progress.commit = state.write(&self.path, sequence, ahead_of(sequence, value), true)?;
         } else {
@@ -108,7 +131,8 @@ impl Sequences {
         check_bounds(sequence, name, value)?;
         let mut state = self.state.lock();
         let commit = state.write(&self.path, sequence, value, is_called)?;
-        state.progress.insert(sequence.seqrelid, Progress { last_value: value, is_called, ahead: 0, commit });
+        let progress = Progress { last_value: value, is_called, ahead: 0, rule: Rule::of(sequence), commit };
+        state.progress.insert(sequence.seqrelid, progress);
         Ok(commit)
     }
 
@@ -126,7 +150,20 @@ impl Sequences {
     /// # Errors
     /// Those of the storage engine.
     pub fn forget(&self, sequence: Oid) -> Result<()> {
-        self.state.lock().remove(&self.path, sequence)
+        self.state.lock().remove(&self.path, sequence).map(drop)
+    }
+
+    /// A sequence is being made: forgets one that had its OID and whose making was lost with its transaction; the commit
+    /// of the file that must be on disk before the new one can be.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub fn begin(&self, sequence: Oid) -> Result<u64> {
+        let mut state = self.state.lock();
+        if state.progress.contains_key(&sequence) || state.find(&self.path, sequence)?.is_some() {
+            return state.remove(&self.path, sequence);
+        }
+        Ok(0)
     }
 
     /// Lets sequences go on where a transaction that has restarted them has brought them; the commit of the file to
@@ -139,8 +176,9 @@ impl Sequences {
         let store = state.store(&self.path)?;
         let rows: Vec<_> = restarted.iter().map(|r| (r.sequence, r.last_value, r.is_called)).collect();
         let commit = write_rows(&store, &rows)?;
-        for Restarted { sequence, last_value, is_called } in restarted.iter().copied() {
-            state.progress.insert(sequence, Progress { last_value, is_called, ahead: 0, commit });
+        // What is in memory is read from the file again.
+        for restarted in restarted {
+            state.progress.remove(&restarted.sequence);
         }
         Ok(commit)
     }
@@ -199,18 +237,26 @@ impl State {
         if let Some(progress) = self.progress.get(&sequence.seqrelid) {
             return Ok(*progress);
         }
-        let mut connection = self.store(path)?.connection().map_err(storage_error)?;
-        let sql = "SELECT last_value, is_called FROM sequences WHERE oid = ?1";
-        let rows = connection.query(sql, &[i64::from(sequence.seqrelid.0).into()]).map_err(storage_error)?;
-        let (last_value, is_called) = match rows.first().map(Vec::as_slice) {
-            Some([Value::Integer(last_value), Value::Integer(is_called)]) => (*last_value, *is_called != 0),
-            Some(_) => return Err(SqlError::internal("malformed row of a sequence")),
-            None => (sequence.seqstart, false),
-        };
-        Ok(Progress { last_value, is_called, ahead: 0, commit: 0 })
+        let (last_value, is_called) =
+            self.find(path, sequence.seqrelid)?.unwrap_or((sequence.seqstart, false));
+        Ok(Progress { last_value, is_called, ahead: 0, rule: Rule::of(sequence), commit: 0 })
     }
 
-    fn remove(&mut self, path: &Path, sequence: Oid) -> Result<()> {
+    /// What the file says of a sequence.
+    fn find(&mut self, path: &Path, sequence: Oid) -> Result<Option<(i64, bool)>> {
+        let mut connection = self.store(path)?.connection().map_err(storage_error)?;
+        let sql = "SELECT last_value, is_called FROM sequences WHERE oid = ?1";
+        let rows = connection.query(sql, &[i64::from(sequence.0).into()]).map_err(storage_error)?;
+        match rows.first().map(Vec::as_slice) {
+            Some([Value::Integer(last_value), Value::Integer(is_called)]) => {
+                Ok(Some((*last_value, *is_called != 0)))
+            }
+            Some(_) => Err(SqlError::internal("malformed row of a sequence")),
+            None => Ok(None),
+        }
+    }
+
+    fn remove(&mut self, path: &Path, sequence: Oid) -> Result<u64> {
         self.progress.remove(&sequence);
         let store = self.store(path)?;
         let _lock = store.try_write_lock();
@@ -218,7 +264,8 @@ impl State {
         connection.begin_write().map_err(storage_error)?;
         let row = [i64::from(sequence.0).into()];
         connection.execute("DELETE FROM sequences WHERE oid = ?1", &row).map_err(storage_error)?;
-        connection.commit().map_err(storage_error)
+        connection.commit().map_err(storage_error)?;
+        Ok(connection.last_commit())
     }
 
     fn write(&mut self, path: &Path, sequence: &Sequence, value: i64, is_called: bool) -> Result<u64> {
@@ -328,6 +375,41 @@ mod tests {
         assert!(next > last && next <= last + i64::from(VALUES_AHEAD) + 1);
         after.close().unwrap();
         assert_eq!(Sequences::new(path).next(&plain, "s").unwrap().0, next + 1);
+    }
+
+    #[test]
+    fn a_crash_after_a_change_of_the_rule_leaves_no_repetition() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.sqlite");
+        let changes = [(sequence(1, 100, 1, false), sequence(1, 100, 2, false)), {
+            // The file cannot run ahead of the limit, which is then raised.
+            (sequence(1, 5, 1, false), sequence(1, 1000, 1, false))
+        }];
+        for (before, after) in changes {
+            let crashed = Sequences::new(path.clone());
+            crashed.next(&before, "s").unwrap();
+            let last = (0..20).map(|_| crashed.next(&after, "s").unwrap().0).last().unwrap();
+            drop(crashed);
+            let restarted = Sequences::new(path.clone());
+            assert!(restarted.next(&after, "s").unwrap().0 > last);
+            restarted.forget(after.seqrelid).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_new_sequence_takes_nothing_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.sqlite");
+        let plain = sequence(1, 100, 1, false);
+        let first = Sequences::new(path.clone());
+        assert_eq!(first.begin(plain.seqrelid).unwrap(), 0);
+        first.set(&plain, "s", 50, true).unwrap();
+        first.close().unwrap();
+        let second = Sequences::new(path);
+        assert!(second.begin(plain.seqrelid).unwrap() > 0);
+        assert_eq!(second.next(&plain, "s").unwrap().0, 1);
+        assert!(second.begin(plain.seqrelid).unwrap() > 0);
+        assert_eq!(second.next(&plain, "s").unwrap().0, 1);
     }
 
     #[test]

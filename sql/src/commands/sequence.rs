@@ -198,6 +198,7 @@ impl CommandContext<'_> {
         owner: Oid,
     ) -> Result<Arc<Class>> {
         let oid = self.edit.allocate_oid();
+        self.statement.session.services.begin_sequence(oid)?;
         let mut class = new_rows::class(oid, name, schema.oid, owner, 'S');
         class.relnatts = attnum(COLUMNS.len())? - 1;
         class.reltuples = 1.0;

@@ -4,7 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use storage::Connection;
 
+use super::engine_error;
 use crate::bound::LockStrength;
 use crate::catalog::{Attribute, Catalog, Class, Constraint, Index};
 use crate::lower::{quoted, rowid_name};
@@ -172,9 +174,17 @@ impl Table {
         Some(hasher.finish().cast_signed())
     }
 
-    /// `SELECT max(rowid) FROM t`.
-    pub(crate) fn highest_sql(&self) -> String {
-        format!("SELECT max({}) FROM {}", self.rowid, self.physical)
+    /// The highest number of a row that the connection sees; 0 when there is none above.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub(crate) fn highest_row(&self, connection: &mut Connection) -> Result<i64> {
+        let sql = format!("SELECT max({}) FROM {}", self.rowid, self.physical);
+        let rows = connection.query(&sql, &[]).map_err(engine_error)?;
+        Ok(match rows.first().and_then(|row| row.first()) {
+            Some(Value::Integer(highest)) => (*highest).max(0),
+            _ => 0,
+        })
     }
 
     /// `SELECT …, … FROM t WHERE rowid = ?1`.

@@ -100,7 +100,7 @@ impl Writer<'_> {
             self.insert_as(number, row).map_err(engine_error)?;
         }
         let rowid = self.connection.last_insert_rowid();
-        self.context.session.services.has_new_row(self.table.oid);
+        self.context.session.services.remember_new_row(self.table.oid);
         self.log(&self.table.insert_sql, || {
             (What::Inserted, {
                 std::iter::once(Value::Integer(rowid)).chain(live_values(self.table, row).cloned()).collect()
@@ -127,13 +127,7 @@ impl Writer<'_> {
     /// The number for a new row; none when the engine may choose.
     fn next_row_number(&mut self) -> Result<Option<i64>> {
         let (connection, table) = (&mut *self.connection, self.table);
-        let highest = &mut || {
-            let rows = connection.query(&table.highest_sql(), &[]).map_err(engine_error)?;
-            Ok(match rows.first().and_then(|row| row.first()) {
-                Some(Value::Integer(highest)) => (*highest).max(0),
-                _ => 0,
-            })
-        };
+        let highest = &mut || table.highest_row(connection);
         self.context.session.services.next_row_number(table.oid, highest)
     }
 
@@ -181,7 +175,7 @@ impl Writer<'_> {
         if changed {
             let in_key = strength == LockStrength::Update;
             if in_key {
-                self.context.session.services.has_new_row(self.table.oid);
+                self.context.session.services.remember_new_row(self.table.oid);
             }
             self.log(sql, || {
                 let values = values.iter().cloned().chain([Value::Integer(rowid)]).collect();
@@ -215,7 +209,7 @@ impl Writer<'_> {
     /// Those of looking for a row number.
     pub(crate) fn note_insert(&mut self, row: &[Value]) -> Result<bool> {
         let Some(number) = self.next_row_number()? else { return Ok(false) };
-        self.context.session.services.has_new_row(self.table.oid);
+        self.context.session.services.remember_new_row(self.table.oid);
         let values = std::iter::once(Value::Integer(number)).chain(live_values(self.table, row).cloned());
         Ok(self.note(What::Inserted, &self.table.insert_sql, values.collect()))
     }

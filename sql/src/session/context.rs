@@ -135,6 +135,10 @@ pub trait SessionServices: Send + Sync {
     fn lock_key(&self, session: &SessionShared, index: Oid, key: i64) -> Result<()> {
         Ok(())
     }
+    /// A sequence with this OID is being made.
+    fn begin_sequence(&self, sequence: Oid) -> Result<()> {
+        Ok(())
+    }
     /// The number for a new row of a table, above `highest` if that has to be looked for; none when the engine may choose.
     fn next_row_number(&self, table: Oid, highest: &mut dyn FnMut() -> Result<i64>) -> Result<Option<i64>> {
         Ok(None)
@@ -146,7 +150,7 @@ pub trait SessionServices: Send + Sync {
         false
     }
     /// A table gets a new row, or one of its rows a new key: those who find it depend on the transaction's commit.
-    fn has_new_row(&self, table: Oid) {}
+    fn remember_new_row(&self, table: Oid) {}
     /// Keeps a change of a row.
     fn log_write(&self, written: Written) {}
     /// Keeps a change that is still to be made, if there is room for it; whether there was.

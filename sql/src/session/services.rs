@@ -18,6 +18,7 @@ use crate::cluster::{
     Cluster, Exported, IMPORTERS_MAX, Notification, OpenDatabase, Restarted, TransactionSnapshot,
     check_bounds,
 };
+use crate::execute::table::Table;
 use crate::execute::{WriteLog, Written};
 use crate::locks::{Lifetime, LockMode, RowAnswer};
 use crate::oid::relations;
@@ -297,6 +298,15 @@ impl Services {
         Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied for sequence {name}"))
     }
 
+    /// The highest number of a row in what has been committed of a table; 0 when it has none.
+    fn highest_committed_row(&self, table: Oid) -> Result<i64> {
+        let (mut connection, catalog) = self.database.begin_read()?;
+        if catalog.class(table).is_none() {
+            return Ok(0);
+        }
+        Table::new(&catalog, table)?.highest_row(&mut connection)
+    }
+
     fn drawn(&self, sequence: Oid, value: i64, commit: u64) {
         let mut state = self.state.lock();
         state.drawn.insert(sequence, value);
@@ -472,7 +482,16 @@ impl SessionServices for Services {
         self.lock_number(session, index, key, LockStrength::Update, LockWait::Block).map(drop)
     }
 
+    fn begin_sequence(&self, sequence: Oid) -> Result<()> {
+        let commit = self.database.sequences.begin(sequence)?;
+        let mut state = self.state.lock();
+        state.sequence_commit = state.sequence_commit.max(commit);
+        Ok(())
+    }
+
     fn next_row_number(&self, table: Oid, highest: &mut dyn FnMut() -> Result<i64>) -> Result<Option<i64>> {
+        // What the transaction sees may lack rows that it has deleted and that will be there again if it is rolled back.
+        let highest = || Ok(highest()?.max(self.highest_committed_row(table)?));
         self.database.row_numbers.next(table, highest).map(Some)
     }
 
@@ -480,7 +499,7 @@ impl SessionServices for Services {
         self.database.row_numbers.forget(table);
     }
 
-    fn has_new_row(&self, table: Oid) {
+    fn remember_new_row(&self, table: Oid) {
         let mut state = self.state.lock();
         if !state.new_rows.contains(&table) {
             state.new_rows.push(table);
