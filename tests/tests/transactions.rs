@@ -205,6 +205,41 @@ fn sessions_that_take_too_long_end() {
     });
 }
 
+/// Rows that a transaction has deleted are there again when it is rolled back: nobody else takes their places meanwhile.
+#[test]
+fn rows_are_not_numbered_as_those_that_may_come_back() {
+    let directory = {
+        let mut server = Server::builder().start();
+        server.query("CREATE TABLE t (a int8); INSERT INTO t SELECT generate_series(1, 100)");
+        server.stop();
+        server.directory()
+    };
+    let server = Server::builder().directory(directory).start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (one, two) = (connect_to(&server, "postgres").await, connect_to(&server, "postgres").await);
+        run(&one, "BEGIN; DELETE FROM t; INSERT INTO t SELECT 1").await;
+        run(&two, "BEGIN; INSERT INTO t VALUES (500)").await;
+        run(&two, "COMMIT").await;
+        run(&one, "ROLLBACK").await;
+        run(&one, "INSERT INTO t VALUES (501)").await;
+        assert_eq!(number(&one, "SELECT count(*) FROM t").await, 102);
+    });
+}
+
+/// A sequence whose making was rolled back leaves nothing to one that gets its OID after a restart.
+#[test]
+fn a_sequence_begins_at_its_start_whatever_was_rolled_back() {
+    let directory = {
+        let mut server = Server::builder().start();
+        server.query("BEGIN; CREATE SEQUENCE s; SELECT setval('s', 5000); ROLLBACK");
+        server.stop();
+        server.directory()
+    };
+    let server = Server::builder().directory(directory).start();
+    assert_eq!(server.query("CREATE SEQUENCE s MAXVALUE 10; SELECT nextval('s')").lines().last(), Some("1"));
+}
+
 #[test]
 fn numbers_of_transactions_grow_over_restarts() {
     let directory = {

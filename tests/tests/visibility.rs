@@ -253,6 +253,109 @@ async fn values_of_sequences_are_on_disk_before_rows_are_written() {
     assert_eq!(first_value(&observer, "SELECT id FROM t").await, "1");
 }
 
+/// Sequences that a transaction restarts are restarted when its rows are on disk: the other way round, a crash could
+/// leave the rows and number new ones as if they were gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn sequences_are_restarted_after_the_rows_are_on_disk() {
+    for setting in ["on", "off"] {
+        let faults = Faults::default();
+        let mut server = faults.holding_flushes().start();
+        let client = connect(&server, "client").await;
+        let setup =
+            "CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t SELECT FROM generate_series(1, 40)";
+        client.batch_execute(setup).await.expect("set up");
+        faults.begin();
+        let sql = format!("SET synchronous_commit = {setting}; TRUNCATE t RESTART IDENTITY");
+        let truncated = tokio::spawn(async move { client.batch_execute(&sql).await });
+        // Whoever asks reads the new schema, and waits as well.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        assert!(!truncated.is_finished(), "{setting}");
+        server.kill();
+        faults.end();
+        let server = Server::builder().directory(server.directory()).start();
+        let next: i64 = server.query("SELECT nextval('t_id_seq')").parse().expect("a number");
+        assert!(next > 40, "synchronous_commit = {setting}: {next}");
+    }
+}
+
+/// A client that asks for some rows at a time gets none early.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_portal_wait_as_well() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let observer = connect(&server, "observer").await;
+    observer.batch_execute("CREATE TABLE t (n int); INSERT INTO t VALUES (0), (0)").await.expect("set up");
+    faults.begin();
+    let written = waiting(&server, &observer, "writer", "UPDATE t SET n = 7").await;
+    let mut reader = connect(&server, "reader").await;
+    let read = tokio::spawn(async move {
+        let transaction = reader.transaction().await?;
+        let portal = transaction.bind("SELECT n FROM t", &[]).await?;
+        transaction.query_portal(&portal, 1).await.map(|rows| rows.len())
+    });
+    until_waiting(&observer, "reader").await;
+    assert!(!read.is_finished() && !written.is_finished());
+    faults.end();
+    written.await.expect("no panic").expect("committed");
+    assert_eq!(read.await.expect("no panic").expect("it runs"), 1);
+}
+
+/// A client that is turned away hears of what has been changed for it when that is sure to stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_wait_for_the_commit_they_tell_of() {
+    let faults = Faults::default();
+    let server = faults.holding_flushes().start();
+    let observer = connect(&server, "observer").await;
+    observer.batch_execute("CREATE ROLE clerk LOGIN").await.expect("set up");
+    faults.begin();
+    // Everybody reads the roles, so nobody can be asked who waits.
+    let altered = tokio::spawn(async move { observer.batch_execute("ALTER ROLE clerk NOLOGIN").await });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let parameters = format!("host=127.0.0.1 port={} user=clerk dbname=postgres", server.port());
+    let refused = tokio::spawn(async move { tokio_postgres::connect(&parameters, NoTls).await.map(drop) });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(!refused.is_finished() && !altered.is_finished());
+    faults.end();
+    altered.await.expect("no panic").expect("committed");
+    let error = refused.await.expect("no panic").expect_err("it may not log in");
+    assert_eq!(error.code(), Some(&tokio_postgres::error::SqlState::INVALID_AUTHORIZATION_SPECIFICATION));
+}
+
+/// Pages that a large transaction has written before it is rolled back belong to no commit, and commits that find nothing
+/// to write never come: nobody waits for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_commit_that_does_not_come() {
+    const ANSWERS: usize = 300;
+    let server = Server::start();
+    let writer = connect(&server, "writer").await;
+    let setup = "CREATE TABLE t (id int PRIMARY KEY, n int, v text); \
+                 INSERT INTO t SELECT g, 0, repeat('x', 3000) FROM generate_series(1, 20000) g";
+    writer.batch_execute(setup).await.expect("set up");
+    writer.batch_execute("BEGIN; UPDATE t SET v = repeat('y', 3000); ROLLBACK").await.expect("undone");
+    let idle = |client: Client| {
+        tokio::spawn(async move {
+            loop {
+                client.batch_execute("UPDATE t SET n = 1 WHERE id = 0").await.expect("it runs");
+            }
+        })
+    };
+    let writers = [idle(writer), idle(connect(&server, "writer").await)];
+    let mut readers = Vec::new();
+    for number in 0..4 {
+        let client = connect(&server, "reader").await;
+        readers.push(tokio::spawn(async move {
+            for answer in 0..ANSWERS {
+                let row = (answer * 61 + number * 13) % 20000 + 1;
+                first_value(&client, &format!("SELECT n FROM t WHERE id = {row}")).await;
+            }
+        }));
+    }
+    for reader in readers {
+        tokio::time::timeout(PATIENCE, reader).await.expect("it waits for nothing").expect("it runs");
+    }
+    writers.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_wait_for_the_commit_they_tell_of() {
     let error = reader_waits("INSERT INTO t VALUES (1, 'again')").await.expect_err("a duplicate");
@@ -329,22 +432,56 @@ async fn a_commit_whose_session_has_ended_gives_its_number_back() {
     }
 }
 
+/// A session, and the payloads that it hears.
+async fn connect_to_listen(
+    server: &Server,
+    name: &str,
+) -> (Client, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    let (listener, mut connection) =
+        tokio_postgres::connect(&config(server, name), NoTls).await.expect("connected");
+    let (sender, received) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(notification) = message {
+                // The test may have heard enough.
+                let _ = sender.send(notification.payload().to_owned());
+            }
+        }
+    });
+    (listener, received)
+}
+
+/// What a transaction says it hears itself when it listens, however many others commit and flush at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn listening_begins_with_the_commit() {
+    const ROUNDS: usize = 40;
+    let server = Server::start();
+    connect(&server, "setup").await.batch_execute("CREATE TABLE t (id int)").await.expect("set up");
+    let mut sessions = Vec::new();
+    for number in 0..6 {
+        let (client, mut received) = connect_to_listen(&server, "listener").await;
+        sessions.push(tokio::spawn(async move {
+            let text = format!("BEGIN; LISTEN c; INSERT INTO t VALUES (1); NOTIFY c, '{number}'; COMMIT");
+            for round in 0..ROUNDS {
+                client.batch_execute(&text).await.expect("committed");
+                client.batch_execute("UNLISTEN c").await.expect("it runs");
+                let mut heard = std::iter::from_fn(|| received.try_recv().ok());
+                assert!(heard.any(|payload| payload == number.to_string()), "round {round} of {number}");
+            }
+        }));
+    }
+    for session in sessions {
+        session.await.expect("each hears itself");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_come_after_the_flush_and_in_order() {
     let faults = Faults::default();
     let server = faults.holding_flushes().start();
     let observer = connect(&server, "observer").await;
     observer.batch_execute("CREATE TABLE t (id int)").await.expect("set up");
-    let (listener, mut connection) =
-        tokio_postgres::connect(&config(&server, "listener"), NoTls).await.expect("connected");
-    let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
-            if let AsyncMessage::Notification(notification) = message {
-                sender.send(notification.payload().to_owned()).expect("the test listens");
-            }
-        }
-    });
+    let (listener, mut received) = connect_to_listen(&server, "listener").await;
     listener.batch_execute("LISTEN c").await.expect("listening");
     faults.begin();
     let mut senders = Vec::new();
