@@ -15,6 +15,7 @@ use crate::functions::{Function, FunctionCall};
 use crate::locks::{AdvisoryKey, Lifetime, LockMode, LockTag};
 use crate::oid::roles;
 use crate::session::StatementContext;
+use crate::settings::id;
 use crate::types::timestamp;
 use crate::{Oid, Report, Result, Severity, SqlError, SqlState, Value, ValueRef, error};
 
@@ -242,7 +243,18 @@ fn pg_notify(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<
     Ok(Value::Text(String::new()))
 }
 
+/// Refuses a function that changes a sequence in a read-only transaction (`PreventCommandIfReadOnly`).
+fn check_may_write(call: &FunctionCall<'_>, sequence: Oid, function: &str) -> Result<()> {
+    let read_only = call.context.session.settings.lock().boolean(id::TRANSACTION_READ_ONLY);
+    // What is no sequence is told first.
+    if !read_only || call.context.catalog.sequence(sequence).is_none() {
+        return Ok(());
+    }
+    Err(error!(READ_ONLY_SQL_TRANSACTION, "cannot execute {function} in a read-only transaction"))
+}
+
 fn set_value(call: &mut FunctionCall<'_>, sequence: Oid, value: i64, is_called: bool) -> Result<Value> {
+    check_may_write(call, sequence, "setval()")?;
     call.context.session.services.set_value(sequence, value, is_called, call.connection)?;
     Ok(value.into())
 }
@@ -315,8 +327,10 @@ pub const FUNCTIONS: &[Function] = &[
     scalar("pg_notify", pg_notify),
     scalar("pg_notification_queue_usage", |_, _| Ok(0.0.into())),
     scalar("nextval_oid", |call, arguments| {
+        let sequence = oid(arguments[0])?;
+        check_may_write(call, sequence, "nextval()")?;
         let session = call.context.session.clone();
-        Ok(session.services.next_value(oid(arguments[0])?, call.connection)?.into())
+        Ok(session.services.next_value(sequence, call.connection)?.into())
     }),
     scalar("currval_oid", |call, arguments| {
         Ok(call.context.session.services.current_value(oid(arguments[0])?)?.into())
