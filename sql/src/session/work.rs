@@ -651,6 +651,8 @@ impl Session {
                         tracing::error!(%error, "could not undo a failed part of a transaction");
                         self.transaction().lost = true;
                     }
+                    // Its client may think for long before it goes back to the savepoint.
+                    self.rest();
                 }
                 self.close_portals_of(level);
             }
