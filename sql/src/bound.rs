@@ -581,6 +581,42 @@ pub enum FromItem {
     },
 }
 
+impl FromItem {
+    /// The numbers of all items, those of joins in their place, as written.
+    pub fn ranges(&self) -> Vec<RangeId> {
+        match self {
+            Self::Relation { range, .. }
+            | Self::Subquery { range, .. }
+            | Self::Cte { range, .. }
+            | Self::Functions { range, .. } => vec![*range],
+            Self::Join { left, right, .. } => [left.ranges(), right.ranges()].concat(),
+        }
+    }
+
+    /// The item with this number, and whether an outer join may give a row without one of it.
+    pub fn find(&self, wanted: RangeId) -> Option<(&Self, bool)> {
+        match self {
+            Self::Relation { range, .. }
+            | Self::Subquery { range, .. }
+            | Self::Cte { range, .. }
+            | Self::Functions { range, .. } => (*range == wanted).then_some((self, false)),
+            Self::Join { kind, left, right, .. } => {
+                let inside = |side: &'_ Self| side.find(wanted).map(|(_, nullable)| nullable);
+                let (side, nullable) = match (inside(left), inside(right)) {
+                    (Some(nullable), _) => {
+                        (left, nullable || matches!(kind, JoinKind::Right | JoinKind::Full))
+                    }
+                    (None, Some(nullable)) => {
+                        (right, nullable || matches!(kind, JoinKind::Left | JoinKind::Full))
+                    }
+                    (None, None) => return None,
+                };
+                side.find(wanted).map(|(item, _)| (item, nullable))
+            }
+        }
+    }
+}
+
 /// A function in FROM with the columns it gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RangeFunction {

@@ -38,6 +38,11 @@ fn updates() {
 }
 
 #[test]
+fn row_locks() {
+    replay(&Server::start(), "row_locks");
+}
+
+#[test]
 fn own_changes() {
     replay(&Server::start(), "own_changes");
 }

@@ -205,6 +205,61 @@ fn sessions_that_take_too_long_end() {
     });
 }
 
+/// Rows are locked through views and subqueries: those of the tables that they come from.
+#[test]
+fn rows_are_locked_through_views() {
+    with_two(async |_, one, two| {
+        run(&one, "CREATE TABLE t (a int8 PRIMARY KEY, b int8); INSERT INTO t SELECT g, g FROM generate_series(1, 9) g").await;
+        run(
+            &one,
+            "CREATE VIEW v AS SELECT a, b + 1 AS c FROM t WHERE a < 9; CREATE VIEW w AS SELECT c FROM v",
+        )
+        .await;
+        for (text, locked) in [
+            ("SELECT * FROM v WHERE a = 2 FOR UPDATE", "2"),
+            ("SELECT * FROM w WHERE c > 7 FOR NO KEY UPDATE", "7 8"),
+            ("SELECT * FROM (SELECT a FROM t ORDER BY a LIMIT 2) s FOR SHARE", "1 2"),
+            (
+                "SELECT FROM (VALUES (3)) x (a), LATERAL (SELECT FROM t WHERE t.a = x.a) s FOR UPDATE OF s",
+                "3",
+            ),
+            ("SELECT FROM t JOIN v ON v.a = t.b WHERE t.a IN (4, 5) FOR UPDATE OF v", "4 5"),
+        ] {
+            run(&one, "BEGIN").await;
+            run(&one, text).await;
+            for skipping in ["t", "v", "(SELECT a FROM t) s"] {
+                let free = format!("SELECT a FROM {skipping} FOR UPDATE SKIP LOCKED");
+                let free = two.query(&free, &[]).await.expect("it skips");
+                let free: Vec<i64> = free.iter().map(|row| row.get(0)).collect();
+                let all = if skipping == "v" { 1..9 } else { 1..10 };
+                let taken: Vec<String> = all.filter(|a| !free.contains(a)).map(|a| a.to_string()).collect();
+                assert_eq!(taken.join(" "), locked, "{text}; {skipping}");
+            }
+            assert_eq!(refused(&two, "SELECT FROM w FOR UPDATE NOWAIT").await.0, "55P03", "{text}");
+            run(&one, "ROLLBACK").await;
+        }
+    });
+}
+
+/// A statement that fails inside a savepoint keeps nobody from writing until its client goes back there.
+#[test]
+fn a_failed_savepoint_keeps_nobody_waiting() {
+    with_two(async |_, one, two| {
+        run(&one, "CREATE TABLE t (a int8 PRIMARY KEY, b int8 CHECK (b < 100)); INSERT INTO t VALUES (1, 1), (2, 2)").await;
+        run(&one, "CREATE TABLE u (a int8)").await;
+        for failing in ["INSERT INTO t VALUES (1, 5)", "UPDATE t SET b = 500 WHERE a = 1", "SELECT 1 / 0"] {
+            run(&one, "BEGIN; INSERT INTO u VALUES (1); SAVEPOINT s; UPDATE t SET b = 3 WHERE a = 2").await;
+            refused(&one, failing).await;
+            for write in ["INSERT INTO u VALUES (2)", "UPDATE t SET b = 4 WHERE a = 2"] {
+                tokio::time::timeout(SOON, run(&two, write)).await.expect("it waits for nobody");
+            }
+            run(&one, "ROLLBACK TO s; UPDATE t SET b = b + 1 WHERE a = 2; COMMIT").await;
+            assert_eq!(number(&two, "SELECT b FROM t WHERE a = 2").await, 5);
+        }
+        assert_eq!(number(&two, "SELECT count(*) FROM u").await, 6);
+    });
+}
+
 /// Rows that a transaction has deleted are there again when it is rolled back: nobody else takes their places meanwhile.
 #[test]
 fn rows_are_not_numbered_as_those_that_may_come_back() {

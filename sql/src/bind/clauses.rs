@@ -1,4 +1,4 @@
-//! ORDER BY, DISTINCT, LIMIT and row locks.
+//! ORDER BY, DISTINCT and LIMIT.
 //!
 //! Source: `src/backend/parser/parse_clause.c`.
 
@@ -9,10 +9,9 @@ use super::position::At;
 use super::scope::{Clause, ident_name, name_location, name_parts};
 use super::targets::Entry;
 use super::{Binder, Typed};
-use crate::bound::{Distinct, Expr, LockStrength, LockWait, RowLock, SortKey};
+use crate::bound::{Distinct, Expr, SortKey};
 use crate::catalog::BtreeOperators;
 use crate::oid::types;
-use crate::parse::{lock_strength, locked_table};
 use crate::{Oid, Result, SqlError, error};
 
 /// LIMIT, OFFSET and FETCH, bound.
@@ -337,52 +336,6 @@ impl Binder<'_> {
             .at(self.position(at)));
         }
         Ok(typed.expr)
-    }
-
-    /// Binds FOR UPDATE and its kin for a plain select.
-    pub(super) fn locks(&mut self, locks: &[ast::LockClause]) -> Result<Vec<RowLock>> {
-        let mut bound = Vec::with_capacity(locks.len());
-        for lock in locks {
-            let strength = lock_strength(lock);
-            let wait = match lock.nonblock {
-                None => LockWait::Block,
-                Some(ast::NonBlock::Nowait) => LockWait::NoWait,
-                Some(ast::NonBlock::SkipLocked) => LockWait::SkipLocked,
-            };
-            let items = &self.scope_ref().items;
-            let ranges = match &locked_table(lock) {
-                None => {
-                    items.iter().filter(|item| item.system.is_some()).filter_map(|item| item.range).collect()
-                }
-                Some(name) => {
-                    let parts = name_parts(name);
-                    let wanted = parts.last().cloned().unwrap_or_default();
-                    let place = self.position_of(name_location(name));
-                    let item = items.iter().find(|item| item.name == wanted && item.relation_visible);
-                    let Some(item) = item else {
-                        return Err(error!(
-                            UNDEFINED_TABLE,
-                            "relation \"{wanted}\" in {} clause not found in FROM clause",
-                            lock_words(strength)
-                        )
-                        .at(place));
-                    };
-                    item.range.into_iter().collect()
-                }
-            };
-            bound.push(RowLock { strength, wait, ranges });
-        }
-        Ok(bound)
-    }
-}
-
-/// The clause's words in messages.
-pub(super) fn lock_words(strength: LockStrength) -> &'static str {
-    match strength {
-        LockStrength::KeyShare => "FOR KEY SHARE",
-        LockStrength::Share => "FOR SHARE",
-        LockStrength::NoKeyUpdate => "FOR NO KEY UPDATE",
-        LockStrength::Update => "FOR UPDATE",
     }
 }
 

@@ -223,7 +223,9 @@ impl Binder<'_> {
             return Ok(inlined);
         }
         let kind = if resolved.row.proretset {
-            self.scope().has_set_returning = true;
+            // One in FROM is no part of the target list.
+            let scope = self.scope();
+            scope.has_set_returning |= scope.clause != Clause::FromFunction;
             ExprKind::SetReturning(call)
         } else {
             ExprKind::Call(call)

@@ -17,6 +17,7 @@
 //! | `expressions`, `special`, `comparisons`, `subqueries`, `composites` | expressions | `parse_expr.c` |
 //! | `from`, `joins` | FROM | `parse_clause.c` |
 //! | `clauses`, `grouping` | GROUP BY, ORDER BY, DISTINCT, WINDOW, LIMIT | `parse_clause.c` |
+//! | `row_locks` | FOR UPDATE and its kin | `analyze.c` |
 //! | `query`, `set_operations`, `with` | queries | `analyze.c`, `parse_cte.c` |
 //! | `targets` | select lists, their names, assignments | `parse_target.c` |
 //! | `walk`, `api` | visiting bound trees; what other parts of the server bind | |
@@ -47,6 +48,7 @@ mod position;
 mod privileges;
 mod query;
 mod routines;
+mod row_locks;
 mod scope;
 mod set_operations;
 mod special;

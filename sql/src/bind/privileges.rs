@@ -131,10 +131,25 @@ impl<'a> Needs<'a> {
             }
             QueryBody::Values(_) => {}
         }
-        for range in query.locks.iter().flat_map(|lock| &lock.ranges) {
+        if let QueryBody::Select(select) = &query.body
+            && let Some(from) = &select.from
+        {
+            query.locks.iter().for_each(|lock| self.locked_items(from, &lock.ranges));
+        }
+    }
+
+    /// Items of a FROM whose rows are locked: views and subqueries are locked through.
+    fn locked_items(&mut self, from: &FromItem, ranges: &[RangeId]) {
+        for range in ranges {
             self.locked.insert(*range);
             if let Some(need) = self.ranges.get_mut(&(*range, false)) {
                 need.add(Privileges::UPDATE, []);
+            }
+            if let Some((FromItem::Subquery { query, .. }, _)) = from.find(*range)
+                && let QueryBody::Select(select) = &query.body
+                && let Some(from) = &select.from
+            {
+                self.locked_items(from, &from.ranges());
             }
         }
     }

@@ -8,9 +8,7 @@ use super::position::At;
 use super::scope::{Clause, name_parts};
 use super::targets::Entry;
 use super::{Binder, Typed};
-use crate::bound::{
-    Distinct, Expr, GroupBy, OutputColumn, Query, QueryBody, Select, SortKey, Statement, TypeMod,
-};
+use crate::bound::{Expr, GroupBy, OutputColumn, Query, QueryBody, Select, SortKey, Statement, TypeMod};
 use crate::{Result, SqlError, error};
 
 /// The first visible target of a query, looked for in its first arm.
@@ -187,7 +185,7 @@ impl Binder<'_> {
         if group_by.grouped {
             self.check_grouping(&mut entries, having.as_mut(), &group_by)?;
         }
-        let locks = self.checked_locks(tree, &group_by, &distinct)?;
+        let locks = self.checked_locks(tree, from.as_ref(), &group_by, &distinct)?;
         let places = entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.typed.at).collect();
         let (targets, columns) = self.finish_targets(entries);
         let windows = std::mem::take(&mut self.scope().windows);
@@ -212,36 +210,6 @@ impl Binder<'_> {
             columns,
         };
         Ok(Placed { query, places })
-    }
-
-    fn checked_locks(
-        &mut self,
-        tree: &ast::Query,
-        group_by: &GroupBy,
-        distinct: &Distinct,
-    ) -> Result<Vec<crate::bound::RowLock>> {
-        let Some(first) = tree.locks.first() else { return Ok(Vec::new()) };
-        let words = super::clauses::lock_words(crate::parse::lock_strength(first));
-        let scope = self.scope_ref();
-        let with = if *distinct != Distinct::No {
-            Some("DISTINCT clause")
-        } else if !group_by.sets.is_empty() {
-            Some("GROUP BY clause")
-        } else if group_by.grouped && scope.has_aggregates {
-            Some("aggregate functions")
-        } else if group_by.grouped {
-            Some("HAVING clause")
-        } else if scope.has_windows {
-            Some("window functions")
-        } else if scope.has_set_returning {
-            Some("set-returning functions in the target list")
-        } else {
-            None
-        };
-        if let Some(with) = with {
-            return Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with {with}"));
-        }
-        self.locks(&tree.locks)
     }
 
     /// Binds VALUES as a query of its own.

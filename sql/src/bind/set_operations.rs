@@ -51,7 +51,7 @@ impl Binder<'_> {
         placed.query.offset = limits.offset;
         placed.query.with_ties = limits.with_ties;
         if let Some(lock) = tree.locks.first() {
-            let words = super::clauses::lock_words(crate::parse::lock_strength(lock));
+            let words = super::row_locks::lock_words(crate::parse::lock_strength(lock));
             return Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with UNION/INTERSECT/EXCEPT"));
         }
         Ok(())

@@ -46,14 +46,17 @@ impl Emitter<'_> {
                     // The engine may copy a subquery's expressions into the outer query, so that they run twice.
                     self.push("WITH \"once\" AS MATERIALIZED (");
                 }
-                self.query(query)?;
+                self.from_subquery(*range, query)?;
                 if barrier {
                     self.push(") SELECT * FROM \"once\"");
                 }
                 let _ = write!(self.out, ") AS \"r{}\"", range.0);
                 Ok(())
             }
-            FromItem::Subquery { range, query, lateral: true } => self.lateral(*range, query),
+            FromItem::Subquery { range, query, lateral: true } => {
+                let query = self.with_own_locks(*range, query);
+                self.lateral(*range, &query)
+            }
             FromItem::Cte { range, cte } => self.cte_reference(*range, *cte),
             FromItem::Functions { range, calls, ordinality, .. } => {
                 self.functions(*range, calls, *ordinality)

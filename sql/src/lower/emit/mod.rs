@@ -8,11 +8,13 @@
 //! | `subquery` | subqueries in expressions, comparisons with arrays |
 //! | `query` | SELECT, VALUES, set operations, WITH |
 //! | `from` | FROM |
+//! | `row_locks` | FOR UPDATE and its kin |
 
 mod calls;
 mod expression;
 mod from;
 mod query;
+mod row_locks;
 mod subquery;
 
 pub(super) use calls::is_plain_equality;
@@ -81,6 +83,10 @@ pub(super) struct Emitter<'a> {
     pub(super) needs: Needs,
     /// Row numbers that the next select gives after its targets, for row locks.
     row_numbers: Vec<String>,
+    /// Row numbers that a subquery in FROM gives to those outside, who lock its rows.
+    exposed: HashMap<RangeId, Vec<String>>,
+    /// The locks that a subquery in FROM is to take itself for those outside.
+    locking: HashMap<RangeId, Vec<RowLock>>,
     /// For the text of a LATERAL query: the outer expressions it uses, which become its parameters.
     outer: Option<Vec<Expr>>,
     /// The columns of ranges of no declared type.
@@ -111,6 +117,8 @@ impl<'a> Emitter<'a> {
             windows: Vec::new(),
             needs: Needs::default(),
             row_numbers: Vec::new(),
+            exposed: HashMap::new(),
+            locking: HashMap::new(),
             outer: None,
             records: RecordColumns::default(),
             own: None,

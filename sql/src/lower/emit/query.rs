@@ -21,51 +21,13 @@ impl Emitter<'_> {
         self.limit(query)
     }
 
-    /// Rows are locked in their order, after WHERE and before LIMIT, so that a limit of one locks one row.
-    ///
-    /// `SELECT a FROM t ORDER BY a FOR UPDATE LIMIT 1`
-    /// → `SELECT * FROM (SELECT a AS c0, rowid AS c1 FROM t ORDER BY 1 LIMIT -1) WHERE lock_row(c1) LIMIT 1`
-    ///
-    /// The inner LIMIT keeps the engine from merging the two and from moving the condition inwards; it computes the inner
-    /// rows one by one, as they are asked for.
-    fn locking_query(&mut self, query: &Query) -> Result<()> {
-        let QueryBody::Select(select) = &query.body else {
-            return Err(SqlError::unsupported("locking the rows of a set operation"));
-        };
-        let from = select.from.as_ref().ok_or_else(|| SqlError::internal("a lock without FROM"))?;
-        self.with(&query.ctes)?;
-        self.push("SELECT * FROM (");
-        self.declare(from)?;
-        let mut locked = Vec::new();
-        for lock in &query.locks {
-            for range in &lock.ranges {
-                // Only tables of users have rows that change.
-                let Ok(rowid) = self.rowid(*range) else { continue };
-                let function = host::lock_row(self.relation_of(*range), lock.strength, lock.wait);
-                self.needs.row_lock = self.needs.row_lock.max(Some(lock.strength));
-                let name = self.need(HostFunction::Scalar(function));
-                locked.push((rowid, name));
-            }
-        }
-        self.row_numbers = locked.iter().map(|(rowid, _)| rowid.clone()).collect();
-        self.select(select, false)?;
-        self.order_by(query)?;
-        let first = select.targets.len().max(1);
-        self.push(" LIMIT -1) AS \"rows\"");
-        for (i, (_, name)) in locked.iter().enumerate() {
-            let word = if i == 0 { "WHERE" } else { "AND" };
-            let _ = write!(self.out, " {word} {name}(\"c{}\")", first + i);
-        }
-        self.limit(query)
-    }
-
     /// Writes a query with its visible columns only.
     pub(super) fn visible_query(&mut self, query: &Query) -> Result<()> {
         if !has_hidden(query) {
             return self.query(query);
         }
         self.push("SELECT ");
-        let names: Vec<String> = (0..query.columns.len()).map(|i| format!("\"c{i}\"")).collect();
+        let names: Vec<String> = (0..query.columns.len().max(1)).map(|i| format!("\"c{i}\"")).collect();
         self.push(&names.join(", "));
         self.push(" FROM (");
         self.query(query)?;
@@ -126,7 +88,7 @@ impl Emitter<'_> {
         self.select(select, false)
     }
 
-    fn body(&mut self, query: &Query) -> Result<()> {
+    pub(super) fn body(&mut self, query: &Query) -> Result<()> {
         match &query.body {
             QueryBody::Select(select) => self.select(select, false),
             QueryBody::SetOperation { operation, all, left, right } => {
@@ -205,7 +167,7 @@ impl Emitter<'_> {
     }
 
     /// Writes one SELECT; `distinct_arm`: its rows are compared by a set operation.
-    fn select(&mut self, select: &Select, distinct_arm: bool) -> Result<()> {
+    pub(super) fn select(&mut self, select: &Select, distinct_arm: bool) -> Result<()> {
         if let Some(from) = &select.from {
             self.declare(from)?;
         }
@@ -292,7 +254,7 @@ impl Emitter<'_> {
         self.collated(key)
     }
 
-    fn order_by(&mut self, query: &Query) -> Result<()> {
+    pub(super) fn order_by(&mut self, query: &Query) -> Result<()> {
         if query.order_by.is_empty() {
             return Ok(());
         }
@@ -308,7 +270,7 @@ impl Emitter<'_> {
         })
     }
 
-    fn limit(&mut self, query: &Query) -> Result<()> {
+    pub(super) fn limit(&mut self, query: &Query) -> Result<()> {
         if query.with_ties {
             return Err(SqlError::internal("WITH TIES that no pass has taken"));
         }

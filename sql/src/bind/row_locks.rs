@@ -1,0 +1,142 @@
+//! FOR UPDATE and its kin: what they name, and where they may stand.
+//!
+//! Source: `transformLockingClause` and `CheckSelectLocking` in `src/backend/parser/analyze.c`, which the planner asks
+//! again for views; `make_outerjoininfo` in `src/backend/optimizer/plan/initsplan.c`.
+
+use sqlparser::ast;
+
+use super::Binder;
+use super::scope::{name_location, name_parts};
+use crate::bound::{Distinct, FromItem, GroupBy, LockStrength, LockWait, Query, QueryBody, RangeId, RowLock};
+use crate::parse::{lock_strength, locked_table};
+use crate::{Result, error};
+
+impl Binder<'_> {
+    /// Binds the locks of a plain select.
+    ///
+    /// # Errors
+    /// `0A000` where a row of the result does not come from one row of each table; `42P01`.
+    pub(super) fn checked_locks(
+        &mut self,
+        tree: &ast::Query,
+        from: Option<&FromItem>,
+        group_by: &GroupBy,
+        distinct: &Distinct,
+    ) -> Result<Vec<RowLock>> {
+        let Some(first) = tree.locks.first() else { return Ok(Vec::new()) };
+        let words = lock_words(lock_strength(first));
+        let scope = self.scope_ref();
+        let with = if *distinct != Distinct::No {
+            Some("DISTINCT clause")
+        } else if !group_by.sets.is_empty() {
+            Some("GROUP BY clause")
+        } else if group_by.grouped && scope.has_aggregates {
+            Some("aggregate functions")
+        } else if group_by.grouped {
+            Some("HAVING clause")
+        } else if scope.has_windows {
+            Some("window functions")
+        } else if scope.has_set_returning {
+            Some("set-returning functions in the target list")
+        } else {
+            None
+        };
+        if let Some(with) = with {
+            return Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with {with}"));
+        }
+        let locks = self.locks(&tree.locks)?;
+        if let Some(from) = from {
+            locks.iter().try_for_each(|lock| check_lockable(from, &lock.ranges, lock.strength))?;
+        }
+        Ok(locks)
+    }
+
+    /// Binds FOR UPDATE and its kin for a plain select.
+    fn locks(&mut self, locks: &[ast::LockClause]) -> Result<Vec<RowLock>> {
+        let mut bound = Vec::with_capacity(locks.len());
+        for lock in locks {
+            let strength = lock_strength(lock);
+            let wait = match lock.nonblock {
+                None => LockWait::Block,
+                Some(ast::NonBlock::Nowait) => LockWait::NoWait,
+                Some(ast::NonBlock::SkipLocked) => LockWait::SkipLocked,
+            };
+            let items = &self.scope_ref().items;
+            let ranges = match &locked_table(lock) {
+                None => items.iter().filter_map(|item| item.range).collect(),
+                Some(name) => {
+                    let parts = name_parts(name);
+                    let wanted = parts.last().cloned().unwrap_or_default();
+                    let place = self.position_of(name_location(name));
+                    let item = items.iter().find(|item| item.name == wanted && item.relation_visible);
+                    let Some(item) = item else {
+                        return Err(error!(
+                            UNDEFINED_TABLE,
+                            "relation \"{wanted}\" in {} clause not found in FROM clause",
+                            lock_words(strength)
+                        )
+                        .at(place));
+                    };
+                    item.range.into_iter().collect()
+                }
+            };
+            bound.push(RowLock { strength, wait, ranges });
+        }
+        Ok(bound)
+    }
+}
+
+/// The clause's words in messages.
+pub(super) fn lock_words(strength: LockStrength) -> &'static str {
+    match strength {
+        LockStrength::KeyShare => "FOR KEY SHARE",
+        LockStrength::Share => "FOR SHARE",
+        LockStrength::NoKeyUpdate => "FOR NO KEY UPDATE",
+        LockStrength::Update => "FOR UPDATE",
+    }
+}
+
+/// Refuses items of a FROM, and subqueries among them, whose rows are not those of tables.
+fn check_lockable(from: &FromItem, ranges: &[RangeId], strength: LockStrength) -> Result<()> {
+    for range in ranges {
+        let Some((item, nullable)) = from.find(*range) else { continue };
+        if nullable {
+            let words = lock_words(strength);
+            return Err(error!(
+                FEATURE_NOT_SUPPORTED,
+                "{words} cannot be applied to the nullable side of an outer join"
+            ));
+        }
+        if let FromItem::Subquery { query, .. } = item {
+            check_lockable_query(query, strength)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_lockable_query(query: &Query, strength: LockStrength) -> Result<()> {
+    let words = lock_words(strength);
+    let refused = |with: &str| Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with {with}"));
+    let select = match &query.body {
+        QueryBody::SetOperation { .. } => return refused("UNION/INTERSECT/EXCEPT"),
+        QueryBody::Values(_) => return Ok(()),
+        QueryBody::Select(select) => select,
+    };
+    if select.distinct != Distinct::No {
+        return refused("DISTINCT clause");
+    }
+    if !select.group_by.sets.is_empty() {
+        return refused("GROUP BY clause");
+    }
+    if select.having.is_some() {
+        return refused("HAVING clause");
+    }
+    if select.group_by.grouped {
+        return refused("aggregate functions");
+    }
+    if !select.windows.is_empty() {
+        return refused("window functions");
+    }
+    let from = select.from.as_ref();
+    from.map_or(Ok(()), |from| check_lockable(from, &from.ranges(), strength))
+}
