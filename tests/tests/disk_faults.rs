@@ -86,3 +86,31 @@ fn a_damaged_page_is_an_error_of_those_who_read_it() {
     assert_eq!(server.query("SELECT i FROM whole"), "1");
     server.query("CREATE TABLE made_later (i int)");
 }
+
+/// A transaction that changes roles, which are in the cluster's file, and tables, which are in the database's, happens in
+/// both or in none.
+#[test]
+fn a_commit_of_two_files_happens_in_both_or_in_none() {
+    const OWNED: &str = "SELECT count(*) FILTER (WHERE rolname = 'owner'), \
+                         (SELECT count(*) FROM pg_tables WHERE tablename = 'owned' AND tableowner = 'owner'), \
+                         count(*) FILTER (WHERE rolname = 'late') FROM pg_roles";
+    for file in ["base/", "global"] {
+        let faults = Faults::default();
+        let mut server = faults.failing("ENOSPC", "write").environment("FAULT_MATCH", file).start();
+        server.query("CREATE ROLE owner; CREATE TABLE owned (i int); ALTER TABLE owned OWNER TO owner");
+        faults.begin();
+        for changes in ["DROP OWNED BY owner; DROP ROLE owner", "CREATE ROLE late; CREATE TABLE lost (i int)"]
+        {
+            let told = refusal(&server, changes);
+            assert!(told.contains("53100"), "{file}: {told}");
+        }
+        assert_eq!(server.query(OWNED), "1|1|0", "{file}");
+        faults.end();
+        assert_eq!(server.query(OWNED), "1|1|0", "{file}");
+        server.kill();
+        let server = Server::builder().directory(server.directory()).start();
+        assert_eq!(server.query(OWNED), "1|1|0", "{file}");
+        server.query("DROP OWNED BY owner; DROP ROLE owner; CREATE ROLE late");
+        assert_eq!(server.query(OWNED), "0|0|1", "{file}");
+    }
+}

@@ -37,7 +37,9 @@ pub const KEPT_SEARCH_PATH: [crate::Oid; 2] =
 
 pub use edit::{CatalogEdit, RowChange};
 pub use lookup::BtreeOperators;
-pub use persistence::{Scope, apply, bootstrap, load};
+pub use persistence::{
+    Prepared, Scope, apply, bootstrap, forget_prepared, load, mark_committed, marked, prepare, prepared,
+};
 pub use physical::physical_table_name;
 pub use relation::{Relation, RelationDefinition};
 pub use row::{Identity, Key, KeyDefinition, KeyKind, KeyPart, Row};

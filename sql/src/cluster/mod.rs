@@ -14,6 +14,7 @@ mod resting;
 mod row_changes;
 mod row_numbers;
 mod sequences;
+mod shared_rows;
 mod transaction_ids;
 mod walwriter;
 
@@ -41,7 +42,7 @@ pub use sequences::{Restarted, Sequences};
 pub use transaction_ids::{TransactionIds, TransactionSnapshot, TransactionStatus};
 
 use crate::backend::{Backend, BackendTable, Signal};
-use crate::catalog::{self, Catalog, RowChange, Scope};
+use crate::catalog::{self, Catalog};
 use crate::functions::FunctionCall;
 use crate::locks::LockManager;
 use crate::session::ParseCache;
@@ -136,6 +137,7 @@ impl Cluster {
             checkpointer: Mutex::default(),
             wal_writer: Mutex::default(),
         });
+        cluster.settle_prepared()?;
         cluster.facilities.started.store(cluster.started, Ordering::Relaxed);
         cluster.facilities.settings_loaded.store(cluster.started, Ordering::Relaxed);
         let checkpointer = Checkpointer::start(&cluster)
@@ -292,23 +294,6 @@ impl Cluster {
     /// Waits for the right to change shared rows.
     pub(crate) async fn shared_write_lock(&self) -> WriteLock {
         self.shared.store.write_lock().await
-    }
-
-    /// Writes changes of shared rows and shows them to all databases: the changed rows take their places among the
-    /// newest ones, whatever the transaction that changed them had seen of the others. The caller holds
-    /// [`Self::shared_write_lock`]. The commit to be flushed.
-    pub(crate) fn commit_shared(&self, changes: &[RowChange]) -> Result<u64> {
-        let mut connection = self.shared.store.connection().map_err(storage_error)?;
-        connection.begin_write().map_err(storage_error)?;
-        let databases = self.databases.lock();
-        let next = self.shared.catalog().with_changes(changes)?;
-        catalog::apply(&mut connection, Scope::Cluster, &next, changes)?;
-        self.shared.commit(&mut connection, None, Keep::Surely).map_err(storage_error)?;
-        self.shared.refresh_shared(&next);
-        for database in databases.values() {
-            database.refresh_shared(&next);
-        }
-        Ok(connection.last_commit())
     }
 
     /// Whether the shared rows that anybody can see are on disk.

@@ -327,17 +327,10 @@ impl Session {
         self.hold_cursors().await?;
         self.flush_sequences().await?;
         let keep = self.keep();
-        let cluster = self.shared.cluster.clone();
-        let transaction = self.transaction();
-        if transaction.lost {
+        if self.transaction().lost {
             return Err(SqlError::internal("what the transaction has written is lost"));
         }
-        if !transaction.shared_changes.is_empty() {
-            // The cluster's file first, and on disk: a crash between the two leaves a shared row too many, never one
-            // too few.
-            let shared_commit = cluster.commit_shared(&transaction.shared_changes)?;
-            cluster.flush_shared(shared_commit).await?;
-        }
+        let prepared = self.prepare_shared_rows().await?;
         let commit = self.commit_in_engine(keep).await?;
         let restarted = self.services.take_restarted();
         let depends_on = if keep == Keep::Surely { commit } else { 0 }.max(self.depends_on());
@@ -349,9 +342,13 @@ impl Session {
         // In the order of commits, which the write lock still keeps.
         let hub = &self.shared.cluster.notifications;
         let place = (!messages.is_empty()).then(|| hub.enqueue(&self.database, depends_on, messages));
-        let Transaction { work, spare, shared_lock, on_commit, .. } = *transaction;
+        let Transaction { work, spare, shared_lock, shared_changes, on_commit, .. } = *transaction;
         drop((work, spare));
-        drop(shared_lock);
+        if prepared {
+            let _waiting = self.backend().waiting(FLUSH_WAIT);
+            let cluster = self.shared.cluster.clone();
+            cluster.finish_shared(&self.database, commit, shared_changes, shared_lock).await?;
+        }
         // Nobody uses the tables that go with them meanwhile: their locks are still held.
         let restarts = self.restart_sequences(&restarted, commit).await?;
         self.release_locks(self.database.store.committed());
@@ -364,6 +361,28 @@ impl Session {
         }
         self.run_at_end(on_commit).await;
         Ok(())
+    }
+
+    /// Commits changes of shared rows, if there are no others; else keeps them for the database's commit to decide
+    /// ([`crate::cluster`]'s `shared_rows`), and tells so.
+    async fn prepare_shared_rows(&mut self) -> Result<bool> {
+        let (cluster, database) = (self.shared.cluster.clone(), self.database.oid);
+        let transaction = self.transaction();
+        if transaction.shared_changes.is_empty() {
+            return Ok(false);
+        }
+        let connection = transaction.work.connection().filter(|connection| connection.changed_rows() > 0);
+        let prepared = connection.is_some();
+        let commit = match connection {
+            None => cluster.commit_shared(&transaction.shared_changes)?,
+            Some(connection) => {
+                let (number, commit) = cluster.prepare_shared(database, &transaction.shared_changes)?;
+                catalog::mark_committed(connection, number)?;
+                commit
+            }
+        };
+        cluster.flush_shared(commit).await?;
+        Ok(prepared)
     }
 
     /// Waits until the values that the transaction has drawn from sequences are on disk. They must be before its rows can
