@@ -168,7 +168,11 @@ pub const FUNCTIONS: &[Function] = &[
         let Some(size) = relation_size(call, relation)? else { return Ok(Value::Null) };
         Ok((size + indexes_size(call, relation)?.unwrap_or(0)).into())
     }),
-    scalar("pg_database_size_oid", |call, a| database_size(call, oid(a[0])?)),
+    scalar("pg_database_size_oid", |call, a| {
+        let database = oid(a[0])?;
+        let exists = call.context.catalog.database(database).is_some();
+        if exists { database_size(call, database) } else { Ok(Value::Null) }
+    }),
     scalar("pg_database_size_name", |call, a| {
         let database = database_named(call.context, text(a[0])?)?;
         database_size(call, database)
