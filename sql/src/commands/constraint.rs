@@ -488,6 +488,9 @@ impl CommandContext<'_> {
     }
 
     /// The catalog's text of a column's default or generation expression, converted to the column's type.
+    ///
+    /// # Errors
+    /// Those of the binder; `42P17` for a column generated from a generated one.
     pub(super) fn checked_default(
         &mut self,
         class: &Class,
@@ -500,6 +503,16 @@ impl CommandContext<'_> {
         let expr = self.binding(&self.text.clone(), |context| {
             crate::bind::bind_expression(&expression.expr, relation, Some(ty), context)
         })?;
+        for attnum in columns_in(&expr) {
+            let used = self.edit.attribute(class.oid, attnum).filter(|used| used.attgenerated == 's');
+            if let Some(used) = used.filter(|_| generated) {
+                return Err(error!(
+                    INVALID_OBJECT_DEFINITION,
+                    "cannot use generated column \"{}\" in column generation expression", used.attname
+                )
+                .detail("A generated column cannot reference another generated column."));
+            }
+        }
         crate::deparse::expression(&expr, self.edit, &crate::catalog::KEPT_SEARCH_PATH, relation)
     }
 }

@@ -246,13 +246,15 @@ impl Planner<'_> {
     }
 
     /// What the table computes for the rows of a statement. An UPDATE leaves generated columns alone of which it assigns no
-    /// input.
+    /// input; one that assigns nothing sets generated columns to DEFAULT, and computes them all.
     fn computed(&self, modify: &Modify) -> Result<Computed> {
         if matches!(modify.action, ModifyAction::Delete { .. }) {
             return Ok(Computed::default());
         }
         let mut generated = self.stored.generated_columns(self.catalog, modify.target, modify.range)?;
-        if let ModifyAction::Update { assignments, .. } = &modify.action {
+        if let ModifyAction::Update { assignments, .. } = &modify.action
+            && !assignments.is_empty()
+        {
             let assigned = |column: usize| assignments.iter().any(|(assigned, _)| *assigned == column);
             let uses = |part: &Expr| matches!(part.kind, ExprKind::Column { column, .. } if assigned(column));
             generated.retain(|(column, expr)| assigned(*column) || any_expr(expr, &uses));
