@@ -1,12 +1,12 @@
 //! Transactions of several sessions: what each sees of the others, what a rollback leaves, what ends a session that takes
 //! too long. What one session does alone is in the golden script `transactions`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use harness::Server;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Error, NoTls};
 
 /// What must not wait for anybody may take.
 const SOON: Duration = Duration::from_secs(10);
@@ -460,4 +460,73 @@ fn side_by_side_no_change_is_lost() {
     });
     let sums = "SELECT (SELECT sum(v) FROM c), (SELECT count(*) FROM seen)";
     assert_eq!(server.query(sums), format!("{}|{}", 2 * CLIENTS * ROUNDS, CLIENTS * ROUNDS));
+}
+
+/// A connection whose notices and notifications are kept.
+async fn overheard(server: &Server) -> (Client, Arc<Mutex<Vec<String>>>) {
+    let parameters = format!("host=127.0.0.1 port={} user=postgres dbname=postgres", server.port());
+    let (client, mut connection) = tokio_postgres::connect(&parameters, NoTls).await.expect("connects");
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heard);
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            kept.lock().expect("no panic").push(match message {
+                AsyncMessage::Notice(notice) => notice.message().to_owned(),
+                AsyncMessage::Notification(notification) => notification.payload().to_owned(),
+                _ => continue,
+            });
+        }
+    });
+    (client, heard)
+}
+
+/// Waits until a session waits for another.
+async fn awaits_somebody(observer: &Client, pid: i64) {
+    let question = format!("SELECT cardinality(pg_blocking_pids({pid}))::int8");
+    let deadline = Instant::now() + SOON;
+    while number(observer, &question).await == 0 {
+        assert!(Instant::now() < deadline, "it does not wait");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A command that comes upon a lock is undone and run again: of the runs that were undone nothing is told and nothing kept.
+/// What came before it in its transaction stays, whether that goes on with the right to write or has set its rows aside.
+#[test]
+fn a_command_that_waits_is_told_of_once() {
+    with_two(async |server, one, observer| {
+        let cases = [
+            ("", "COMMIT", 3),
+            ("INSERT INTO log VALUES (1);", "COMMIT", 3),
+            ("TRUNCATE ser RESTART IDENTITY;", "ROLLBACK", 1),
+        ];
+        for (before, end, next) in cases {
+            run(&one, "CREATE TABLE pa (id int PRIMARY KEY, v int); CREATE TABLE ch (p int REFERENCES pa)")
+                .await;
+            run(&one, "CREATE VIEW of_pa AS SELECT v FROM pa; INSERT INTO pa VALUES (1, 2)").await;
+            run(&one, "CREATE TABLE log (a int); CREATE TABLE ser (a serial, b int)").await;
+            run(&one, "INSERT INTO ser (b) VALUES (1), (2)").await;
+            let (two, heard) = overheard(server).await;
+            let pid = number(&two, "SELECT pg_backend_pid()::int8").await;
+            run(&one, "BEGIN; INSERT INTO ch VALUES (1)").await;
+            run(&two, &format!("LISTEN c; BEGIN; {before} NOTIFY c, 'sent'")).await;
+            let waiting = tokio::spawn(async move {
+                // The column and its view are gone before the table that refers to the other is come upon.
+                run(&two, "ALTER TABLE pa DROP COLUMN v CASCADE, ALTER COLUMN id TYPE int8").await;
+                two
+            });
+            awaits_somebody(&observer, pid).await;
+            run(&one, end).await;
+            let two = waiting.await.expect("no panic");
+            run(&two, "COMMIT").await;
+            assert_eq!(number(&two, "SELECT id FROM pa").await, 1, "{before}");
+            let drawn = "INSERT INTO ser (b) VALUES (3) RETURNING a::int8";
+            assert_eq!(number(&two, drawn).await, next, "{before}");
+            let logged = i64::from(before.starts_with("INSERT"));
+            assert_eq!(number(&two, "SELECT count(*) FROM log").await, logged, "{before}");
+            let told = heard.lock().expect("no panic").clone();
+            assert_eq!(told, ["drop cascades to view of_pa", "sent"], "{before}");
+            run(&two, "DROP TABLE ch, pa, log, ser").await;
+        }
+    });
 }

@@ -444,6 +444,7 @@ impl CommandContext<'_> {
         using: Option<&Expression>,
     ) -> Result<()> {
         self.refuse_dependents(class, column)?;
+        self.lock_foreign_keys_of(class, column.attnum)?;
         let new = self.type_name(data_type)?;
         if self.edit.type_(new.oid).is_some_and(|ty| ty.typtype == 'p') {
             let name = format_type(new, self.edit, &self.search_path);

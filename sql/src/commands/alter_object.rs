@@ -17,6 +17,7 @@ use crate::catalog::{
     physical_table_name,
 };
 use crate::execute::physical;
+use crate::locks::LockMode;
 use crate::oid::{namespaces, relations};
 use crate::parse::{AlterObject, ObjectAction, ObjectKind, ObjectReference, RoleSpecification};
 use crate::{Oid, Result, SqlError, SqlState, error};
@@ -145,6 +146,7 @@ impl CommandContext<'_> {
 
     /// Gives a relation a name and a schema: its row, its row type, and what holds it in the file.
     fn change_relation_place(&mut self, class: &Class, name: &str, schema: Oid) -> Result<()> {
+        self.lock_relation(class.oid, LockMode::AccessExclusive)?;
         let old = self.edit.physical_name(class.oid);
         if class.reltype.is_valid() {
             self.change_type_place(class.reltype, name, schema)?;
@@ -437,6 +439,8 @@ impl CommandContext<'_> {
         let members: Vec<Arc<Class>> =
             self.edit.relation::<Class>().rows().filter(|class| class.relnamespace == schema.oid).collect();
         for class in &members {
+            // PostgreSQL locks none of them; here their tables in the file are renamed.
+            self.lock_relation(class.oid, LockMode::AccessExclusive)?;
             self.refuse_views(relations::PG_CLASS, class.oid, 0)?;
         }
         let held = self.hold_texts(from)?;

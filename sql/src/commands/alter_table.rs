@@ -13,6 +13,7 @@ use super::naming::{dotted, is_system};
 use super::sequence::not_supported_for;
 use crate::catalog::{Class, Constraint, Index};
 use crate::execute::{engine_error, physical};
+use crate::locks::LockMode;
 use crate::oid::relations;
 use crate::parse::{AlterColumn, AlterTable, AlterTableAction, Definition, ObjectKind, TableConstraintKind};
 use crate::{Oid, Report, Result, Severity, SqlError, SqlState, error};
@@ -76,6 +77,7 @@ impl CommandContext<'_> {
         };
         self.check_kind(statement, &class)?;
         self.require_relation_owner(&class)?;
+        self.lock_referenced(&statement.actions)?;
         let mut actions: Vec<&AlterTableAction> = statement.actions.iter().collect();
         actions.sort_by_key(|action| pass(action));
         for action in &actions {
@@ -296,6 +298,9 @@ impl CommandContext<'_> {
         }
         if constraint.convalidated {
             return Ok(());
+        }
+        if constraint.contype == 'f' {
+            self.lock_relation(constraint.confrelid, LockMode::RowShare)?;
         }
         self.check_rows(class, &constraint)?;
         self.edit.change::<Constraint>(constraint.oid, |row| row.convalidated = true)?;

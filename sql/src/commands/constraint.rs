@@ -8,6 +8,7 @@ use super::index::{NewIndex, NewKey};
 use super::naming::dotted;
 use crate::bound::{Expr, TypeMod};
 use crate::catalog::{Attribute, Class, Constraint, Index};
+use crate::locks::LockMode;
 use crate::oid::{relations, types};
 use crate::parse::{
     ColumnConstraint, ColumnConstraintKind, ConstraintTiming, Expression, ForeignKey, TableConstraint,
@@ -279,6 +280,7 @@ impl CommandContext<'_> {
         timing: ConstraintTiming,
     ) -> Result<()> {
         let referenced = self.relation(&reference.table)?;
+        self.lock_relation(referenced.oid, LockMode::ShareRowExclusive)?;
         if referenced.relkind != 'r' {
             return Err(error!(
                 WRONG_OBJECT_TYPE,

@@ -52,6 +52,7 @@ impl CommandContext<'_> {
         };
         let Deletion { objects, notice } =
             plan_deletion(&catalog, targets, behavior, self.extension, &describe)?;
+        self.lock_dropped(&objects)?;
         self.notices.extend(notice);
         for address in objects {
             self.remove(address)?;

@@ -106,7 +106,7 @@ impl CommandContext<'_> {
                 predicate,
             },
         )?;
-        self.make_index(&table, &index)
+        self.make_index_over_rows(&table, &index)
     }
 
     fn index_key(&mut self, table: &Class, element: &IndexElement) -> Result<NewKey> {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `naming` | names in statements to schemas, relations, types, functions, roles; who may |
 //! | `dependency`, `drop` | what needs what; DROP and what it takes with it |
+//! | `locks` | the locks on relations that commands name or come upon |
 //! | `schema`, `table`, `column`, `constraint`, `index`, `view`, `sequence` | relations |
 //! | `alter_table`, `alter_object` | changes of what exists |
 //! | `types`, `function`, `extension` | what is not a relation |
@@ -23,6 +24,7 @@ mod existing_rows;
 pub mod extension;
 mod function;
 mod index;
+mod locks;
 mod naming;
 mod new_rows;
 mod ownership;
@@ -174,8 +176,10 @@ pub fn handles(utility: &Utility) -> bool {
 /// Runs a command.
 ///
 /// # Errors
-/// Those of the command; `0A000` naming one that is not supported. The caller undoes what it has done so far.
+/// Those of the command; `0A000` naming one that is not supported; when a relation is locked by somebody else the session
+/// knows what to wait for. The caller undoes what it has done so far.
 pub fn run(context: &mut CommandContext<'_>, utility: &Utility) -> Result<CommandTag> {
+    context.lock_named(utility)?;
     match utility {
         Utility::CreateSchema(statement) => context.create_schema(statement)?,
         Utility::CreateTable(statement) => context.create_table(statement)?,

@@ -9,6 +9,7 @@ use crate::catalog::{
     Attribute, Catalog, Class, Collation, Database, DefaultAcl, Dependency, Extension, Language, Namespace,
     Operator, OperatorClass, Procedure, Type, keys,
 };
+use crate::locks::LockMode;
 use crate::oid::relations;
 use crate::{Oid, Result, SqlError, error};
 
@@ -155,6 +156,7 @@ impl CommandContext<'_> {
 
     /// A relation is given away with its row type, its indexes and the sequences that its columns own.
     fn set_relation_owner(&mut self, relation: Oid, new_owner: Oid) -> Result<()> {
+        self.lock_relation(relation, LockMode::AccessExclusive)?;
         let class = self.edit.class(relation);
         let class = class.ok_or_else(|| SqlError::internal("a relation to be given away is not there"))?;
         let acl =

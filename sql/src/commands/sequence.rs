@@ -13,6 +13,7 @@ use super::table::attnum;
 use super::{AtCommit, CommandContext, new_rows};
 use crate::bound::TypeMod;
 use crate::catalog::{Attribute, Class, Dependency, Namespace, Sequence, keys};
+use crate::locks::LockMode;
 use crate::oid::{relations, types};
 use crate::parse::{AlterSequence, CreateSequence, Name, Persistence, SequenceOption, TypeName};
 use crate::types::names::{quote_identifier, quote_literal};
@@ -298,6 +299,7 @@ impl CommandContext<'_> {
                 .hint("Specify OWNED BY table.column or OWNED BY NONE."));
         }
         let table = self.relation(table)?;
+        self.lock_relation(table.oid, LockMode::AccessShare)?;
         if !matches!(table.relkind, 'r' | 'p' | 'v' | 'f') {
             return Err(error!(
                 WRONG_OBJECT_TYPE,

@@ -10,6 +10,7 @@ use super::{CommandContext, new_rows};
 use crate::bound::TypeMod;
 use crate::catalog::{Attribute, AttributeDefault, Class, Namespace};
 use crate::execute::physical;
+use crate::locks::LockMode;
 use crate::oid::{relations, types};
 use crate::parse::{
     ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CreateTable, Definition, Expression,
@@ -368,6 +369,7 @@ impl CommandContext<'_> {
         wanted: &mut Vec<Wanted>,
     ) -> Result<()> {
         let source = self.relation(&like.table)?;
+        self.lock_relation(source.oid, LockMode::AccessShare)?;
         let including = |what: &str| includes(like, what);
         for attribute in self.edit.attributes(source.oid).iter().filter(|a| !a.attisdropped) {
             let default = self.edit.default_expression(source.oid, attribute.attnum);

@@ -8,6 +8,7 @@ use super::CommandContext;
 use super::naming::is_system;
 use crate::catalog::Class;
 use crate::catalog::privileges::Privileges;
+use crate::locks::LockMode;
 use crate::lower::quoted;
 use crate::parse::Name;
 use crate::{Oid, Result, SqlState, error};
@@ -79,6 +80,7 @@ impl CommandContext<'_> {
                 if tables.iter().any(|present| present.oid == class.oid) {
                     continue;
                 }
+                self.lock_relation(class.oid, LockMode::AccessExclusive)?;
                 let message = format!("truncate cascades to table \"{}\"", class.relname);
                 self.notice(SqlState::SUCCESSFUL_COMPLETION, message);
                 self.check_truncatable(&class)?;

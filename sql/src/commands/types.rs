@@ -9,6 +9,7 @@ use super::naming::dotted;
 use super::{CommandContext, new_rows};
 use crate::bound::TypeMod;
 use crate::catalog::{Attribute, Class, Constraint, EnumLabel, Namespace, Type};
+use crate::locks::LockMode;
 use crate::oid::relations;
 use crate::parse::{
     AlterDomain, AlterDomainAction, AlterType, AlterTypeAction, ColumnConstraintKind, ColumnDefinition,
@@ -196,6 +197,7 @@ impl CommandContext<'_> {
 
     /// ALTER TYPE … ATTRIBUTE of a composite type.
     fn alter_attribute(&mut self, ty: &Type, class: &Class, action: &AlterTypeAction) -> Result<()> {
+        self.lock_relation(class.oid, LockMode::AccessExclusive)?;
         match action {
             AlterTypeAction::RenameAttribute { from, to, .. } => self.rename_column(class, from, to),
             AlterTypeAction::AddAttribute { attribute, .. } => {
@@ -435,7 +437,7 @@ impl CommandContext<'_> {
             }
             A::DropDefault => self.keep_domain_default(domain.oid, None),
             A::SetNotNull => {
-                for (class, column) in self.columns_of(&[domain.oid]) {
+                for (class, column) in self.lock_columns_of_domain(domain.oid)? {
                     self.check_domain_nulls(&class, &column)?;
                 }
                 self.edit.change::<Type>(domain.oid, |row| row.typnotnull = true).map(drop)
@@ -527,6 +529,21 @@ impl CommandContext<'_> {
         })
     }
 
+    /// The columns of tables that have a domain, or a domain over it, with the tables locked against those who write: what
+    /// others have written and not committed would not be seen, and stay (`get_rels_with_domain`).
+    fn lock_columns_of_domain(&self, domain: Oid) -> Result<Vec<(Arc<Class>, Arc<Attribute>)>> {
+        let mut domains = vec![domain];
+        let mut next = 0;
+        while let Some(below) = domains.get(next).copied() {
+            let over = self.edit.relation::<Type>().rows();
+            domains.extend(over.filter(|ty| ty.typtype == 'd' && ty.typbasetype == below).map(|ty| ty.oid));
+            next += 1;
+        }
+        let columns = self.columns_of(&domains);
+        columns.iter().try_for_each(|(class, _)| self.lock_relation(class.oid, LockMode::Share))?;
+        Ok(columns)
+    }
+
     /// Converts all values of a domain in tables to it again: its checks speak.
     fn check_domain_values(&mut self, domain: &Type) -> Result<()> {
         let schema = self.schema_of(domain.typnamespace)?;
@@ -534,7 +551,7 @@ impl CommandContext<'_> {
         let base = TypeMod { oid: domain.typbasetype, modifier: domain.typtypmod };
         // Without a search path the type is found wherever it is.
         let base = format_type(base, self.edit, &[]);
-        for (class, column) in self.columns_of(&[domain.oid]) {
+        for (class, column) in self.lock_columns_of_domain(domain.oid)? {
             let value = quote_identifier(&column.attname);
             let table = self.qualified(&class)?;
             let text = format!("SELECT count(({value}::{base})::{name}) FROM {table}");

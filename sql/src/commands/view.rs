@@ -14,6 +14,7 @@ use super::table::{NewColumn, attnum};
 use crate::bind::BindContext;
 use crate::bound::{OutputColumn, Query, TypeMod};
 use crate::catalog::{Class, Dependency, Rewrite};
+use crate::locks::LockMode;
 use crate::lower::quoted;
 use crate::oid::relations;
 use crate::parse::{
@@ -39,6 +40,7 @@ impl CommandContext<'_> {
             }
         }
         let query = self.query_of_view(&statement.query)?;
+        self.lock_read(&query)?;
         if statement.columns.len() > query.columns.len() {
             return Err(error!(SYNTAX_ERROR, "CREATE VIEW specifies more column names than columns"));
         }
@@ -113,6 +115,7 @@ impl CommandContext<'_> {
         if class.relkind != 'v' {
             return Err(error!(WRONG_OBJECT_TYPE, "\"{}\" is not a view", class.relname));
         }
+        self.lock_relation(class.oid, LockMode::AccessExclusive)?;
         self.require_relation_owner(class)?;
         let present = self.edit.attributes(class.oid);
         if columns.len() < present.len() {
@@ -206,6 +209,7 @@ impl CommandContext<'_> {
         };
         let query =
             if statement.materialized_view { self.query_of_view(text)? } else { self.plain_query(text)? };
+        self.lock_read(&query)?;
         if statement.columns.len() > query.columns.len() {
             return Err(error!(SYNTAX_ERROR, "too many column names were specified"));
         }
@@ -256,6 +260,7 @@ impl CommandContext<'_> {
         }
         if statement.with_data {
             let query = self.kept_query(&class)?;
+            self.lock_read(&query)?;
             self.fill(class.oid, query)?;
         }
         let populated = statement.with_data;

@@ -245,7 +245,7 @@ impl Session {
 
     /// How many changes would have to be made again if they were undone in the engine; nothing when the transaction could
     /// not go on then.
-    fn replayable_changes(&self) -> Option<usize> {
+    pub(super) fn replayable_changes(&self) -> Option<usize> {
         let transaction = self.transaction.as_ref()?;
         let only_rows =
             !transaction.lost && !transaction.catalog_changed && transaction.shared_lock.is_none();

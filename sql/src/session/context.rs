@@ -8,6 +8,7 @@ use storage::Connection;
 use crate::bound::{CteId, LockStrength, LockWait};
 use crate::catalog::Catalog;
 use crate::execute::Written;
+use crate::locks::LockMode;
 use crate::types::{FormatSettings, TypeContext};
 use crate::{Oid, Result, SqlError, Value};
 
@@ -130,6 +131,10 @@ pub trait SessionServices: Send + Sync {
         wait: LockWait,
     ) -> Result<bool> {
         Err(SqlError::unsupported("locking rows"))
+    }
+    /// Locks a relation for the transaction. Where it would have to wait it fails, as [`Self::lock_row`].
+    fn lock_relation(&self, relation: Oid, mode: LockMode) -> Result<()> {
+        Ok(())
     }
     /// Locks a key of a unique index for the transaction. Where it would have to wait it fails, as [`Self::lock_row`].
     fn lock_key(&self, session: &SessionShared, index: Oid, key: i64) -> Result<()> {

@@ -137,15 +137,6 @@ impl Session {
         Ok(())
     }
 
-    /// As [`Self::lock_relations`], if that needs no waiting; whether it did.
-    pub(super) fn try_lock_relations(&mut self, relations: &[(Oid, LockMode)]) -> bool {
-        let (locks, database) = (&self.shared.cluster.locks, self.database.oid);
-        relations.iter().all(|(relation, mode)| {
-            let tag = LockTag::Relation(database, *relation);
-            locks.try_acquire(self.backend(), tag, *mode, Lifetime::Transaction)
-        })
-    }
-
     /// Waits for a row that a statement has met locked; the statement is to be run again. `held_before` tells whether the
     /// transaction already had the right to write when the statement began.
     ///

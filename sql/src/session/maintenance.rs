@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use storage::{Connection, WriteLock};
 
-use super::Session;
 use super::control::find_table;
+use super::{Session, SessionServices};
 use crate::catalog::{Catalog, CatalogEdit, Class};
 use crate::cluster::{Cause, storage_error};
 use crate::locks::{Lifetime, LockMode, LockTag};
@@ -272,8 +272,14 @@ impl Session {
         if !matches!(command.target, "index" | "table") {
             self.prevent_in_block(&format!("REINDEX {}", command.target.to_uppercase()))?;
         }
-        let catalog = self.begin_writing().await?;
-        let names = self.reindexed(&catalog, command)?;
+        let (relations, catalog) = self.begin_reindex(command).await?;
+        let is_built = |class: &Class| {
+            // A primary key that is the row number is the table itself: there is nothing to build.
+            let index = catalog.index(class.oid);
+            !index.is_some_and(|index| execute::physical::is_row_number_index(&catalog, &index))
+        };
+        let built = relations.iter().filter(|class| is_built(class));
+        let names: Vec<_> = built.filter_map(|class| catalog.physical_name(class.oid)).collect();
         let context = self.statement_context(&catalog);
         self.on_its_connection(move |connection| {
             connection.set_context(Some(context.clone()));
@@ -288,8 +294,45 @@ impl Session {
         .await
     }
 
-    /// The engine's names of the tables and indexes that REINDEX names.
-    fn reindexed(&mut self, catalog: &Arc<Catalog>, command: &Reindex) -> Result<Vec<Arc<str>>> {
+    /// Takes the right to write and locks what REINDEX names, tables against those who write, indexes against everybody;
+    /// the tables and indexes, and the catalog that goes with them.
+    async fn begin_reindex(&mut self, command: &Reindex) -> Result<(Vec<Arc<Class>>, Arc<Catalog>)> {
+        loop {
+            let beginning = self.begin_command().await?;
+            let catalog = self.present_catalog();
+            let relations = self.reindexed(&catalog, command)?;
+            let mut locks = Vec::new();
+            for class in &relations {
+                match catalog.index(class.oid) {
+                    Some(index) => {
+                        locks.extend([
+                            (index.indrelid, LockMode::Share),
+                            (class.oid, LockMode::AccessExclusive),
+                        ]);
+                    }
+                    None => {
+                        locks.push((class.oid, LockMode::Share));
+                        let indexes = catalog.indexes(class.oid);
+                        locks.extend(
+                            indexes.iter().map(|index| (index.indexrelid, LockMode::AccessExclusive)),
+                        );
+                    }
+                }
+            }
+            let locked = locks.iter().try_for_each(|(oid, mode)| self.services.lock_relation(*oid, *mode));
+            match (locked, self.services.take_awaited()) {
+                (Err(_), Some(awaited)) => self.await_for_command(beginning, awaited).await?,
+                (locked, _) => {
+                    locked?;
+                    self.end_command(&beginning)?;
+                    return Ok((relations, catalog));
+                }
+            }
+        }
+    }
+
+    /// The tables and indexes of users that REINDEX names.
+    fn reindexed(&mut self, catalog: &Arc<Catalog>, command: &Reindex) -> Result<Vec<Arc<Class>>> {
         let user = self.shared.users.lock().1;
         let path = self.search_path(catalog);
         let name = &command.name;
@@ -316,12 +359,7 @@ impl Session {
                     }
                 }
                 must_own(class.relowner, command.target, &class.relname)?;
-                // A primary key that is the row number is the table itself: there is nothing to build.
-                let own = class.oid >= FIRST_NORMAL
-                    && !catalog
-                        .index(class.oid)
-                        .is_some_and(|index| execute::physical::is_row_number_index(catalog, &index));
-                Ok(catalog.physical_name(class.oid).filter(|_| own).into_iter().collect())
+                Ok(Some(class).filter(|class| class.oid >= FIRST_NORMAL).into_iter().collect())
             }
             "schema" => {
                 let missing = || error!(INVALID_SCHEMA_NAME, "schema \"{}\" does not exist", name.name);
@@ -332,7 +370,7 @@ impl Session {
                         && matches!(class.relkind, 'r' | 'm')
                         && class.oid >= FIRST_NORMAL
                 });
-                Ok(tables.filter_map(|class| catalog.physical_name(class.oid)).collect())
+                Ok(tables.collect())
             }
             _ => {
                 let row = database.filter(|row| row.datname == name.name);
@@ -344,7 +382,7 @@ impl Session {
                     let wanted = (command.target == "system") != (class.oid >= FIRST_NORMAL);
                     matches!(class.relkind, 'r' | 'm') && class.oid >= FIRST_NORMAL && wanted
                 });
-                Ok(tables.filter_map(|class| catalog.physical_name(class.oid)).collect())
+                Ok(tables.collect())
             }
         }
     }

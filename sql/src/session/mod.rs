@@ -9,10 +9,11 @@
 //! | `work` | taking snapshots and the write lock, committing, rolling back |
 //! | `visibility` | what has been read may be told when it is on disk |
 //! | `statement` | one statement: parsed, planned, run |
-//! | `locking`, `command_locks` | the locks that statements and commands need, and what happens when they are taken |
+//! | `locking` | the locks that statements need, and what happens when they are taken |
 //! | `pump` | rows from the engine to the destination, on this thread or another |
 //! | `simple`, `extended` | the two protocols |
 //! | `utility` | which command goes where |
+//! | `command` | commands that change what exists, run again after waits |
 //! | `setting`, `prepared`, `cursor`, `copy`, `explain`, `channel`, `database` | the session's own commands |
 //! | `maintenance`, `integrity` | CHECKPOINT, VACUUM, ANALYZE, REINDEX; whether the file is whole |
 //! | `services` | what SQL functions ask of their session |
@@ -22,7 +23,7 @@
 mod aside;
 mod cache;
 mod channel;
-mod command_locks;
+mod command;
 mod connect;
 mod context;
 mod control;

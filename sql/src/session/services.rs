@@ -20,7 +20,7 @@ use crate::cluster::{
 };
 use crate::execute::table::Table;
 use crate::execute::{WriteLog, Written};
-use crate::locks::{Lifetime, LockMode, RowAnswer};
+use crate::locks::{Lifetime, LockMode, LockTag, RowAnswer};
 use crate::oid::relations;
 use crate::{Oid, Result, SqlError, error};
 
@@ -32,6 +32,12 @@ const NOTIFICATIONS_MAX: usize = 1 << 20;
 
 /// `pg_depend.deptype` of what is a part of something else.
 const INTERNAL: char = 'i';
+
+/// How far the services had come when a command began: what its next run goes back to.
+pub(super) struct Mark {
+    restarted: Vec<Restarted>,
+    new_rows: Vec<Oid>,
+}
 
 /// The services of a session.
 pub(super) struct Services {
@@ -114,6 +120,19 @@ impl Services {
     /// The commit of the sequences' file that covers what the transaction has drawn.
     pub(super) fn sequence_commit(&self) -> u64 {
         self.state.lock().sequence_commit
+    }
+
+    /// How far they have come.
+    pub(super) fn mark(&self) -> Mark {
+        let state = self.state.lock();
+        Mark { restarted: state.restarted.clone(), new_rows: state.new_rows.clone() }
+    }
+
+    /// Undoes what has come since, messages included. Values that were drawn from sequences stay drawn, as ever.
+    pub(super) fn go_back_to(&self, mark: Mark) {
+        self.take_notifications();
+        let mut state = self.state.lock();
+        (state.restarted, state.new_rows) = (mark.restarted, mark.new_rows);
     }
 
     /// Says whether what runs may wait on its own thread, because it cannot be run again.
@@ -476,6 +495,15 @@ impl SessionServices for Services {
                 Err(error!(LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"{name}\""))
             }
         }
+    }
+
+    fn lock_relation(&self, relation: Oid, mode: LockMode) -> Result<()> {
+        let tag = LockTag::Relation(self.database.oid, relation);
+        if self.cluster.locks.try_acquire(&self.backend, tag, mode, Lifetime::Transaction) {
+            return Ok(());
+        }
+        self.state.lock().awaited = Some((tag, mode));
+        Err(SqlError::internal("a relation is locked by another transaction"))
     }
 
     fn lock_key(&self, session: &SessionShared, index: Oid, key: i64) -> Result<()> {

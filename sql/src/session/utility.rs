@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use super::setting::{plain_tag, text_column};
 use super::statement::Run;
-use super::transaction::AtEnd;
 use super::{CommandTag, Destination, Session};
 use crate::bound::OutputColumn;
-use crate::catalog::CatalogEdit;
-use crate::commands::{self, AtCommit, CommandContext};
-use crate::parse::{GrantTarget, ObjectKind, ParsedStatement, Utility};
+use crate::commands;
+use crate::parse::{ParsedStatement, Utility};
 use crate::{Result, SqlError, error};
 
 impl Session {
@@ -92,60 +90,6 @@ impl Session {
         })
     }
 
-    /// Runs a command that changes what exists, on a thread where it may take its time.
-    async fn run_command(&mut self, utility: &Utility, statement: &ParsedStatement) -> Result<CommandTag> {
-        self.check_may_write(utility.tag())?;
-        self.begin_command(utility).await?;
-        if changes_shared_rows(utility) {
-            self.lock_shared_rows().await?;
-        }
-        let catalog = self.present_catalog();
-        let context = self.statement_context(&catalog);
-        let database = self.database.oid;
-        let user = self.shared.users.lock().1;
-        let (utility, text) = (utility.clone(), statement.text.clone());
-        let run = move |connection: &mut storage::Connection| {
-            connection.set_context(Some(context.clone()));
-            let mut edit = CatalogEdit::new(&catalog);
-            let mut command = CommandContext {
-                cluster: &context.session.cluster,
-                database,
-                edit: &mut edit,
-                connection,
-                statement: &context,
-                user,
-                search_path: context.search_path.to_vec(),
-                text,
-                notices: Vec::new(),
-                at_commit: Vec::new(),
-                extension: None,
-            };
-            let result = commands::run(&mut command, &utility);
-            let CommandContext { notices, at_commit, .. } = command;
-            (edit, result, notices, at_commit)
-        };
-        self.services.set_blocking(true);
-        let done = self.elsewhere(run).await;
-        self.services.set_blocking(false);
-        let (edit, result, notices, at_commit) = done?;
-        self.shared.notices.lock().extend(notices);
-        let tag = result.map_err(|error| self.reason_to_stop(error))?;
-        self.adopt_catalog(edit).await?;
-        for action in at_commit {
-            match action {
-                AtCommit::DropSequence(oid) => {
-                    let database = self.database.clone();
-                    let forget: AtEnd = Box::new(move |_| database.sequences.forget(oid));
-                    self.transaction().on_commit.push(forget);
-                }
-                AtCommit::ResetSequence { sequence, value } => {
-                    self.services.restart_sequence(sequence, value)
-                }
-            }
-        }
-        Ok(tag)
-    }
-
     /// ALTER SYSTEM.
     fn alter_system(&mut self, change: &crate::parse::SettingChange) -> Result<()> {
         use crate::parse::{SetValue, SettingChange};
@@ -179,35 +123,6 @@ impl Session {
                 Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied to perform ALTER SYSTEM RESET ALL"))
             }
         }
-    }
-}
-
-/// Commands whose rows belong to the whole cluster: they take its lock before they look.
-fn changes_shared_rows(utility: &Utility) -> bool {
-    matches!(
-        utility,
-        Utility::CreateRole(_)
-            | Utility::AlterRole(_)
-            | Utility::AlterRoleSetting(_)
-            | Utility::GrantRole(_)
-            | Utility::ReassignOwned { .. }
-            | Utility::DropOwned { .. }
-    ) || names_shared_object(utility)
-}
-
-/// Whether a command is about an object that the whole cluster shares.
-fn names_shared_object(utility: &Utility) -> bool {
-    let shared =
-        |kind: ObjectKind| matches!(kind, ObjectKind::Database | ObjectKind::Role | ObjectKind::Tablespace);
-    match utility {
-        Utility::Comment(command) => shared(command.object.kind),
-        Utility::AlterObject(command) => shared(command.object.kind),
-        Utility::Drop(command) => shared(command.kind),
-        Utility::Grant(command) => match &command.target {
-            GrantTarget::Objects { kind, .. } => shared(*kind),
-            _ => false,
-        },
-        _ => false,
     }
 }
 
