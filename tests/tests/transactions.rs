@@ -530,3 +530,24 @@ fn a_command_that_waits_is_told_of_once() {
         }
     });
 }
+
+/// A transaction that has run a command keeps the right to write while it waits. Who commits meanwhile is let through: the
+/// one that is in the way is told.
+#[test]
+fn who_waits_with_the_right_to_write_is_in_nobodys_way_for_long() {
+    with_two(async |server, one, observer| {
+        run(&one, "CREATE TABLE pa (id int PRIMARY KEY); CREATE TABLE ch (p int REFERENCES pa)").await;
+        run(&one, "INSERT INTO pa VALUES (1)").await;
+        let two = connect_to(server, "postgres").await;
+        let pid = number(&two, "SELECT pg_backend_pid()::int8").await;
+        run(&one, "BEGIN; INSERT INTO ch VALUES (1)").await;
+        run(&two, "SET deadlock_timeout = '10ms'; BEGIN; CREATE TABLE made (a int)").await;
+        let waiting = tokio::spawn(async move { (refused(&two, "TRUNCATE pa CASCADE").await, two) });
+        awaits_somebody(&observer, pid).await;
+        run(&one, "COMMIT").await;
+        let ((code, _), two) = waiting.await.expect("no panic");
+        assert_eq!(code, "40P01");
+        run(&two, "ROLLBACK; TRUNCATE pa CASCADE").await;
+        assert_eq!(number(&one, "SELECT count(*) FROM ch").await, 0);
+    });
+}

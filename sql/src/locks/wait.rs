@@ -75,10 +75,16 @@ impl LockManager {
                 break Err(error!(LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"));
             }
             if look.is_some_and(|moment| now >= moment) {
-                look = None;
-                if let Some(circle) = self.table.lock().circle(owner.pid) {
+                let table = self.table.lock();
+                if let Some(circle) = table.circle(owner.pid) {
+                    drop(table);
                     break Err(self.deadlock(&circle));
                 }
+                // Who waits with the right to write is in the way of whoever comes to commit later, and is to be told so
+                // before them.
+                let writer = LockTag::Writer(owner.database());
+                let writes = table.holds(owner.pid, writer, LockMode::Exclusive);
+                look = writes.then(|| now + patience.deadlock);
             }
             let until = [give_up, patience.deadline, look].into_iter().flatten().min();
             let timeout = until.map(|moment| moment.saturating_duration_since(now));
