@@ -317,8 +317,12 @@ impl<'a> Step<'a> {
                 returned.extend(answer);
                 continue;
             };
-            let Some((text, columns)) = &conflict.update else { continue };
-            if !touched.insert(rowid) {
+            let Some((text, columns)) = &conflict.update else {
+                // Whether the key is taken shows when nobody is changing its row (`check_exclusion_or_unique_constraint`).
+                writer.await_changes(rowid)?;
+                continue;
+            };
+            if touched.contains(&rowid) {
                 return Err(error!(
                     CARDINALITY_VIOLATION,
                     "ON CONFLICT DO UPDATE command cannot affect row a second time"
@@ -328,6 +332,10 @@ impl<'a> Step<'a> {
                      constrained values.",
                 ));
             }
+            // Before WHERE is asked, which may then be about another version of it; and kept whatever that says
+            // (`ExecOnConflictUpdate`).
+            let strength = self.table.strength_of_update(&self.written_columns(columns));
+            self.context.session.lock_row(self.table.oid, rowid, strength)?;
             let places =
                 Places { excluded: &row, row_number: rowid, ..Places::new(self.context, self.parameters) };
             let values = run::query(writer.connection, text, &places)?;
@@ -335,11 +343,18 @@ impl<'a> Step<'a> {
             if values[0] != Value::Integer(1) {
                 continue;
             }
+            touched.insert(rowid);
             let answer = self.update_now(connection, rowid, columns, &values[1..], pending)?;
             self.count += 1;
             returned.extend(answer);
         }
         Ok(returned)
+    }
+
+    /// The columns that an update of these writes: generated ones, too.
+    fn written_columns(&self, assigned: &[usize]) -> Vec<usize> {
+        let generated = self.plan.row.iter().flat_map(|text| &text.generated);
+        assigned.iter().chain(generated).copied().collect()
     }
 
     /// Changes a row right away; what RETURNING gives.
@@ -364,10 +379,7 @@ impl<'a> Step<'a> {
             new[*column] = value.clone();
         }
         let answer = self.finish_row(connection, &mut new, &[], true)?;
-        let mut changed = columns.to_vec();
-        if let Some(text) = &self.plan.row {
-            changed.extend(&text.generated);
-        }
+        let changed = self.written_columns(columns);
         let values: Vec<Value> = changed.iter().map(|column| new[*column].clone()).collect();
         let sql = self.table.update_sql(&changed);
         let mut writer = Writer { connection, context: self.context, table: self.table, pending };

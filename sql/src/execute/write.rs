@@ -268,7 +268,17 @@ impl Writer<'_> {
     /// Locks a row before it is changed: others may have locked it without the right to write, and those who are about to
     /// must see that it changes.
     fn lock(&self, rowid: i64, strength: LockStrength) -> Result<()> {
-        self.context.session.lock_row(self.table.oid, rowid, strength)
+        let session = &self.context.session;
+        session.services.lock_changed_row(session, self.table.oid, rowid, strength)
+    }
+
+    /// Makes sure that no other transaction is changing a row, which may take it or its key away.
+    ///
+    /// # Errors
+    /// As [`crate::session::SessionServices::await_changes_of_row`].
+    pub(crate) fn await_changes(&self, rowid: i64) -> Result<()> {
+        let session = &self.context.session;
+        session.services.await_changes_of_row(session, self.table.oid, rowid)
     }
 
     /// Locks the keys that a new row takes in some unique indexes: another transaction that has taken one of them need not
@@ -326,8 +336,8 @@ impl Writer<'_> {
         let ErrorKind::Unique { columns, index, .. } = &error.kind else { return engine_error(error) };
         let found = match self.conflicting(row, &[], rowid) {
             Ok(Some((found, other))) => {
-                // It may be about to go: who deletes it, or changes its key, has locked it.
-                if let Err(awaited) = self.lock(other, LockStrength::KeyShare) {
+                // It may be about to go.
+                if let Err(awaited) = self.await_changes(other) {
                     return awaited;
                 }
                 Some(found)

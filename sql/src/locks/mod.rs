@@ -56,7 +56,7 @@ use crate::backend::{Backend, BackendTable};
 use crate::bound::LockStrength;
 use crate::cluster::RowChanges;
 use owner::{WEAK_MAX, Weak};
-use table::{Outcome, Request, Table};
+use table::{HadBefore, Outcome, Request, Table};
 
 /// How many rows of one table a transaction locks one by one; beyond that it locks all of them.
 const ROWS_MAX: u32 = 10_000;
@@ -144,7 +144,7 @@ impl LockManager {
             self.move_weak(&mut table, &backend, database, relation);
         }
         let outcome = table.request(request, wait);
-        if matches!(outcome, Outcome::Granted(false) | Outcome::Refused) {
+        if matches!(outcome, Outcome::Granted(HadBefore::Same) | Outcome::Refused) {
             counter.fetch_sub(1, Ordering::SeqCst);
         }
         outcome
@@ -201,11 +201,18 @@ impl LockManager {
         let second = (*count < ROWS_MAX).then_some((single, mode));
         for (tag, mode) in [Some(first), second].into_iter().flatten() {
             match self.request(owner, tag, mode, Lifetime::Transaction, None) {
-                Outcome::Granted(new) => *count += u32::from(new && tag == single),
+                Outcome::Granted(had) => *count += u32::from(had == HadBefore::Nothing && tag == single),
                 _ => return RowAnswer::Busy(tag, mode),
             }
         }
         RowAnswer::Locked
+    }
+
+    /// What to wait for, in [`LockMode::RowLook`], until no other transaction is changing a row; nothing when none is.
+    pub fn changing_row(&self, owner: &Backend, database: Oid, relation: Oid, row: i64) -> Option<LockTag> {
+        let table = self.table.lock();
+        let tags = [LockTag::AllRows(database, relation), LockTag::Row(database, relation, row)];
+        tags.into_iter().find(|tag| table.is_held_against(owner.pid, *tag, LockMode::RowLook))
     }
 
     /// Gives a session's lock back once; whether it was held.

@@ -6,10 +6,13 @@
 
 use crate::bound::LockStrength;
 
-/// A lock's mode, weakest first.
+/// A lock's mode, weakest first. Rows have three modes more than PostgreSQL has names for: there a row tells by itself
+/// whether it is only locked or has been changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names are PostgreSQL's own")]
 pub enum LockMode {
+    /// Of a row: the wait until nobody is changing it. It is not kept.
+    RowLook,
     AccessShare,
     RowShare,
     RowExclusive,
@@ -17,48 +20,80 @@ pub enum LockMode {
     Share,
     ShareRowExclusive,
     Exclusive,
+    /// Of a row whose columns outside of keys have been changed: as `Exclusive`, and who looks waits.
+    RowChange,
     AccessExclusive,
+    /// Of a row that has been deleted, or has another key: as `AccessExclusive`, and who looks waits.
+    RowRemoval,
 }
 
 use LockMode::*;
 
-/// The modes, what LOCK TABLE calls them, what `pg_locks` calls them, and what each excludes.
-const MODES: [(LockMode, &str, &str, &[LockMode]); 8] = [
-    (AccessShare, "access share", "AccessShareLock", &[AccessExclusive]),
-    (RowShare, "row share", "RowShareLock", &[Exclusive, AccessExclusive]),
+/// A wait for a row is shown as one for its holder's transaction.
+const OF_TRANSACTION: &str = "ShareLock";
+
+/// The modes, what LOCK TABLE calls them, if it has them, what `pg_locks` calls them, and what each excludes.
+const MODES: [(LockMode, Option<&str>, &str, &[LockMode]); 11] = [
+    (RowLook, None, OF_TRANSACTION, &[RowChange, RowRemoval]),
+    (AccessShare, Some("access share"), "AccessShareLock", &[AccessExclusive, RowRemoval]),
+    (RowShare, Some("row share"), "RowShareLock", &[Exclusive, RowChange, AccessExclusive, RowRemoval]),
     (
         RowExclusive,
-        "row exclusive",
+        Some("row exclusive"),
         "RowExclusiveLock",
-        &[Share, ShareRowExclusive, Exclusive, AccessExclusive],
+        &[Share, ShareRowExclusive, Exclusive, AccessExclusive, RowRemoval],
     ),
     (
         ShareUpdateExclusive,
-        "share update exclusive",
+        Some("share update exclusive"),
         "ShareUpdateExclusiveLock",
-        &[ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive],
+        &[ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive, RowRemoval],
     ),
     (
         Share,
-        "share",
+        Some("share"),
         "ShareLock",
-        &[RowExclusive, ShareUpdateExclusive, ShareRowExclusive, Exclusive, AccessExclusive],
+        &[RowExclusive, ShareUpdateExclusive, ShareRowExclusive, Exclusive, AccessExclusive, RowRemoval],
     ),
     (
         ShareRowExclusive,
-        "share row exclusive",
+        Some("share row exclusive"),
         "ShareRowExclusiveLock",
-        &[RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive],
+        &[
+            RowExclusive,
+            ShareUpdateExclusive,
+            Share,
+            ShareRowExclusive,
+            Exclusive,
+            AccessExclusive,
+            RowRemoval,
+        ],
     ),
     (
         Exclusive,
-        "exclusive",
+        Some("exclusive"),
         "ExclusiveLock",
-        &[RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive],
+        &[
+            RowShare,
+            RowExclusive,
+            ShareUpdateExclusive,
+            Share,
+            ShareRowExclusive,
+            Exclusive,
+            RowChange,
+            AccessExclusive,
+            RowRemoval,
+        ],
+    ),
+    (
+        RowChange,
+        None,
+        OF_TRANSACTION,
+        &[RowLook, RowShare, Exclusive, RowChange, AccessExclusive, RowRemoval],
     ),
     (
         AccessExclusive,
-        "access exclusive",
+        Some("access exclusive"),
         "AccessExclusiveLock",
         &[
             AccessShare,
@@ -68,7 +103,27 @@ const MODES: [(LockMode, &str, &str, &[LockMode]); 8] = [
             Share,
             ShareRowExclusive,
             Exclusive,
+            RowChange,
             AccessExclusive,
+            RowRemoval,
+        ],
+    ),
+    (
+        RowRemoval,
+        None,
+        OF_TRANSACTION,
+        &[
+            RowLook,
+            AccessShare,
+            RowShare,
+            RowExclusive,
+            ShareUpdateExclusive,
+            Share,
+            ShareRowExclusive,
+            Exclusive,
+            RowChange,
+            AccessExclusive,
+            RowRemoval,
         ],
     ),
 ];
@@ -76,7 +131,7 @@ const MODES: [(LockMode, &str, &str, &[LockMode]); 8] = [
 impl LockMode {
     /// The mode that LOCK TABLE calls so, in lower case.
     pub fn from_words(words: &str) -> Option<Self> {
-        MODES.iter().find(|(_, known, ..)| *known == words).map(|(mode, ..)| *mode)
+        MODES.iter().find(|(_, known, ..)| *known == Some(words)).map(|(mode, ..)| *mode)
     }
 
     /// As `pg_locks.mode` and messages show it.
@@ -110,6 +165,14 @@ impl LockMode {
         }
     }
 
+    /// The mode in which a row is locked that is changed, with what would lock it so.
+    pub fn of_change(strength: LockStrength) -> Self {
+        match strength {
+            LockStrength::Update => RowRemoval,
+            _ => RowChange,
+        }
+    }
+
     /// The mode in which all rows of a table are locked at once by one that has locked very many of them, or what a
     /// locker of single rows takes beside them so that the two notice each other.
     pub(super) fn of_all_rows(self, escalated: bool) -> Self {
@@ -117,6 +180,7 @@ impl LockMode {
             (false, false) => AccessShare,
             (false, true) => RowExclusive,
             (true, false) => Share,
+            (true, true) if matches!(self, RowChange | RowRemoval) => RowRemoval,
             (true, true) => AccessExclusive,
         }
     }
@@ -130,7 +194,7 @@ mod tests {
     fn the_table_is_in_order_and_symmetric() {
         for (index, (mode, words, ..)) in MODES.iter().enumerate() {
             assert_eq!(*mode as usize, index);
-            assert_eq!(LockMode::from_words(words), Some(*mode));
+            assert!(words.is_none_or(|words| LockMode::from_words(words) == Some(*mode)));
             for (other, ..) in MODES {
                 assert_eq!(mode.conflicts(other), other.conflicts(*mode), "{mode:?} {other:?}");
             }
@@ -151,7 +215,13 @@ mod tests {
         for (row, a) in all.iter().enumerate() {
             for (column, b) in all.iter().enumerate() {
                 assert_eq!(excluded(*a, *b), expected[row][column], "{a:?} {b:?}");
+                if *a >= NoKeyUpdate {
+                    let changed = LockMode::of_change(*a).conflicts(LockMode::of_row(*b));
+                    assert_eq!(changed, expected[row][column], "{a:?} {b:?}");
+                }
             }
+            assert!(!LockMode::RowLook.conflicts(LockMode::of_row(*a)), "{a:?}");
+            assert!(LockMode::RowLook.conflicts(LockMode::of_change(*a)), "{a:?}");
         }
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! Source: `src/backend/storage/lmgr/lock.c`, `proc.c` (`ProcSleep`).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -29,10 +29,20 @@ pub enum Lifetime {
     Session,
 }
 
+/// What a backend had of a thing when it was granted a lock on it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum HadBefore {
+    Nothing,
+    /// A lock in another mode.
+    Other,
+    /// This lock.
+    Same,
+}
+
 /// What became of a request.
 pub(super) enum Outcome {
-    /// The backend has the lock; whether it did not have it before.
-    Granted(bool),
+    /// The backend has the lock.
+    Granted(HadBefore),
     /// It would have to wait.
     Refused,
     Queued(Arc<Ticket>),
@@ -135,12 +145,13 @@ impl Table {
         let lock = self.locks.entry(tag).or_default();
         if let Some(holder) = lock.holder(pid, mode, lifetime) {
             holder.count += u32::from(lifetime == Lifetime::Session);
-            return Outcome::Granted(false);
+            return Outcome::Granted(HadBefore::Same);
         }
         let place = lock.place(pid);
         if !lock.blocks(pid, mode, place) {
+            let had_other = lock.holders.iter().any(|holder| holder.pid == pid);
             self.grant(request);
-            return Outcome::Granted(true);
+            return Outcome::Granted(if had_other { HadBefore::Other } else { HadBefore::Nothing });
         }
         let Some(since) = wait else { return Outcome::Refused };
         let ticket = Arc::new(Ticket::default());
@@ -341,8 +352,11 @@ impl Table {
     /// How many rows of each table a backend's transaction has locked one by one.
     pub(super) fn row_counts(&self, pid: i32) -> HashMap<Oid, u32, RandomState> {
         let mut counts = HashMap::default();
+        let mut counted = HashSet::<LockTag, RandomState>::default();
         for (tag, ..) in self.owners.get(&pid).into_iter().flat_map(|owner| &owner.transaction) {
-            if let LockTag::Row(_, relation, _) = tag {
+            if let LockTag::Row(_, relation, _) = tag
+                && counted.insert(*tag)
+            {
                 *counts.entry(*relation).or_default() += 1;
             }
         }
@@ -352,6 +366,11 @@ impl Table {
     /// Whether a backend holds or awaits anything.
     pub(super) fn knows(&self, pid: i32) -> bool {
         self.owners.contains_key(&pid)
+    }
+
+    /// Whether somebody else holds a lock that excludes this mode; who waits for one does not count.
+    pub(super) fn is_held_against(&self, pid: i32, tag: LockTag, mode: LockMode) -> bool {
+        self.locks.get(&tag).is_some_and(|lock| lock.blocks(pid, mode, 0))
     }
 
     /// Whether a backend holds a lock in a mode that covers this one.

@@ -169,12 +169,22 @@ fn very_many_rows_become_all_rows() {
         |backend: &Backend, row| world.locks.lock_row(backend, DATABASE, TABLE, row, LockMode::Exclusive);
     for row in 0..i64::from(ROWS_MAX) {
         assert_eq!(lock(&first, row), RowAnswer::Locked);
+        // One that is locked in two modes counts once.
+        if row < i64::from(ROWS_MAX) - 1 {
+            let changed = world.locks.lock_row(&first, DATABASE, TABLE, row, LockMode::RowRemoval);
+            assert_eq!(changed, RowAnswer::Locked);
+        }
     }
     assert_eq!(lock(&second, -1), RowAnswer::Locked);
     assert!(matches!(lock(&first, -2), RowAnswer::Busy(LockTag::AllRows(..), LockMode::AccessExclusive)));
     world.locks.release_transaction(&second, &RowChanges::default(), 0);
     assert_eq!(lock(&first, -2), RowAnswer::Locked);
     assert!(matches!(lock(&second, -3), RowAnswer::Busy(..)));
+    let looked_at = |row| world.locks.changing_row(&second, DATABASE, TABLE, row);
+    assert_eq!(looked_at(1), Some(LockTag::Row(DATABASE, TABLE, 1)));
+    assert_eq!(looked_at(-2), None, "it is only locked, as all are");
+    let changed = world.locks.lock_row(&first, DATABASE, TABLE, -2, LockMode::RowChange);
+    assert_eq!((changed, looked_at(-3)), (RowAnswer::Locked, Some(LockTag::AllRows(DATABASE, TABLE))));
     world.locks.release_transaction(&first, &RowChanges::default(), 0);
     assert_eq!(lock(&second, 1), RowAnswer::Locked);
 }

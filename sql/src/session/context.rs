@@ -136,6 +136,21 @@ pub trait SessionServices: Send + Sync {
     fn lock_relation(&self, relation: Oid, mode: LockMode) -> Result<()> {
         Ok(())
     }
+    /// As [`Self::lock_row`], for a row that is changed as what locks it so strongly does.
+    fn lock_changed_row(
+        &self,
+        session: &SessionShared,
+        relation: Oid,
+        row: i64,
+        strength: LockStrength,
+    ) -> Result<()> {
+        Ok(())
+    }
+    /// Makes sure that no other transaction is changing a row: what it shows is then what it is. Where that would have to be
+    /// waited for it fails, as [`Self::lock_row`]. The row is not locked.
+    fn await_changes_of_row(&self, session: &SessionShared, relation: Oid, row: i64) -> Result<()> {
+        Ok(())
+    }
     /// Locks a key of a unique index for the transaction. Where it would have to wait it fails, as [`Self::lock_row`].
     fn lock_key(&self, session: &SessionShared, index: Oid, key: i64) -> Result<()> {
         Ok(())

@@ -142,7 +142,7 @@ impl Session {
     ///
     /// # Errors
     /// Those of [`Self::acquire`]; `40001` when the transaction's snapshot is not the newest any more.
-    pub(super) async fn await_row(&mut self, (tag, mode): Awaited, held_before: bool) -> Result<()> {
+    pub(super) async fn await_row(&mut self, awaited: Awaited, held_before: bool) -> Result<()> {
         self.give_up_beside();
         if held_before {
             self.pass_over_reads();
@@ -150,7 +150,16 @@ impl Session {
         } else {
             self.give_up_writing();
         }
-        self.acquire(tag, mode).await
+        self.await_lock(awaited).await
+    }
+
+    /// Waits for what a statement has met. What it only has to look at it does not keep.
+    async fn await_lock(&mut self, (tag, mode): Awaited) -> Result<()> {
+        self.acquire(tag, mode).await?;
+        if mode == LockMode::RowLook {
+            self.shared.cluster.locks.release(self.backend(), tag, mode);
+        }
+        Ok(())
     }
 
     /// Gives the right to write back before the transaction has written anything. A snapshot that was to be kept is gone
@@ -191,7 +200,7 @@ impl Session {
     /// The error itself; those of [`Self::acquire`].
     pub(super) async fn await_in_place(&mut self, error: SqlError) -> Result<()> {
         match self.services.take_awaited() {
-            Some((tag, mode)) => self.acquire(tag, mode).await,
+            Some(awaited) => self.await_lock(awaited).await,
             None => Err(error),
         }
     }

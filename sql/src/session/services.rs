@@ -187,26 +187,38 @@ impl Services {
         session: &SessionShared,
         relation: Oid,
         number: i64,
-        strength: LockStrength,
+        mode: LockMode,
         wait: LockWait,
     ) -> Result<RowAnswer> {
         self.transaction_id(true)?;
-        let (database, mode) = (self.database.oid, LockMode::of_row(strength));
+        let database = self.database.oid;
         let locks = &self.cluster.locks;
         let mut answer = locks.lock_row(&self.backend, database, relation, number, mode);
         while let (RowAnswer::Busy(tag, awaited), LockWait::Block) = (answer, wait) {
-            let mut state = self.state.lock();
-            if !state.blocks {
-                state.awaited = Some((tag, awaited));
-                return Err(SqlError::internal("a row is locked by another transaction"));
-            }
-            drop(state);
-            let interrupted = || check_interrupts(&self.backend, self.backend.deadlines().next());
-            let patience = session.patience(&interrupted);
-            locks.acquire_blocking(&self.backend, tag, awaited, Lifetime::Transaction, &patience)?;
+            self.await_lock(session, (tag, awaited))?;
             answer = locks.lock_row(&self.backend, database, relation, number, mode);
         }
         Ok(answer)
+    }
+
+    /// Takes a lock that another transaction has, if waiting is to be done on the spot.
+    fn await_lock(&self, session: &SessionShared, (tag, mode): Awaited) -> Result<()> {
+        let mut state = self.state.lock();
+        if !state.blocks {
+            state.awaited = Some((tag, mode));
+            return Err(SqlError::internal("a row is locked by another transaction"));
+        }
+        drop(state);
+        let interrupted = || check_interrupts(&self.backend, self.backend.deadlines().next());
+        let patience = session.patience(&interrupted);
+        self.cluster.locks.acquire_blocking(&self.backend, tag, mode, Lifetime::Transaction, &patience)
+    }
+
+    /// A row has been locked.
+    fn record_locked(&self, relation: Oid, row: i64) {
+        if let Some(locked) = &mut self.state.lock().locked {
+            locked.push((relation, row));
+        }
     }
 
     /// Lets a sequence go on at a value, in this transaction and, when it commits, for all.
@@ -479,18 +491,14 @@ impl SessionServices for Services {
         strength: LockStrength,
         wait: LockWait,
     ) -> Result<bool> {
-        let answer = self.lock_number(session, relation, row, strength, wait)?;
-        let mut state = self.state.lock();
-        match answer {
+        match self.lock_number(session, relation, row, LockMode::of_row(strength), wait)? {
             RowAnswer::Locked => {
-                if let Some(locked) = &mut state.locked {
-                    locked.push((relation, row));
-                }
+                self.record_locked(relation, row);
                 Ok(true)
             }
             RowAnswer::Busy(..) if wait == LockWait::SkipLocked => Ok(false),
             RowAnswer::Busy(..) => {
-                let catalog = state.catalog.clone().unwrap_or_else(|| self.database.catalog());
+                let catalog = self.state.lock().catalog.clone().unwrap_or_else(|| self.database.catalog());
                 let name = catalog.class(relation).map(|class| class.relname.clone()).unwrap_or_default();
                 Err(error!(LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"{name}\""))
             }
@@ -506,8 +514,30 @@ impl SessionServices for Services {
         Err(SqlError::internal("a relation is locked by another transaction"))
     }
 
+    fn lock_changed_row(
+        &self,
+        session: &SessionShared,
+        relation: Oid,
+        row: i64,
+        strength: LockStrength,
+    ) -> Result<()> {
+        self.lock_number(session, relation, row, LockMode::of_change(strength), LockWait::Block)?;
+        self.record_locked(relation, row);
+        Ok(())
+    }
+
+    fn await_changes_of_row(&self, session: &SessionShared, relation: Oid, row: i64) -> Result<()> {
+        let locks = &self.cluster.locks;
+        while let Some(tag) = locks.changing_row(&self.backend, self.database.oid, relation, row) {
+            self.await_lock(session, (tag, LockMode::RowLook))?;
+            locks.release(&self.backend, tag, LockMode::RowLook);
+        }
+        Ok(())
+    }
+
     fn lock_key(&self, session: &SessionShared, index: Oid, key: i64) -> Result<()> {
-        self.lock_number(session, index, key, LockStrength::Update, LockWait::Block).map(drop)
+        let mode = LockMode::of_row(LockStrength::Update);
+        self.lock_number(session, index, key, mode, LockWait::Block).map(drop)
     }
 
     fn begin_sequence(&self, sequence: Oid) -> Result<()> {
