@@ -22,7 +22,18 @@ macro_rules! scripts {
     };
 }
 
-scripts!(advisory_locks, anomalies, command_locks, deadlocks, on_conflict, row_lock_uses, row_locks, table_locks, waiting,);
+scripts!(
+    advisory_locks,
+    anomalies,
+    command_locks,
+    deadlocks,
+    on_conflict,
+    row_lock_uses,
+    row_locks,
+    table_locks,
+    waiting,
+    waiting_commits,
+);
 
 /// The levels by their names, with what they promise.
 const LEVELS: [(&str, Level); 3] = [

@@ -1,6 +1,8 @@
 //! Transactions of several sessions: what each sees of the others, what a rollback leaves, what ends a session that takes
 //! too long. What one session does alone is in the golden script `transactions`.
 
+use std::io::Write;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -490,6 +492,16 @@ async fn awaits_somebody(observer: &Client, pid: i64) {
     }
 }
 
+/// Waits until somebody waits for another transaction.
+async fn until_one_waits(server: &Server) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'transactionid'";
+    let deadline = Instant::now() + SOON;
+    while server.query(waiting) != "1" {
+        assert!(Instant::now() < deadline, "nobody waits");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// A command that comes upon a lock is undone and run again: of the runs that were undone nothing is told and nothing kept.
 /// What came before it in its transaction stays, whether that goes on with the right to write or has set its rows aside.
 #[test]
@@ -549,5 +561,107 @@ fn who_waits_with_the_right_to_write_is_in_nobodys_way_for_long() {
         assert_eq!(code, "40P01");
         run(&two, "ROLLBACK; TRUNCATE pa CASCADE").await;
         assert_eq!(number(&one, "SELECT count(*) FROM ch").await, 0);
+    });
+}
+
+/// Runs a script of psql's, which may have data for COPY in it, beside what else goes on; whether it has succeeded, and what
+/// it says of errors.
+fn begun(server: &Server, script: &'static str) -> tokio::task::JoinHandle<(bool, String)> {
+    let mut command = server.psql_command("postgres");
+    command.args(["-q", "-v", "ON_ERROR_STOP=1"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    tokio::task::spawn_blocking(move || {
+        let mut psql = command.spawn().expect("psql runs");
+        let mut input = psql.stdin.take().expect("a pipe");
+        input.write_all(script.as_bytes()).expect("psql reads");
+        drop(input);
+        let output = psql.wait_with_output().expect("psql ends");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    })
+}
+
+/// COPY that meets a key, or a row that a foreign key refers to, of another transaction: that one can go on, write and
+/// commit meanwhile.
+#[test]
+fn copied_rows_wait_without_the_right_to_write() {
+    with_two(async |server, one, _| {
+        run(&one, "CREATE TABLE p (k int PRIMARY KEY); INSERT INTO p VALUES (1)").await;
+        run(&one, "CREATE TABLE t (k int PRIMARY KEY, p int REFERENCES p, v int, w text)").await;
+        run(&one, "CREATE UNIQUE INDEX ON t (lower(w)); CREATE TABLE o (v int)").await;
+        let taken = "BEGIN; INSERT INTO t VALUES (2, 1); DELETE FROM t WHERE k = 2";
+        let locked = "BEGIN; SELECT * FROM p FOR UPDATE";
+        let scripts = [
+            (taken, "COPY t FROM STDIN;\n1\t1\t0\ta\n2\t1\t0\tb\n3\t1\t0\tc\n\\.\n"),
+            (taken, "COPY t FROM STDIN;\n2\t1\t0\tb\n1\t1\t0\ta\n3\t1\t0\tc\n\\.\n"),
+            (locked, "COPY t FROM STDIN;\n1\t1\t0\ta\n2\t1\t0\tb\n3\t1\t0\tc\n\\.\n"),
+            (
+                taken,
+                "BEGIN;\nINSERT INTO o VALUES (7);\nSAVEPOINT s;\nCOPY t FROM STDIN;\n1\t1\t0\ta\n2\t1\t0\tb\n\\.\n\
+                 INSERT INTO t VALUES (3, 1, 0, 'c');\nCOMMIT;\n",
+            ),
+        ];
+        for (before, script) in scripts {
+            run(&one, before).await;
+            let copying = begun(server, script);
+            until_one_waits(server).await;
+            run(&one, "INSERT INTO o VALUES (1)").await;
+            run(&one, "COMMIT").await;
+            assert_eq!(copying.await.expect("no panic"), (true, String::new()), "{script}");
+            assert_eq!(number(&one, "SELECT sum(k)::int8 FROM t").await, 6);
+            assert_eq!(refused(&one, "INSERT INTO t VALUES (9, 1, 0, 'A')").await.0, "23505");
+            run(&one, "DELETE FROM t").await;
+        }
+        assert_eq!(number(&one, "SELECT sum(v)::int8 FROM o").await, 11);
+        // A key that stays taken, and nothing is left of the rows before it.
+        run(&one, "BEGIN; INSERT INTO t VALUES (2, 1)").await;
+        let copying = begun(server, scripts[0].1);
+        until_one_waits(server).await;
+        run(&one, "INSERT INTO o VALUES (1); COMMIT").await;
+        let (done, error) = copying.await.expect("no panic");
+        assert!(
+            !done && error.contains("Key (k)=(2) already exists.") && error.contains("line 2"),
+            "{error}"
+        );
+        assert_eq!(number(&one, "SELECT sum(k)::int8 FROM t").await, 2);
+    });
+}
+
+/// PostgreSQL has no right to write, and so no limit of time for waiting for it but the statement's.
+#[test]
+fn the_right_to_write_is_no_lock_that_a_limit_counts() {
+    with_two(async |server, one, two| {
+        run(&one, "CREATE TABLE a (k int PRIMARY KEY, v int); INSERT INTO a VALUES (1, 0), (2, 0)").await;
+        run(&one, "CREATE TABLE b (v int); SET lock_timeout = '20ms'").await;
+        let one = Arc::new(one);
+        let begin = "BEGIN; UPDATE a SET v = v + 1 WHERE k = 1";
+        for (before, statement) in [(begin, "COMMIT"), ("", "INSERT INTO b VALUES (2)")] {
+            run(&one, before).await;
+            run(&two, "BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO b VALUES (1)").await;
+            let waiting = {
+                let one = one.clone();
+                tokio::spawn(async move { one.batch_execute(statement).await })
+            };
+            let long = "SELECT count(*) FROM pg_locks WHERE clock_timestamp() - waitstart > '200ms'";
+            let deadline = Instant::now() + SOON;
+            while !waiting.is_finished() && server.query(long) != "1" {
+                assert!(Instant::now() < deadline, "{statement} does not wait");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            run(&two, "COMMIT").await;
+            waiting.await.expect("no panic").expect(statement);
+        }
+        assert_eq!(number(&one, "SELECT sum(v)::int8 FROM a").await, 1);
+        assert_eq!(number(&one, "SELECT sum(v)::int8 FROM b").await, 4);
+        // Rows are locks, and a COMMIT that has not begun is a statement as others.
+        run(&two, "BEGIN; UPDATE a SET v = 0 WHERE k = 2").await;
+        let expected = ("55P03".to_owned(), "canceling statement due to lock timeout".to_owned());
+        assert_eq!(refused(&one, "UPDATE a SET v = 1 WHERE k = 2").await, expected);
+        run(&two, "ROLLBACK").await;
+        run(&one, begin).await;
+        run(&two, "BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO b VALUES (1)").await;
+        run(&one, "SET LOCAL statement_timeout = '20ms'").await;
+        let expected = ("57014".to_owned(), "canceling statement due to statement timeout".to_owned());
+        assert_eq!(refused(&one, "COMMIT").await, expected);
+        run(&two, "COMMIT").await;
+        assert_eq!(number(&one, "SELECT sum(v)::int8 FROM a").await, 1);
     });
 }

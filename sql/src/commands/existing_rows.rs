@@ -62,7 +62,7 @@ impl CommandContext<'_> {
         } else {
             let mut deferred = Vec::new();
             let modified = execute::run_modify(self.connection, &plan, &[], &context, &mut deferred)?;
-            execute::settle_deferred(self.connection, &context, deferred)?;
+            execute::settle_deferred(self.connection, &context, &deferred)?;
             modified.rows
         };
         self.connection.set_context(Some(self.statement.clone()));

@@ -129,17 +129,41 @@ pub(crate) fn settle(
                 deferred.push(one);
                 continue;
             }
-            match one {
-                Pending::Reference { constraint, row } => {
-                    check_reference(connection, context, &constraint, &row)?
-                }
-                Pending::Referenced { constraint, old, new } => {
-                    follow(connection, context, &constraint, &old, new.as_deref(), &mut pending)?;
-                }
-            }
+            settle_one(connection, context, &one, &mut pending)?;
         }
     }
     Ok(())
+}
+
+/// Does checks that were deferred: these have no actions.
+///
+/// # Errors
+/// As [`settle`].
+pub(crate) fn settle_deferred(
+    connection: &mut Connection,
+    context: &Arc<StatementContext>,
+    deferred: &[Pending],
+) -> Result<()> {
+    let mut pending = Vec::new();
+    for one in deferred {
+        interrupt::check()?;
+        settle_one(connection, context, one, &mut pending)?;
+    }
+    settle(connection, context, pending, None)
+}
+
+fn settle_one(
+    connection: &mut Connection,
+    context: &Arc<StatementContext>,
+    one: &Pending,
+    pending: &mut Vec<Pending>,
+) -> Result<()> {
+    match one {
+        Pending::Reference { constraint, row } => check_reference(connection, context, constraint, row),
+        Pending::Referenced { constraint, old, new } => {
+            follow(connection, context, constraint, old, new.as_deref(), pending)
+        }
+    }
 }
 
 fn condition(context: &StatementContext, table: &Table, columns: &[usize]) -> String {

@@ -26,7 +26,10 @@ pub(crate) struct RowInserter {
     defaults: Vec<usize>,
     default_text: Option<Text>,
     computed: Computed,
+    /// What the engine calls for the table's indexes.
     functions: Vec<HostFunction>,
+    /// Whether the connection knows them.
+    functions_known: bool,
     pending: Vec<Pending>,
 }
 
@@ -61,7 +64,13 @@ impl RowInserter {
         };
         let computed = Computed::new(catalog, &stored, table.oid)?;
         let functions = stored.index_functions(catalog, table.oid)?;
-        Ok(Self { table, given, defaults, default_text, computed, functions, pending: Vec::new() })
+        let (functions_known, pending) = (false, Vec::new());
+        Ok(Self { table, given, defaults, default_text, computed, functions, functions_known, pending })
+    }
+
+    /// The next row may be inserted on another connection.
+    pub(crate) fn change_connection(&mut self) {
+        self.functions_known = false;
     }
 
     /// Inserts one row; `values` are those of the given columns, in their order.
@@ -74,8 +83,10 @@ impl RowInserter {
         context: &Arc<StatementContext>,
         values: Vec<Value>,
     ) -> Result<()> {
-        for function in self.functions.drain(..) {
-            function.ensure(connection).map_err(run::engine_error)?;
+        if !std::mem::replace(&mut self.functions_known, true) {
+            for function in &self.functions {
+                function.ensure(connection).map_err(run::engine_error)?;
+            }
         }
         let mut row = vec![Value::Null; self.table.attributes.len()];
         for (column, value) in self.given.iter().zip(values) {

@@ -122,15 +122,16 @@ impl Cursor {
     }
 }
 
-/// Does the checks that a transaction has put off, before it commits.
+/// Does the checks that a transaction has put off, before it commits. They write nothing, and may be done again after a
+/// failure.
 ///
 /// # Errors
 /// `23503` with PostgreSQL's DETAIL.
 pub(crate) fn settle_deferred(
     connection: &mut Connection,
     context: &Arc<StatementContext>,
-    deferred: Vec<Pending>,
+    deferred: &[Pending],
 ) -> Result<()> {
     connection.set_context(Some(context.clone()));
-    foreign_keys::settle(connection, context, deferred, None)
+    foreign_keys::settle_deferred(connection, context, deferred)
 }

@@ -268,8 +268,7 @@ impl Writer<'_> {
     /// Locks a row before it is changed: others may have locked it without the right to write, and those who are about to
     /// must see that it changes.
     fn lock(&self, rowid: i64, strength: LockStrength) -> Result<()> {
-        let session = &self.context.session;
-        session.services.lock_changed_row(session, self.table.oid, rowid, strength)
+        self.context.session.services.lock_changed_row(self.table.oid, rowid, strength)
     }
 
     /// Makes sure that no other transaction is changing a row, which may take it or its key away.
@@ -277,8 +276,7 @@ impl Writer<'_> {
     /// # Errors
     /// As [`crate::session::SessionServices::await_changes_of_row`].
     pub(crate) fn await_changes(&self, rowid: i64) -> Result<()> {
-        let session = &self.context.session;
-        session.services.await_changes_of_row(session, self.table.oid, rowid)
+        self.context.session.services.await_changes_of_row(self.table.oid, rowid)
     }
 
     /// Locks the keys that a new row takes in some unique indexes: another transaction that has taken one of them need not
@@ -286,7 +284,7 @@ impl Writer<'_> {
     fn lock_keys(&self, row: &[Value], of: impl Fn(&Index) -> bool) -> Result<()> {
         for index in self.table.unique.iter().filter(|index| of(index)) {
             if let Some(key) = self.table.key_number(&self.context.catalog, index, row) {
-                self.context.session.services.lock_key(&self.context.session, index.indexrelid, key)?;
+                self.context.session.services.lock_key(index.indexrelid, key)?;
             }
         }
         Ok(())

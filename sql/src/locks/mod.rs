@@ -16,9 +16,9 @@
 //! *Order.* Statements take locks on tables first, then the right to write, then rows. Commands take the right to write
 //! first: only with it do they know which tables they come upon. Rows alone are locked without the right to write, so that
 //! workers that claim jobs run side by side. A writer that meets a row which another has locked gives the right to write
-//! back while it waits, and so does a command that meets a locked table; what the transaction has changed already is set
-//! aside meanwhile (`session/aside.rs`, `session/command.rs`). One that cannot be set aside keeps it; then the two may wait
-//! for each other, and one of them is told so (40P01).
+//! back while it waits, in the middle of a statement or at the end of its transaction, and so does a command that meets a
+//! locked table; what the transaction has changed already is set aside meanwhile (`session/aside.rs`, `session/command.rs`).
+//! One that cannot be set aside keeps it; then the two may wait for each other, and one of them is told so (40P01).
 //!
 //! *Weak locks.* What ordinary statements take on tables excludes none of its kind. While nobody wants a stronger lock on
 //! a table, such a lock is a line in its owner's own list; who wants a stronger one announces it in [`LockManager::strong`]

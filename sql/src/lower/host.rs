@@ -465,8 +465,7 @@ pub(super) fn lock_row(relation: Oid, strength: LockStrength, wait: LockWait) ->
             let ValueRef::Integer(row) = arguments[0] else { return Ok(Value::from(true)) };
             let context = StatementContext::lent(call.context)?;
             let services = context.session.services.clone();
-            let locked =
-                services.lock_row(&context.session, relation, row, strength, wait).map_err(host_error)?;
+            let locked = services.lock_row(relation, row, strength, wait).map_err(host_error)?;
             Ok(Value::from(locked))
         }),
     }

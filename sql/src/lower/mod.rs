@@ -95,6 +95,16 @@ impl Plan {
             && matches!(&self.main, MainPlan::Modify(modify) if modify.can_be_noted)
     }
 
+    /// Whether it may leave checks for the end of its transaction.
+    pub fn may_defer_checks(&self) -> bool {
+        let main = match &self.main {
+            MainPlan::Modify(modify) => Some(&**modify),
+            MainPlan::Query(_) => None,
+        };
+        let mut changed = self.parts.iter().map(|part| &part.modify).chain(main).map(|modify| &modify.table);
+        changed.any(|table| table.references.iter().chain(&table.referenced).any(|key| key.condeferred))
+    }
+
     /// The word of the command tag: `SELECT`, `INSERT 0`, ….
     pub fn tag(&self) -> &'static str {
         match &self.main {

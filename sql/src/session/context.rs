@@ -122,14 +122,7 @@ pub trait SessionServices: Send + Sync {
     }
     /// Locks a row of a table for the transaction (FOR UPDATE and its kin, and before it is changed); false for one that
     /// SKIP LOCKED leaves out. Where it would have to wait it fails, and the session knows what to wait for.
-    fn lock_row(
-        &self,
-        session: &SessionShared,
-        relation: Oid,
-        row: i64,
-        strength: LockStrength,
-        wait: LockWait,
-    ) -> Result<bool> {
+    fn lock_row(&self, relation: Oid, row: i64, strength: LockStrength, wait: LockWait) -> Result<bool> {
         Err(SqlError::unsupported("locking rows"))
     }
     /// Locks a relation for the transaction. Where it would have to wait it fails, as [`Self::lock_row`].
@@ -137,22 +130,16 @@ pub trait SessionServices: Send + Sync {
         Ok(())
     }
     /// As [`Self::lock_row`], for a row that is changed as what locks it so strongly does.
-    fn lock_changed_row(
-        &self,
-        session: &SessionShared,
-        relation: Oid,
-        row: i64,
-        strength: LockStrength,
-    ) -> Result<()> {
+    fn lock_changed_row(&self, relation: Oid, row: i64, strength: LockStrength) -> Result<()> {
         Ok(())
     }
     /// Makes sure that no other transaction is changing a row: what it shows is then what it is. Where that would have to be
     /// waited for it fails, as [`Self::lock_row`]. The row is not locked.
-    fn await_changes_of_row(&self, session: &SessionShared, relation: Oid, row: i64) -> Result<()> {
+    fn await_changes_of_row(&self, relation: Oid, row: i64) -> Result<()> {
         Ok(())
     }
     /// Locks a key of a unique index for the transaction. Where it would have to wait it fails, as [`Self::lock_row`].
-    fn lock_key(&self, session: &SessionShared, index: Oid, key: i64) -> Result<()> {
+    fn lock_key(&self, index: Oid, key: i64) -> Result<()> {
         Ok(())
     }
     /// A sequence with this OID is being made.
@@ -208,7 +195,7 @@ pub struct Exporter {
 pub struct NoServices;
 
 impl SessionServices for NoServices {
-    fn lock_row(&self, _: &SessionShared, _: Oid, _: i64, _: LockStrength, _: LockWait) -> Result<bool> {
+    fn lock_row(&self, _: Oid, _: i64, _: LockStrength, _: LockWait) -> Result<bool> {
         // Without a session there is nobody else.
         Ok(true)
     }

@@ -4,6 +4,8 @@
 //! A statement never waits for a row in its middle, where it would keep a snapshot and perhaps the right to write. It ends
 //! with nothing done; the wait comes then, and it runs again. Under READ COMMITTED it then sees what the other transaction
 //! has committed, which is what PostgreSQL's re-check of a locked row amounts to; under the stricter levels that is 40001.
+//! COPY, whose rows the client has sent, and the checks at a COMMIT cannot begin again: they wait where they are
+//! ([`Session::await_in_place`]), with the transaction's changes set aside, and go on.
 //!
 //! Rows are locked without the right to write, so their contents may be older than their locks: another transaction may
 //! have changed a row and ended between the statement's snapshot and its lock. So locked rows are compared with the newest
@@ -83,7 +85,7 @@ impl SessionShared {
     /// # Errors
     /// See [`SessionServices::lock_row`].
     pub(crate) fn lock_row(&self, relation: Oid, row: i64, strength: LockStrength) -> Result<()> {
-        self.services.lock_row(self, relation, row, strength, LockWait::Block).map(drop)
+        self.services.lock_row(relation, row, strength, LockWait::Block).map(drop)
     }
 
     /// How long this session waits for a lock, by its settings.
@@ -112,7 +114,11 @@ impl Session {
         }
         let (backend, deadline) = (self.backend().clone(), self.deadline);
         let interrupted = move || check_interrupts(&backend, deadline);
-        let patience = self.shared.patience(&interrupted);
+        let mut patience = self.shared.patience(&interrupted);
+        if matches!(tag, LockTag::Writer(_)) {
+            // PostgreSQL has no such lock, which its `lock_timeout` could count.
+            patience.timeout = None;
+        }
         locks.acquire(self.backend(), tag, mode, Lifetime::Transaction, &patience).await
     }
 
@@ -193,16 +199,17 @@ impl Session {
         }
     }
 
-    /// What to do about an error of a check at the end of a statement that cannot be run again, or of a transaction: if it
-    /// has only met a locked row it waits for it here, and the check is to be made again.
+    /// What to do about an error of a step of a statement that cannot be run again, or of a check at the end of a
+    /// transaction: if it has only met a locked row it waits for it here, and the step is to be made again. Meanwhile the
+    /// right to write is given away if that can be; the transaction then has another connection afterwards.
     ///
     /// # Errors
     /// The error itself; those of [`Self::acquire`].
     pub(super) async fn await_in_place(&mut self, error: SqlError) -> Result<()> {
-        match self.services.take_awaited() {
-            Some(awaited) => self.await_lock(awaited).await,
-            None => Err(error),
-        }
+        let Some(awaited) = self.services.take_awaited() else { return Err(error) };
+        self.set_aside();
+        self.await_lock(awaited).await?;
+        self.resume_writing().await
     }
 
     /// Prepares a statement and computes all its rows, locking them if it says so.

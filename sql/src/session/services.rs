@@ -8,8 +8,7 @@ use storage::Connection;
 
 use super::context::Exporter;
 use super::locking::Awaited;
-use super::work::check_interrupts;
-use super::{CursorRow, PreparedStatementRow, SessionServices, SessionShared};
+use super::{CursorRow, PreparedStatementRow, SessionServices};
 use crate::backend::Backend;
 use crate::bound::{LockStrength, LockWait};
 use crate::catalog::privileges::Privileges;
@@ -66,8 +65,6 @@ struct State {
     notifications: Vec<Notification>,
     /// The rows that the running statement has locked, when they are to be looked at again.
     locked: Option<Vec<(Oid, i64)>>,
-    /// Whether waiting is done on the spot, on the thread of the statement.
-    blocks: bool,
     /// What the statement that has just failed must wait for.
     awaited: Option<Awaited>,
     notified: HashSet<Notification>,
@@ -135,11 +132,6 @@ impl Services {
         (state.restarted, state.new_rows) = (mark.restarted, mark.new_rows);
     }
 
-    /// Says whether what runs may wait on its own thread, because it cannot be run again.
-    pub(super) fn set_blocking(&self, blocks: bool) {
-        self.state.lock().blocks = blocks;
-    }
-
     /// Begins or ends to note which rows are locked; those noted so far.
     pub(super) fn record_locked_rows(&self, record: bool) -> Vec<(Oid, i64)> {
         let next = record.then(Vec::new);
@@ -182,36 +174,21 @@ impl Services {
     }
 
     /// Locks a row, or a key of an index, waiting if that is to be done on the spot.
-    fn lock_number(
-        &self,
-        session: &SessionShared,
-        relation: Oid,
-        number: i64,
-        mode: LockMode,
-        wait: LockWait,
-    ) -> Result<RowAnswer> {
+    fn lock_number(&self, relation: Oid, number: i64, mode: LockMode, wait: LockWait) -> Result<RowAnswer> {
         self.transaction_id(true)?;
         let database = self.database.oid;
         let locks = &self.cluster.locks;
-        let mut answer = locks.lock_row(&self.backend, database, relation, number, mode);
-        while let (RowAnswer::Busy(tag, awaited), LockWait::Block) = (answer, wait) {
-            self.await_lock(session, (tag, awaited))?;
-            answer = locks.lock_row(&self.backend, database, relation, number, mode);
+        let answer = locks.lock_row(&self.backend, database, relation, number, mode);
+        if let (RowAnswer::Busy(tag, awaited), LockWait::Block) = (answer, wait) {
+            return Err(self.to_be_awaited((tag, awaited)));
         }
         Ok(answer)
     }
 
-    /// Takes a lock that another transaction has, if waiting is to be done on the spot.
-    fn await_lock(&self, session: &SessionShared, (tag, mode): Awaited) -> Result<()> {
-        let mut state = self.state.lock();
-        if !state.blocks {
-            state.awaited = Some((tag, mode));
-            return Err(SqlError::internal("a row is locked by another transaction"));
-        }
-        drop(state);
-        let interrupted = || check_interrupts(&self.backend, self.backend.deadlines().next());
-        let patience = session.patience(&interrupted);
-        self.cluster.locks.acquire_blocking(&self.backend, tag, mode, Lifetime::Transaction, &patience)
+    /// What a statement ends with that meets a lock of another transaction: the session waits for it and runs it again.
+    fn to_be_awaited(&self, awaited: Awaited) -> SqlError {
+        self.state.lock().awaited = Some(awaited);
+        SqlError::internal("what is locked by another transaction has not been waited for")
     }
 
     /// A row has been locked.
@@ -483,15 +460,8 @@ impl SessionServices for Services {
         Arc::new(snapshot.seen_by(self.backend.transaction_id()))
     }
 
-    fn lock_row(
-        &self,
-        session: &SessionShared,
-        relation: Oid,
-        row: i64,
-        strength: LockStrength,
-        wait: LockWait,
-    ) -> Result<bool> {
-        match self.lock_number(session, relation, row, LockMode::of_row(strength), wait)? {
+    fn lock_row(&self, relation: Oid, row: i64, strength: LockStrength, wait: LockWait) -> Result<bool> {
+        match self.lock_number(relation, row, LockMode::of_row(strength), wait)? {
             RowAnswer::Locked => {
                 self.record_locked(relation, row);
                 Ok(true)
@@ -510,34 +480,23 @@ impl SessionServices for Services {
         if self.cluster.locks.try_acquire(&self.backend, tag, mode, Lifetime::Transaction) {
             return Ok(());
         }
-        self.state.lock().awaited = Some((tag, mode));
-        Err(SqlError::internal("a relation is locked by another transaction"))
+        Err(self.to_be_awaited((tag, mode)))
     }
 
-    fn lock_changed_row(
-        &self,
-        session: &SessionShared,
-        relation: Oid,
-        row: i64,
-        strength: LockStrength,
-    ) -> Result<()> {
-        self.lock_number(session, relation, row, LockMode::of_change(strength), LockWait::Block)?;
+    fn lock_changed_row(&self, relation: Oid, row: i64, strength: LockStrength) -> Result<()> {
+        self.lock_number(relation, row, LockMode::of_change(strength), LockWait::Block)?;
         self.record_locked(relation, row);
         Ok(())
     }
 
-    fn await_changes_of_row(&self, session: &SessionShared, relation: Oid, row: i64) -> Result<()> {
-        let locks = &self.cluster.locks;
-        while let Some(tag) = locks.changing_row(&self.backend, self.database.oid, relation, row) {
-            self.await_lock(session, (tag, LockMode::RowLook))?;
-            locks.release(&self.backend, tag, LockMode::RowLook);
-        }
-        Ok(())
+    fn await_changes_of_row(&self, relation: Oid, row: i64) -> Result<()> {
+        let changing = self.cluster.locks.changing_row(&self.backend, self.database.oid, relation, row);
+        changing.map_or(Ok(()), |tag| Err(self.to_be_awaited((tag, LockMode::RowLook))))
     }
 
-    fn lock_key(&self, session: &SessionShared, index: Oid, key: i64) -> Result<()> {
+    fn lock_key(&self, index: Oid, key: i64) -> Result<()> {
         let mode = LockMode::of_row(LockStrength::Update);
-        self.lock_number(session, index, key, mode, LockWait::Block).map(drop)
+        self.lock_number(index, key, mode, LockWait::Block).map(drop)
     }
 
     fn begin_sequence(&self, sequence: Oid) -> Result<()> {

@@ -223,6 +223,9 @@ impl Session {
             return self.begin_beside(plan);
         }
         if !plan.read_only {
+            if plan.may_defer_checks() {
+                self.transaction().may_wait = true;
+            }
             return self.begin_writing_rows().await;
         }
         if let Some(strength) = plan.row_lock {

@@ -311,10 +311,10 @@ async fn the_write_lock_is_awaited_with_a_limit() {
     make_table(&mut one).await;
     run(&mut one, "BEGIN ISOLATION LEVEL REPEATABLE READ").await;
     run(&mut one, "INSERT INTO t VALUES (1, 'a')").await;
-    run(&mut two, "SET lock_timeout = 50").await;
-    let refused = "55P03 canceling statement due to lock timeout";
+    run(&mut two, "SET statement_timeout = 50").await;
+    let refused = "57014 canceling statement due to statement timeout";
     assert_eq!(run(&mut two, "INSERT INTO t VALUES (2, 'b')").await, [refused]);
-    run(&mut two, "SET lock_timeout = 0").await;
+    run(&mut two, "SET statement_timeout = 0; SET lock_timeout = 5").await;
     let (written, committed) = tokio::join!(run(&mut two, "INSERT INTO t VALUES (2, 'b')"), async {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         run(&mut one, "COMMIT").await

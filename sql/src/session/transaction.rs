@@ -104,6 +104,9 @@ pub(super) struct Transaction {
     pub(super) explicit: bool,
     /// Whether an Execute message has been completed in it, without a Sync since.
     pub(super) pipelined: bool,
+    /// Whether something of it may have to wait when it has made changes: these are then kept as data, as those of a block
+    /// are.
+    pub(super) may_wait: bool,
     /// Whether a statement has failed: only its end is accepted.
     pub(super) failed: bool,
     /// Whether the engine's transaction is gone before its time: a statement has panicked, or one that writes was
@@ -154,6 +157,7 @@ impl Transaction {
         Self {
             explicit,
             pipelined: false,
+            may_wait: false,
             failed: false,
             lost: false,
             committing: false,

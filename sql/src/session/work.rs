@@ -19,7 +19,7 @@ use crate::cluster::{Keep, Restarted, Sequences, fatal, storage_error};
 use crate::execute;
 use crate::locks::{LockMode, LockTag};
 use crate::settings::id;
-use crate::{Oid, Result, SqlError, clock, error};
+use crate::{Oid, Result, SqlError, clock, error, interrupt};
 
 /// In place of a commit's number, when nothing has been committed.
 pub(super) const NO_COMMIT: u64 = 0;
@@ -191,7 +191,7 @@ impl Session {
     /// Makes sure that the transaction may write; the catalog it sees.
     ///
     /// # Errors
-    /// `55P03`, `57014` while waiting for the lock; `40001` on a stale snapshot.
+    /// `57014` while waiting for the lock; `40001` on a stale snapshot.
     pub(super) async fn begin_writing(&mut self) -> Result<Arc<Catalog>> {
         let catalog = self.begin_writing_rows().await?;
         self.services.keep_writes(false);
@@ -210,8 +210,12 @@ impl Session {
         self.resume_writing().await?;
         if !self.transaction().work.writes() {
             let keeps_snapshot = self.keeps_snapshot();
-            let explicit = self.transaction().explicit;
-            self.services.keep_writes(explicit && !keeps_snapshot);
+            // Of several statements in one message a later one may be BEGIN, or may have to wait.
+            let among_others = self.among_others;
+            let transaction = self.transaction();
+            let goes_on =
+                transaction.explicit || transaction.may_wait || transaction.pipelined || among_others;
+            self.services.keep_writes(goes_on && !keeps_snapshot);
             let lock = self.await_write_lock().await?;
             self.take_write_work(lock)?;
             self.services.transaction_id(true)?;
@@ -242,7 +246,9 @@ impl Session {
         self.check_same_snapshot()
     }
 
-    /// Waits for the right to write: visible, cancelable, bounded by `lock_timeout`.
+    /// Waits for the right to write: visible and cancelable, but not bounded by `lock_timeout`. For COMMIT, too, which in
+    /// PostgreSQL has nothing to wait for here: requests to cancel and `statement_timeout` stop it before it has begun to
+    /// commit, since it could else wait for ever for a block at REPEATABLE READ whose client is idle.
     pub(super) async fn await_write_lock(&mut self) -> Result<WriteLock> {
         let (database, cluster) = (self.database.clone(), self.shared.cluster.clone());
         let _wanted = database.resting.want(&cluster.locks, database.oid);
@@ -464,24 +470,28 @@ impl Session {
         Ok(restart_or_stop(&self.database.sequences, restarted))
     }
 
+    /// Does the checks that were put off. One that meets a row of another transaction waits for it, and all are done again:
+    /// that one may have changed what they look at.
     async fn settle_deferred(&mut self) -> Result<()> {
-        let Some(transaction) = &self.transaction else { return Ok(()) };
-        if transaction.deferred.is_empty() {
+        let Some(transaction) = &mut self.transaction else { return Ok(()) };
+        let mut deferred = std::mem::take(&mut transaction.deferred);
+        if deferred.is_empty() || !transaction.work.writes() {
             return Ok(());
         }
-        let context = self.statement_context(&self.present_catalog());
-        let transaction = self.transaction();
-        let deferred = std::mem::take(&mut transaction.deferred);
-        if !transaction.work.writes() {
-            return Ok(());
+        loop {
+            let context = self.statement_context(&self.present_catalog());
+            let settle = move |connection: &mut storage::Connection| {
+                let settled = execute::settle_deferred(connection, &context, &deferred);
+                (deferred, settled)
+            };
+            let settled;
+            (deferred, settled) = self.elsewhere(settle).await?;
+            let Err(error) = settled else { break };
+            let error = self.reason_to_stop(error);
+            self.await_in_place(error).await?;
         }
-        let settle = move |connection: &mut storage::Connection| {
-            execute::settle_deferred(connection, &context, deferred)
-        };
-        self.services.set_blocking(true);
-        let settled = self.elsewhere(settle).await;
-        self.services.set_blocking(false);
-        settled?.map_err(|error| self.reason_to_stop(error))
+        interrupt::discard(deferred);
+        Ok(())
     }
 
     /// Takes the right to change shared rows, which the transaction then has to its end or until all its changes of them

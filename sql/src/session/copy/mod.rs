@@ -253,6 +253,8 @@ impl Session {
         if let Ok(class) = find_table(&present, &search_path, table) {
             self.lock_relations(&[(class.oid, LockMode::RowExclusive)]).await?;
         }
+        // It cannot be run again when a row meets another transaction's: the client has sent it.
+        self.transaction().may_wait = true;
         let catalog = self.begin_writing_rows().await?;
         let context = self.statement_context(&catalog);
         let class = find_table(&catalog, &context.search_path, table)?;
@@ -298,7 +300,7 @@ impl Session {
                     let connection = connection.expect("the right to write has been taken");
                     let Err(error) = inserter.insert(connection, &context, values) else { break };
                     // A key that another transaction has taken is waited for.
-                    let waited = self.await_in_place(error).await;
+                    let waited = self.await_copied(error, &mut inserter, &context).await;
                     waited.map_err(|error| error.context(row.place(&class.relname)))?;
                 }
                 count += 1;
@@ -307,6 +309,16 @@ impl Session {
                 break;
             }
         }
+        self.finish_copy(&mut inserter, &context).await?;
+        Ok(count)
+    }
+
+    /// Does what foreign keys ask of the rows that have been copied.
+    async fn finish_copy(
+        &mut self,
+        inserter: &mut RowInserter,
+        context: &Arc<StatementContext>,
+    ) -> Result<()> {
         let (backend, deadline) = (self.backend().clone(), self.deadline);
         loop {
             let transaction = self.transaction();
@@ -315,16 +327,26 @@ impl Session {
             backend.set_interrupt(Some(connection.interrupt()));
             let finished = {
                 let _attention = connection.interrupt().attend(deadline);
-                inserter.finish(connection, &context, &mut transaction.deferred)
+                inserter.finish(connection, context, &mut transaction.deferred)
             };
-            match finished {
-                Ok(()) => return Ok(count),
-                Err(error) => {
-                    let error = self.reason_to_stop(error);
-                    self.await_in_place(error).await?;
-                }
-            }
+            let Err(error) = finished else { return Ok(()) };
+            let error = self.reason_to_stop(error);
+            self.await_copied(error, inserter, context).await?;
         }
+    }
+
+    /// Waits for what a step has met, which goes on perhaps on another connection.
+    async fn await_copied(
+        &mut self,
+        error: SqlError,
+        inserter: &mut RowInserter,
+        context: &Arc<StatementContext>,
+    ) -> Result<()> {
+        self.await_in_place(error).await?;
+        inserter.change_connection();
+        let connection = self.transaction().work.connection().expect("the right to write has been taken");
+        connection.set_context(Some(context.clone()));
+        Ok(())
     }
 }
 
