@@ -324,6 +324,19 @@ SELECT pg_snapshot_xip('12:18:14,16'), pg_snapshot_xmin('12:18:14,16'), pg_snaps
 SELECT n, pg_visible_in_snapshot(n::text::xid8, '12:18:14,16') FROM generate_series(11, 19) n;
 SELECT age('0'::xid), age('1'::xid), age('2'::xid), mxid_age('0'::xid), mxid_age('1'::xid);
 SELECT pg_xact_commit_timestamp('3'::xid);
+-- Transactions that are prepared.
+PREPARE TRANSACTION 'x';
+BEGIN;
+COMMIT PREPARED 'x';
+ROLLBACK;
+BEGIN;
+ROLLBACK PREPARED 'x';
+ROLLBACK;
+COMMIT PREPARED 'x';
+ROLLBACK PREPARED 'x';
+BEGIN;
+PREPARE TRANSACTION 'x';
+SELECT 1;
 -- What is refused by name.
 CREATE TABLE x (a int) WITH (nonsense = 1);
 CREATE TABLE x (a int) WITH (fillfactor = 5);

@@ -29,11 +29,16 @@ impl Session {
             Utility::SetTransactionSnapshot(id) => self.import_snapshot(id)?,
             // As where `max_prepared_transactions` is zero, which it is here for good.
             Utility::PrepareTransaction(_) => {
+                if !self.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
+                    self.warn_no_transaction();
+                    return Ok(Some(CommandTag { command: "ROLLBACK".to_owned(), rows: None }));
+                }
                 self.abort();
                 return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "prepared transactions are disabled")
                     .hint("Set max_prepared_transactions to a nonzero value."));
             }
             Utility::CommitPrepared(name) | Utility::RollbackPrepared(name) => {
+                self.prevent_in_block(tag)?;
                 return Err(error!(
                     UNDEFINED_OBJECT,
                     "prepared transaction with identifier \"{name}\" does not exist"
