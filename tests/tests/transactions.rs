@@ -6,6 +6,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures::SinkExt;
 use harness::Server;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Error, NoTls};
@@ -622,6 +624,31 @@ fn copied_rows_wait_without_the_right_to_write() {
             "{error}"
         );
         assert_eq!(number(&one, "SELECT sum(k)::int8 FROM t").await, 2);
+    });
+}
+
+/// A client that stops in the middle of COPY keeps nobody from writing, and goes on when it likes.
+#[test]
+fn copying_slowly_keeps_nobody_waiting() {
+    with_two(async |_, one, two| {
+        run(&one, "CREATE TABLE t (k int PRIMARY KEY, v int); CREATE TABLE o (v int)").await;
+        for (begin, end) in [("SELECT", "SELECT"), ("BEGIN; INSERT INTO o VALUES (1)", "COMMIT")] {
+            run(&one, begin).await;
+            let sink = one.copy_in::<_, Bytes>("COPY t FROM STDIN").await.expect("it takes data");
+            let mut sink = std::pin::pin!(sink);
+            for key in 1..4 {
+                let line = Bytes::from(format!("{key}\t{key}\n"));
+                sink.send(line).await.expect("sent");
+                let write = run(&two, "INSERT INTO o VALUES (2)");
+                tokio::time::timeout(SOON, write).await.expect("it waits for nobody");
+            }
+            assert_eq!(number(&two, "SELECT count(*) FROM t").await, 0);
+            assert_eq!(sink.finish().await.expect("copied"), 3);
+            run(&one, end).await;
+            assert_eq!(number(&two, "SELECT sum(k)::int8 FROM t").await, 6);
+            run(&two, "DELETE FROM t").await;
+        }
+        assert_eq!(number(&two, "SELECT count(*) FROM o").await, 7);
     });
 }
 

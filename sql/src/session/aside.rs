@@ -257,8 +257,15 @@ impl Session {
 
     /// A statement has ended: while its client thinks, others may have the right to write.
     pub(super) fn rest(&mut self) {
-        let explicit = self.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
-        if !explicit || self.replayable_changes().is_none_or(|changes| changes > RESTING_CHANGES_MAX) {
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
+            self.lay_down();
+        }
+    }
+
+    /// Lets others have the right to write until [`Self::resume_writing`], if the transaction's changes are few enough to be
+    /// made again.
+    pub(super) fn lay_down(&mut self) {
+        if self.replayable_changes().is_none_or(|changes| changes > RESTING_CHANGES_MAX) {
             return;
         }
         let database = self.database.clone();

@@ -9,13 +9,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::parse::ast;
 
 use super::control::find_table;
 use super::pump::{Row, Sink};
-use super::transaction::Savepoint;
+use super::transaction::{Savepoint, Work};
 use super::work::check_interrupts;
 use super::{CommandTag, Destination, Format, Session, StatementContext};
 use crate::bind::BindContext;
@@ -283,7 +283,7 @@ impl Session {
         let mut reader = RowReader::new(format, given.len());
         let mut count = 0;
         loop {
-            let piece = destination.copy_data().await?;
+            let piece = self.await_piece(&mut inserter, destination).await?;
             check_interrupts(self.backend(), self.deadline)?;
             if let Some(bytes) = &piece {
                 reader.push(bytes);
@@ -311,6 +311,22 @@ impl Session {
         }
         self.finish_copy(&mut inserter, &context).await?;
         Ok(count)
+    }
+
+    /// The next piece of data. While its client takes its time, others may write.
+    async fn await_piece(
+        &mut self,
+        inserter: &mut RowInserter,
+        destination: &mut dyn Destination,
+    ) -> Result<Option<Bytes>> {
+        self.lay_down();
+        let piece = destination.copy_data().await?;
+        self.take_up();
+        if matches!(self.transaction().work, Work::Aside) {
+            self.resume_writing().await?;
+            inserter.change_connection();
+        }
+        Ok(piece)
     }
 
     /// Does what foreign keys ask of the rows that have been copied.
