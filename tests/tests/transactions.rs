@@ -209,6 +209,40 @@ fn sessions_that_take_too_long_end() {
     });
 }
 
+/// Who draws from a sequence waits for who restarts it, and the other way round.
+#[test]
+fn sequences_that_are_restarted_are_waited_for() {
+    with_two(async |server, one, observer| {
+        run(&one, "CREATE SEQUENCE s; CREATE TABLE t (a serial)").await;
+        for (restart, draw, next) in [
+            ("ALTER SEQUENCE s RESTART WITH 100", "SELECT nextval('s')", 100),
+            ("TRUNCATE t RESTART IDENTITY", "INSERT INTO t DEFAULT VALUES RETURNING a::int8", 1),
+            ("TRUNCATE t RESTART IDENTITY", "SELECT nextval('t_a_seq')", 1),
+        ] {
+            run(&one, "SELECT nextval('s'); INSERT INTO t DEFAULT VALUES").await;
+            for (first, second) in [(restart, draw), (draw, restart)] {
+                let two = connect_to(server, "postgres").await;
+                let pid = number(&two, "SELECT pg_backend_pid()::int8").await;
+                run(&one, "BEGIN").await;
+                run(&one, first).await;
+                let waiting = tokio::spawn(async move { two.simple_query(second).await });
+                awaits_somebody(&observer, pid).await;
+                run(&one, "COMMIT").await;
+                let told = waiting.await.expect("no panic").expect("it runs");
+                let drawn = told.iter().find_map(|message| match message {
+                    tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                    _ => None,
+                });
+                if first == restart {
+                    assert_eq!(drawn, Some(next.to_string()), "{restart}; {draw}");
+                } else {
+                    assert_eq!(number(&one, draw).await, next, "{draw}; {restart}");
+                }
+            }
+        }
+    });
+}
+
 /// Rows are locked through views and subqueries: those of the tables that they come from.
 #[test]
 fn rows_are_locked_through_views() {

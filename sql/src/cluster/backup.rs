@@ -73,7 +73,7 @@ impl OpenDatabase {
         }
         let copy = Sequences::new(file.with_extension("sequences.sqlite"));
         for sequence in self.catalog().relation::<catalog::Sequence>().rows() {
-            let (value, is_called) = self.sequences.read(&sequence)?;
+            let (value, is_called) = self.sequences.read_for_copy(&sequence)?;
             copy.set(&sequence, "", value, is_called)?;
         }
         copy.close()

@@ -137,7 +137,10 @@ impl Cluster {
             checkpointer: Mutex::default(),
             wal_writer: Mutex::default(),
         });
-        cluster.settle_prepared()?;
+        if let Err(error) = cluster.settle_prepared() {
+            // It stays kept, and changes of shared rows are refused until it can be settled; all else goes on.
+            tracing::warn!(%error, "a commit of shared rows that was broken off cannot be settled yet");
+        }
         cluster.facilities.started.store(cluster.started, Ordering::Relaxed);
         cluster.facilities.settings_loaded.store(cluster.started, Ordering::Relaxed);
         let checkpointer = Checkpointer::start(&cluster)
@@ -370,7 +373,7 @@ impl Cluster {
         let catalog = source.catalog();
         let copy = Sequences::new(database::file(&self.directory, target).with_extension("sequences.sqlite"));
         for sequence in catalog.relation::<catalog::Sequence>().rows() {
-            let (value, is_called) = source.sequences.read(&sequence)?;
+            let (value, is_called) = source.sequences.read_for_copy(&sequence)?;
             copy.set(&sequence, "", value, is_called)?;
         }
         copy.close()

@@ -94,6 +94,8 @@ struct State {
     /// Opened by the first use.
     store: Option<Arc<Store>>,
     progress: HashMap<Oid, Progress>,
+    /// How far the file has been put ahead for transactions that are about to commit a restart.
+    covered: HashMap<Oid, i64>,
 }
 
 impl Sequences {
@@ -166,6 +168,37 @@ impl Sequences {
         Ok(0)
     }
 
+    /// A transaction that has restarted a sequence is about to commit: puts the file as far ahead as the transaction has
+    /// drawn values, if it is not yet. Whether a crash then leaves the transaction's rows or those before them, none of
+    /// their values is given out again. The commit of the file that must be on disk before. Nobody draws values meanwhile:
+    /// the sequence is locked.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub fn cover(&self, sequence: &Sequence, restarted: &Restarted) -> Result<u64> {
+        let mut state = self.state.lock();
+        let present = state.progress(&self.path, sequence)?;
+        let (kept, _) = state.find(&self.path, sequence.seqrelid)?.unwrap_or((present.last_value, false));
+        if farther(sequence, kept, restarted.last_value) == kept {
+            return Ok(present.commit);
+        }
+        state.progress.insert(sequence.seqrelid, present);
+        state.covered.insert(sequence.seqrelid, restarted.last_value);
+        state.write(&self.path, sequence, restarted.last_value, true)
+    }
+
+    /// As [`Self::read`], for a copy of the database: rows of a transaction that has just restarted the sequence may be in it.
+    ///
+    /// # Errors
+    /// Those of the storage engine.
+    pub(super) fn read_for_copy(&self, sequence: &Sequence) -> Result<(i64, bool)> {
+        let (last_value, is_called) = self.read(sequence)?;
+        match self.state.lock().covered.get(&sequence.seqrelid) {
+            Some(covered) if farther(sequence, last_value, *covered) != last_value => Ok((*covered, true)),
+            _ => Ok((last_value, is_called)),
+        }
+    }
+
     /// Lets sequences go on where a transaction that has restarted them has brought them; the commit of the file to
     /// wait for.
     ///
@@ -179,6 +212,7 @@ impl Sequences {
         // What is in memory is read from the file again.
         for restarted in restarted {
             state.progress.remove(&restarted.sequence);
+            state.covered.remove(&restarted.sequence);
         }
         Ok(commit)
     }
@@ -258,6 +292,7 @@ impl State {
 
     fn remove(&mut self, path: &Path, sequence: Oid) -> Result<u64> {
         self.progress.remove(&sequence);
+        self.covered.remove(&sequence);
         let store = self.store(path)?;
         let _lock = store.try_write_lock();
         let mut connection = store.connection().map_err(storage_error)?;
@@ -301,6 +336,11 @@ pub(crate) fn check_bounds(sequence: &Sequence, name: &str, value: i64) -> Resul
         sequence.seqmin,
         sequence.seqmax
     ))
+}
+
+/// Which of two values the sequence comes to later.
+fn farther(sequence: &Sequence, one: i64, other: i64) -> i64 {
+    if sequence.seqincrement > 0 { one.max(other) } else { one.min(other) }
 }
 
 /// The value after this one.
@@ -393,6 +433,27 @@ mod tests {
             let restarted = Sequences::new(path.clone());
             assert!(restarted.next(&after, "s").unwrap().0 > last);
             restarted.forget(after.seqrelid).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_crash_between_a_commit_and_its_restart_leaves_no_repetition() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.sqlite");
+        let plain = sequence(1, 1000, 1, false);
+        for (drawn, restarted_at) in [(2, 100), (200, 5)] {
+            let crashed = Sequences::new(path.clone());
+            let before = (0..drawn).map(|_| crashed.next(&plain, "s").unwrap().0).last().unwrap();
+            let restarted = Restarted { sequence: plain.seqrelid, last_value: restarted_at, is_called: true };
+            assert!(crashed.cover(&plain, &restarted).unwrap() > 0);
+            assert_eq!(crashed.read(&plain).unwrap(), (before, true), "it has not been restarted yet");
+            assert_eq!(crashed.read_for_copy(&plain).unwrap().0, before.max(restarted_at));
+            drop(crashed);
+            let after = Sequences::new(path.clone());
+            assert!(after.next(&plain, "s").unwrap().0 > before.max(restarted_at));
+            after.restart(&[restarted]).unwrap();
+            assert_eq!(after.next(&plain, "s").unwrap().0, restarted_at + 1);
+            after.forget(plain.seqrelid).unwrap();
         }
     }
 

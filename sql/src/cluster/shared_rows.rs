@@ -55,7 +55,7 @@ impl Cluster {
         commit: u64,
         changes: Vec<RowChange>,
         lock: Option<WriteLock>,
-    ) -> Result<()> {
+    ) {
         let (cluster, database) = (Arc::clone(self), Arc::clone(database));
         let task = tokio::spawn(async move {
             database.store.flush_to(commit).await.map_err(storage_error)?;
@@ -70,7 +70,12 @@ impl Cluster {
             drop(lock);
             flushed
         });
-        task.await.unwrap_or_else(|_| Err(crate::SqlError::internal("a commit of shared rows has panicked")))
+        // The transaction is committed, whatever becomes of this: what is kept will be settled.
+        match task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "changes of shared rows are kept"),
+            Err(error) => tracing::error!(%error, "a commit of shared rows has panicked"),
+        }
     }
 
     /// Makes or forgets what is kept of a commit that was broken off.
@@ -81,15 +86,13 @@ impl Cluster {
         let mut connection = self.shared.store.connection().map_err(storage_error)?;
         let Some(kept) = catalog::prepared(&mut connection)? else { return Ok(()) };
         drop(connection);
-        let committed = match self.database(kept.database) {
-            Ok(database) => {
-                // What decides must be on disk before what follows from it can be.
-                database.store.flush_blocking();
-                let mut connection = database.connection()?;
-                catalog::marked(&mut connection)? == Some(kept.number)
-            }
-            // Dropped since.
-            Err(_) => false,
+        // One that has been dropped since takes what it has committed along.
+        let committed = self.shared.catalog().database(kept.database).is_some() && {
+            let database = self.database(kept.database)?;
+            // What decides must be on disk before what follows from it can be.
+            database.store.flush_blocking();
+            let mut connection = database.connection()?;
+            catalog::marked(&mut connection)? == Some(kept.number)
         };
         let changes = if committed { kept.changes } else { Vec::new() };
         let commit = self.change_shared(&changes, catalog::forget_prepared)?;

@@ -261,10 +261,12 @@ impl CommandContext<'_> {
     }
 
     /// Lets a sequence begin anew, as TRUNCATE … RESTART IDENTITY does.
-    pub(super) fn restart_sequence(&mut self, sequence: Oid) {
+    pub(super) fn restart_sequence(&mut self, sequence: Oid) -> Result<()> {
+        self.lock_relation(sequence, LockMode::AccessExclusive)?;
         if let Some(row) = self.edit.sequence(sequence) {
             self.at_commit.push(AtCommit::ResetSequence { sequence, value: row.seqstart });
         }
+        Ok(())
     }
 
     /// The dependency of a sequence on the column that owns it.

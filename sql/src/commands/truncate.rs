@@ -37,7 +37,7 @@ impl CommandContext<'_> {
             }
             if restart_identity {
                 for sequence in super::ownership::owned_sequences(self.edit, table.oid) {
-                    self.restart_sequence(sequence);
+                    self.restart_sequence(sequence)?;
                 }
             }
         }

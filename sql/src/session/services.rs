@@ -224,6 +224,20 @@ impl Services {
         last.into_values().collect()
     }
 
+    /// Makes ready for the commit of these restarts: see [`crate::cluster::Sequences::cover`].
+    pub(super) fn cover_restarts(&self) -> Result<()> {
+        let restarted = self.state.lock().restarted.clone();
+        for entry in restarted {
+            // The last entry of a sequence has been drawn from last, but each has given out values; a sequence that has been
+            // dropped since gives out no more.
+            let Ok((sequence, _)) = self.sequence(entry.sequence) else { continue };
+            let commit = self.database.sequences.cover(&sequence, &entry)?;
+            let mut state = self.state.lock();
+            state.sequence_commit = state.sequence_commit.max(commit);
+        }
+        Ok(())
+    }
+
     /// Does something with a sequence that the transaction has restarted.
     fn with_restarted<T>(&self, sequence: Oid, work: impl FnOnce(&mut Restarted) -> T) -> Option<T> {
         let mut state = self.state.lock();
@@ -330,6 +344,8 @@ impl SessionServices for Services {
 
     fn next_value(&self, sequence: Oid, _: &mut Connection) -> Result<i64> {
         let (row, name) = self.allowed_sequence(sequence, Privileges::USAGE.with(Privileges::UPDATE))?;
+        // Who changes or restarts it is waited for, and waits for who has drawn from it.
+        self.lock_relation(sequence, LockMode::RowExclusive)?;
         if let Some(value) = self.with_restarted(sequence, |restarted| restarted.next(&row, &name)) {
             let value = value?;
             self.drawn(sequence, value, 0);
@@ -360,6 +376,7 @@ impl SessionServices for Services {
 
     fn set_value(&self, sequence: Oid, value: i64, is_called: bool, _: &mut Connection) -> Result<()> {
         let (row, name) = self.allowed_sequence(sequence, Privileges::UPDATE)?;
+        self.lock_relation(sequence, LockMode::RowExclusive)?;
         check_bounds(&row, &name, value)?;
         let moved = self.with_restarted(sequence, |restarted| {
             (restarted.last_value, restarted.is_called) = (value, is_called);

@@ -331,6 +331,7 @@ impl Session {
         self.resume_writing().await?;
         self.settle_deferred().await?;
         self.hold_cursors().await?;
+        self.services.cover_restarts()?;
         self.flush_sequences().await?;
         let keep = self.keep();
         if self.transaction().lost {
@@ -353,7 +354,7 @@ impl Session {
         if prepared {
             let _waiting = self.backend().waiting(FLUSH_WAIT);
             let cluster = self.shared.cluster.clone();
-            cluster.finish_shared(&self.database, commit, shared_changes, shared_lock).await?;
+            cluster.finish_shared(&self.database, commit, shared_changes, shared_lock).await;
         }
         // Nobody uses the tables that go with them meanwhile: their locks are still held.
         let restarts = self.restart_sequences(&restarted, commit).await?;
@@ -459,8 +460,8 @@ impl Session {
     }
 
     /// Restarts the sequences of a transaction whose rows have been committed; the commit of their file. The rows are on
-    /// disk before, also with `synchronous_commit = off`: a crash between the two leaves sequences that go on where they
-    /// were, and never rows that a TRUNCATE was to remove beside a sequence that numbers them again.
+    /// disk before, also with `synchronous_commit = off`: a crash between the two leaves sequences that go on behind all
+    /// values that either the old rows or the new ones have ([`Sequences::cover`]).
     async fn restart_sequences(&mut self, restarted: &[Restarted], commit: u64) -> Result<u64> {
         if restarted.is_empty() {
             return Ok(0);
