@@ -268,12 +268,23 @@ impl<'a> Needs<'a> {
         each_part(expr, &mut |part| self.expression(part));
     }
 
-    /// The innermost view in whose query a range stands.
+    /// The innermost view in whose query a range stands, unless that view reads as whoever uses it.
     fn enclosing(&self, range: RangeId) -> Option<&ViewUse> {
         self.views
             .iter()
             .filter(|view| view.covers(range))
             .min_by_key(|view| view.ranges.1.0 - view.ranges.0.0)
+            .filter(|view| !self.asks_as_user(view.relation))
+    }
+
+    /// Whether a view reads as whoever uses it (`security_invoker`).
+    fn asks_as_user(&self, view: Oid) -> bool {
+        let options = self.catalog.class(view).and_then(|class| class.reloptions.clone());
+        options.into_iter().flatten().any(|option| {
+            option.split_once('=').is_some_and(|(name, value)| {
+                name == "security_invoker" && matches!(value, "true" | "on" | "yes" | "1")
+            })
+        })
     }
 
     fn check_relations(&self, user: Oid) -> Result<()> {

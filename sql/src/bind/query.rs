@@ -185,7 +185,7 @@ impl Binder<'_> {
         if group_by.grouped {
             self.check_grouping(&mut entries, having.as_mut(), &group_by)?;
         }
-        let locks = self.checked_locks(tree, from.as_ref(), &group_by, &distinct)?;
+        let locks = self.checked_locks(tree, from.as_ref(), &group_by, &distinct, limits.with_ties)?;
         let places = entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.typed.at).collect();
         let (targets, columns) = self.finish_targets(entries);
         let windows = std::mem::take(&mut self.scope().windows);

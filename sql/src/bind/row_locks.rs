@@ -7,9 +7,12 @@ use sqlparser::ast;
 
 use super::Binder;
 use super::scope::{name_location, name_parts};
-use crate::bound::{Distinct, FromItem, GroupBy, LockStrength, LockWait, Query, QueryBody, RangeId, RowLock};
+use crate::bound::{
+    Distinct, ExprKind, FromItem, GroupBy, LockStrength, LockWait, Query, QueryBody, RangeId, RowLock,
+    SetOperation, Target,
+};
 use crate::parse::{lock_strength, locked_table};
-use crate::{Result, error};
+use crate::{Result, SqlError, error};
 
 impl Binder<'_> {
     /// Binds the locks of a plain select.
@@ -22,6 +25,7 @@ impl Binder<'_> {
         from: Option<&FromItem>,
         group_by: &GroupBy,
         distinct: &Distinct,
+        with_ties: bool,
     ) -> Result<Vec<RowLock>> {
         let Some(first) = tree.locks.first() else { return Ok(Vec::new()) };
         let words = lock_words(lock_strength(first));
@@ -43,6 +47,9 @@ impl Binder<'_> {
         };
         if let Some(with) = with {
             return Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with {with}"));
+        }
+        if with_ties {
+            return Err(SqlError::unsupported(format_args!("{words} with WITH TIES")));
         }
         let locks = self.locks(&tree.locks)?;
         if let Some(from) = from {
@@ -77,7 +84,13 @@ impl Binder<'_> {
                         )
                         .at(place));
                     };
-                    item.range.into_iter().collect()
+                    let Some(range) = item.range else {
+                        let words = lock_words(strength);
+                        return Err(
+                            error!(FEATURE_NOT_SUPPORTED, "{words} cannot be applied to a join").at(place)
+                        );
+                    };
+                    vec![range]
                 }
             };
             bound.push(RowLock { strength, wait, ranges });
@@ -118,6 +131,8 @@ fn check_lockable_query(query: &Query, strength: LockStrength) -> Result<()> {
     let words = lock_words(strength);
     let refused = |with: &str| Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with {with}"));
     let select = match &query.body {
+        // Its rows come from several tables, and none is locked.
+        QueryBody::SetOperation { operation: SetOperation::Union, all: true, .. } => return Ok(()),
         QueryBody::SetOperation { .. } => return refused("UNION/INTERSECT/EXCEPT"),
         QueryBody::Values(_) => return Ok(()),
         QueryBody::Select(select) => select,
@@ -136,6 +151,13 @@ fn check_lockable_query(query: &Query, strength: LockStrength) -> Result<()> {
     }
     if !select.windows.is_empty() {
         return refused("window functions");
+    }
+    let returns_sets = |target: &Target| matches!(target.expr.kind, ExprKind::SetReturning(_));
+    if select.targets.iter().any(returns_sets) {
+        return refused("set-returning functions in the target list");
+    }
+    if query.with_ties {
+        return Err(SqlError::unsupported(format_args!("{words} with WITH TIES")));
     }
     let from = select.from.as_ref();
     from.map_or(Ok(()), |from| check_lockable(from, &from.ranges(), strength))
