@@ -17,9 +17,8 @@ use crate::functions::{CallTypes, FunctionCall};
 use crate::lower::{MainPlan, Plan};
 use crate::oid::types;
 use crate::session::StatementContext;
-use crate::settings::id;
 use crate::types::record;
-use crate::{Oid, Result, SqlError, Value, ValueRef, error};
+use crate::{Oid, Result, SqlError, Value, ValueRef};
 
 /// How deep functions may call each other: a bound on the stack, in place of `max_stack_depth`.
 const DEPTH_MAX: usize = 64;
@@ -136,11 +135,10 @@ fn run_plans(
 
 /// Why a statement may not change tables here.
 fn refused(plan: &Plan, context: &Arc<StatementContext>) -> SqlError {
-    if context.session.settings.lock().boolean(id::TRANSACTION_READ_ONLY) {
-        let word = plan.tag().trim_end_matches(" 0");
-        return error!(READ_ONLY_SQL_TRANSACTION, "cannot execute {word} in a read-only transaction");
+    match context.session.check_may_write(plan.tag().trim_end_matches(" 0")) {
+        Err(error) => error,
+        Ok(()) => SqlError::unsupported("changing tables in a function that another function calls"),
     }
-    SqlError::unsupported("changing tables in a function that another function calls")
 }
 
 /// The plans of a body for a call with these types.

@@ -173,7 +173,7 @@ impl Services {
         self.state.lock().log = Some(log);
     }
 
-    /// Locks a row, or a key of an index, waiting if that is to be done on the spot.
+    /// Locks a row, or a key of an index.
     fn lock_number(&self, relation: Oid, number: i64, mode: LockMode, wait: LockWait) -> Result<RowAnswer> {
         self.transaction_id(true)?;
         let database = self.database.oid;
@@ -231,11 +231,15 @@ impl Services {
             // The last entry of a sequence has been drawn from last, but each has given out values; a sequence that has been
             // dropped since gives out no more.
             let Ok((sequence, _)) = self.sequence(entry.sequence) else { continue };
-            let commit = self.database.sequences.cover(&sequence, &entry)?;
-            let mut state = self.state.lock();
-            state.sequence_commit = state.sequence_commit.max(commit);
+            self.depend_on_sequences(self.database.sequences.cover(&sequence, &entry)?);
         }
         Ok(())
+    }
+
+    /// The transaction's rows are not to be written before this commit of the sequences' file is on disk.
+    fn depend_on_sequences(&self, commit: u64) {
+        let mut state = self.state.lock();
+        state.sequence_commit = state.sequence_commit.max(commit);
     }
 
     /// Does something with a sequence that the transaction has restarted.
@@ -517,9 +521,7 @@ impl SessionServices for Services {
     }
 
     fn begin_sequence(&self, sequence: Oid) -> Result<()> {
-        let commit = self.database.sequences.begin(sequence)?;
-        let mut state = self.state.lock();
-        state.sequence_commit = state.sequence_commit.max(commit);
+        self.depend_on_sequences(self.database.sequences.begin(sequence)?);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use storage::WriteLock;
 
 use super::transaction::{AtEnd, Listening, Transaction, Work};
-use super::{Session, SessionServices, StatementContext};
+use super::{Session, SessionServices, SessionShared, StatementContext};
 use crate::backend::{Backend, Deadlines, State, WaitEvent};
 use crate::catalog::{self, Catalog, CatalogEdit, Scope};
 use crate::cluster::{Keep, Restarted, Sequences, fatal, storage_error};
@@ -48,6 +48,19 @@ pub(super) fn check_interrupts(backend: &Backend, deadline: Option<Instant>) -> 
 
 fn terminated() -> SqlError {
     fatal(error!(ADMIN_SHUTDOWN, "terminating connection due to administrator command"))
+}
+
+impl SessionShared {
+    /// Refuses a command, or a function that changes something, in a read-only transaction (`PreventCommandIfReadOnly`).
+    ///
+    /// # Errors
+    /// `25006`.
+    pub(crate) fn check_may_write(&self, command: &str) -> Result<()> {
+        if !self.settings.lock().boolean(id::TRANSACTION_READ_ONLY) {
+            return Ok(());
+        }
+        Err(error!(READ_ONLY_SQL_TRANSACTION, "cannot execute {command} in a read-only transaction"))
+    }
 }
 
 impl Session {
@@ -98,10 +111,7 @@ impl Session {
     /// # Errors
     /// `25006`.
     pub(super) fn check_may_write(&self, command: &str) -> Result<()> {
-        if !self.shared.settings.lock().boolean(id::TRANSACTION_READ_ONLY) {
-            return Ok(());
-        }
-        Err(error!(READ_ONLY_SQL_TRANSACTION, "cannot execute {command} in a read-only transaction"))
+        self.shared.check_may_write(command)
     }
 
     /// The catalog that the next statement will probably see, without taking a snapshot.
@@ -355,6 +365,8 @@ impl Session {
             let _waiting = self.backend().waiting(FLUSH_WAIT);
             let cluster = self.shared.cluster.clone();
             cluster.finish_shared(&self.database, commit, shared_changes, shared_lock).await;
+        } else {
+            drop(shared_lock);
         }
         // Nobody uses the tables that go with them meanwhile: their locks are still held.
         let restarts = self.restart_sequences(&restarted, commit).await?;

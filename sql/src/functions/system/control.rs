@@ -15,7 +15,6 @@ use crate::functions::{Function, FunctionCall};
 use crate::locks::{AdvisoryKey, Lifetime, LockMode, LockTag};
 use crate::oid::roles;
 use crate::session::StatementContext;
-use crate::settings::id;
 use crate::types::timestamp;
 use crate::{Oid, Report, Result, Severity, SqlError, SqlState, Value, ValueRef, error};
 
@@ -243,14 +242,10 @@ fn pg_notify(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<
     Ok(Value::Text(String::new()))
 }
 
-/// Refuses a function that changes a sequence in a read-only transaction (`PreventCommandIfReadOnly`).
+/// Refuses a function that changes a sequence in a read-only transaction; what is no sequence is told first.
 fn check_may_write(call: &FunctionCall<'_>, sequence: Oid, function: &str) -> Result<()> {
-    let read_only = call.context.session.settings.lock().boolean(id::TRANSACTION_READ_ONLY);
-    // What is no sequence is told first.
-    if !read_only || call.context.catalog.sequence(sequence).is_none() {
-        return Ok(());
-    }
-    Err(error!(READ_ONLY_SQL_TRANSACTION, "cannot execute {function} in a read-only transaction"))
+    let found = call.context.catalog.sequence(sequence);
+    found.map_or(Ok(()), |_| call.context.session.check_may_write(function))
 }
 
 fn set_value(call: &mut FunctionCall<'_>, sequence: Oid, value: i64, is_called: bool) -> Result<Value> {
