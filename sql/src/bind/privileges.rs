@@ -279,12 +279,9 @@ impl<'a> Needs<'a> {
 
     /// Whether a view reads as whoever uses it (`security_invoker`).
     fn asks_as_user(&self, view: Oid) -> bool {
-        let options = self.catalog.class(view).and_then(|class| class.reloptions.clone());
-        options.into_iter().flatten().any(|option| {
-            option.split_once('=').is_some_and(|(name, value)| {
-                name == "security_invoker" && matches!(value, "true" | "on" | "yes" | "1")
-            })
-        })
+        let class = self.catalog.class(view);
+        let value = class.as_ref().and_then(|class| class.option("security_invoker"));
+        value.and_then(crate::settings::parse_boolean) == Some(true)
     }
 
     fn check_relations(&self, user: Oid) -> Result<()> {

@@ -5,6 +5,7 @@
 use sqlparser::ast::{self, SetExpr};
 
 use super::position::At;
+use super::row_locks::Clauses;
 use super::scope::{Clause, name_parts};
 use super::targets::Entry;
 use super::{Binder, Typed};
@@ -185,7 +186,16 @@ impl Binder<'_> {
         if group_by.grouped {
             self.check_grouping(&mut entries, having.as_mut(), &group_by)?;
         }
-        let locks = self.checked_locks(tree, from.as_ref(), &group_by, &distinct, limits.with_ties)?;
+        let scope = self.scope_ref();
+        let clauses = Clauses {
+            distinct: &distinct,
+            group_by: &group_by,
+            having: having.is_some(),
+            window_functions: scope.has_windows,
+            returns_sets: scope.has_set_returning,
+            with_ties: limits.with_ties,
+        };
+        let locks = self.checked_locks(tree, from.as_ref(), clauses)?;
         let places = entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.typed.at).collect();
         let (targets, columns) = self.finish_targets(entries);
         let windows = std::mem::take(&mut self.scope().windows);

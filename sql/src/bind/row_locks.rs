@@ -6,10 +6,11 @@
 use sqlparser::ast;
 
 use super::Binder;
+use super::aggregates::{contains_set, contains_window};
 use super::scope::{name_location, name_parts};
 use crate::bound::{
-    Distinct, ExprKind, FromItem, GroupBy, LockStrength, LockWait, Query, QueryBody, RangeId, RowLock,
-    SetOperation, Target,
+    Distinct, Expr, FromItem, GroupBy, LockStrength, LockWait, Query, QueryBody, RangeId, RowLock, Select,
+    SetOperation,
 };
 use crate::parse::{lock_strength, locked_table};
 use crate::{Result, SqlError, error};
@@ -23,34 +24,10 @@ impl Binder<'_> {
         &mut self,
         tree: &ast::Query,
         from: Option<&FromItem>,
-        group_by: &GroupBy,
-        distinct: &Distinct,
-        with_ties: bool,
+        clauses: Clauses<'_>,
     ) -> Result<Vec<RowLock>> {
         let Some(first) = tree.locks.first() else { return Ok(Vec::new()) };
-        let words = lock_words(lock_strength(first));
-        let scope = self.scope_ref();
-        let with = if *distinct != Distinct::No {
-            Some("DISTINCT clause")
-        } else if !group_by.sets.is_empty() {
-            Some("GROUP BY clause")
-        } else if group_by.grouped && scope.has_aggregates {
-            Some("aggregate functions")
-        } else if group_by.grouped {
-            Some("HAVING clause")
-        } else if scope.has_windows {
-            Some("window functions")
-        } else if scope.has_set_returning {
-            Some("set-returning functions in the target list")
-        } else {
-            None
-        };
-        if let Some(with) = with {
-            return Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with {with}"));
-        }
-        if with_ties {
-            return Err(SqlError::unsupported(format_args!("{words} with WITH TIES")));
-        }
+        clauses.check(lock_strength(first))?;
         let locks = self.locks(&tree.locks)?;
         if let Some(from) = from {
             locks.iter().try_for_each(|lock| check_lockable(from, &lock.ranges, lock.strength))?;
@@ -99,6 +76,54 @@ impl Binder<'_> {
     }
 }
 
+/// What makes rows of a select that are not those of its tables, or chooses among them in another way than one by one.
+pub(super) struct Clauses<'a> {
+    pub(super) distinct: &'a Distinct,
+    pub(super) group_by: &'a GroupBy,
+    pub(super) having: bool,
+    pub(super) window_functions: bool,
+    pub(super) returns_sets: bool,
+    pub(super) with_ties: bool,
+}
+
+impl<'a> Clauses<'a> {
+    fn of(query: &Query, select: &'a Select) -> Self {
+        let any = |test: fn(&Expr) -> bool| select.targets.iter().any(|target| test(&target.expr));
+        Self {
+            distinct: &select.distinct,
+            group_by: &select.group_by,
+            having: select.having.is_some(),
+            window_functions: any(contains_window),
+            returns_sets: any(contains_set),
+            with_ties: query.with_ties,
+        }
+    }
+
+    /// # Errors
+    /// `0A000` where there is one (`CheckSelectLocking`).
+    fn check(&self, strength: LockStrength) -> Result<()> {
+        let words = lock_words(strength);
+        let with = if *self.distinct != Distinct::No {
+            "DISTINCT clause"
+        } else if !self.group_by.sets.is_empty() {
+            "GROUP BY clause"
+        } else if self.having {
+            "HAVING clause"
+        } else if self.group_by.grouped {
+            "aggregate functions"
+        } else if self.window_functions {
+            "window functions"
+        } else if self.returns_sets {
+            "set-returning functions in the target list"
+        } else if self.with_ties {
+            return Err(SqlError::unsupported(format_args!("{words} with WITH TIES")));
+        } else {
+            return Ok(());
+        };
+        Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with {with}"))
+    }
+}
+
 /// The clause's words in messages.
 pub(super) fn lock_words(strength: LockStrength) -> &'static str {
     match strength {
@@ -128,37 +153,17 @@ fn check_lockable(from: &FromItem, ranges: &[RangeId], strength: LockStrength) -
 }
 
 fn check_lockable_query(query: &Query, strength: LockStrength) -> Result<()> {
-    let words = lock_words(strength);
-    let refused = |with: &str| Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with {with}"));
     let select = match &query.body {
         // Its rows come from several tables, and none is locked.
         QueryBody::SetOperation { operation: SetOperation::Union, all: true, .. } => return Ok(()),
-        QueryBody::SetOperation { .. } => return refused("UNION/INTERSECT/EXCEPT"),
+        QueryBody::SetOperation { .. } => {
+            let words = lock_words(strength);
+            return Err(error!(FEATURE_NOT_SUPPORTED, "{words} is not allowed with UNION/INTERSECT/EXCEPT"));
+        }
         QueryBody::Values(_) => return Ok(()),
         QueryBody::Select(select) => select,
     };
-    if select.distinct != Distinct::No {
-        return refused("DISTINCT clause");
-    }
-    if !select.group_by.sets.is_empty() {
-        return refused("GROUP BY clause");
-    }
-    if select.having.is_some() {
-        return refused("HAVING clause");
-    }
-    if select.group_by.grouped {
-        return refused("aggregate functions");
-    }
-    if !select.windows.is_empty() {
-        return refused("window functions");
-    }
-    let returns_sets = |target: &Target| matches!(target.expr.kind, ExprKind::SetReturning(_));
-    if select.targets.iter().any(returns_sets) {
-        return refused("set-returning functions in the target list");
-    }
-    if query.with_ties {
-        return Err(SqlError::unsupported(format_args!("{words} with WITH TIES")));
-    }
+    Clauses::of(query, select).check(strength)?;
     let from = select.from.as_ref();
     from.map_or(Ok(()), |from| check_lockable(from, &from.ranges(), strength))
 }

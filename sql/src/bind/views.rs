@@ -137,11 +137,7 @@ impl Binder<'_> {
         if let Some(reason) = not_updatable(&query) {
             return Err(not_updatable_error(class, action, reason));
         }
-        let checked = class
-            .reloptions
-            .as_ref()
-            .is_some_and(|options| options.iter().any(|option| option.starts_with("check_option=")));
-        if checked && action != "delete from" {
+        if class.option("check_option").is_some() && action != "delete from" {
             return Err(SqlError::unsupported("changing a view WITH CHECK OPTION"));
         }
         let QueryBody::Select(select) = query.body else {

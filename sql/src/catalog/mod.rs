@@ -17,6 +17,7 @@ mod field;
 mod lookup;
 mod persistence;
 mod physical;
+mod prepared;
 pub mod privileges;
 mod relation;
 mod row;
@@ -37,10 +38,9 @@ pub const KEPT_SEARCH_PATH: [crate::Oid; 2] =
 
 pub use edit::{CatalogEdit, RowChange};
 pub use lookup::BtreeOperators;
-pub use persistence::{
-    Prepared, Scope, apply, bootstrap, forget_prepared, load, mark_committed, marked, prepare, prepared,
-};
+pub use persistence::{Scope, apply, bootstrap, load};
 pub use physical::physical_table_name;
+pub use prepared::{Prepared, forget_prepared, mark_committed, marked, prepare, prepared};
 pub use relation::{Relation, RelationDefinition};
 pub use row::{Identity, Key, KeyDefinition, KeyKind, KeyPart, Row};
 pub use rows::*;
@@ -67,6 +67,14 @@ impl Index {
     /// Whether it computes something: it is on an expression, or has a predicate.
     pub fn computes(&self) -> bool {
         self.indexprs.is_some() || self.indpred.is_some()
+    }
+}
+
+impl Class {
+    /// The value of a storage option (`reloptions`), as its owner has written it.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let pairs = self.reloptions.iter().flatten().filter_map(|option| option.split_once('='));
+        pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 }
 

@@ -120,137 +120,14 @@ pub fn apply(
 }
 
 /// Writes which OID is given out next.
-fn keep_next_oid(connection: &mut Connection, scope: Scope, catalog: &Catalog) -> Result<()> {
+pub(super) fn keep_next_oid(connection: &mut Connection, scope: Scope, catalog: &Catalog) -> Result<()> {
     let counter = if scope == Scope::Cluster { &catalog.next_shared_oid } else { &catalog.next_oid };
     let next_oid = i64::from(counter.load(Ordering::Relaxed));
     let sql = r#"UPDATE "pg_catalog.control" SET value = ?1 WHERE name = 'next_oid' AND value < ?1"#;
     connection.execute(sql, &[next_oid.into()]).map(drop).map_err(failure)
 }
 
-/// Changes of shared rows that are kept in the cluster's file until it is known whether the transaction that makes them
-/// has been committed in its database's file: see `cluster/shared_rows.rs`.
-pub struct Prepared {
-    /// The transaction's number, in the order of such transactions.
-    pub number: i64,
-    /// Its database.
-    pub database: Oid,
-    /// What it changes.
-    pub changes: Vec<RowChange>,
-}
-
-/// Keeps changes of shared rows, to be applied later; the number of their transaction. `catalog` is the cluster's snapshot
-/// that they lead to. The caller has begun a transaction that may write on the cluster's file, where nothing is kept so.
-///
-/// # Errors
-/// Those of the storage engine.
-pub fn prepare(
-    connection: &mut Connection,
-    database: Oid,
-    catalog: &Catalog,
-    changes: &[RowChange],
-) -> Result<i64> {
-    let mut run = |sql: &str, parameters: &[Value]| connection.execute(sql, parameters).map_err(failure);
-    let columns =
-        "(change INTEGER PRIMARY KEY, relation TEXT, built_in INTEGER, identity TEXT, columns INTEGER)";
-    run(&format!("CREATE TABLE IF NOT EXISTS \"pg_catalog.prepared_changes\" {columns} STRICT"), &[])?;
-    let columns = "(change INTEGER, place INTEGER, value ANY, PRIMARY KEY (change, place))";
-    run(&format!("CREATE TABLE IF NOT EXISTS \"pg_catalog.prepared_values\" {columns} STRICT"), &[])?;
-    for (number, change) in (0_i64..).zip(changes) {
-        let width = change.row.as_ref().map_or(Value::Null, |row| count(row.len()));
-        let values = [
-            number.into(),
-            change.relation.into(),
-            i64::from(change.built_in).into(),
-            print_identity(&change.identity).into(),
-            width,
-        ];
-        run(r#"INSERT INTO "pg_catalog.prepared_changes" VALUES (?1, ?2, ?3, ?4, ?5)"#, &values)?;
-        for (place, value) in change.row.iter().flatten().enumerate() {
-            let sql = r#"INSERT INTO "pg_catalog.prepared_values" VALUES (?1, ?2, ?3)"#;
-            run(sql, &[number.into(), count(place), value.clone()])?;
-        }
-    }
-    let number = control_number(connection, "prepared_number")?.unwrap_or(0) + 1;
-    set_control(connection, "prepared_number", number)?;
-    set_control(connection, "prepared_database", database.0.into())?;
-    keep_next_oid(connection, Scope::Cluster, catalog)?;
-    Ok(number)
-}
-
-/// What is kept so in the cluster's file.
-///
-/// # Errors
-/// Those of the storage engine; `XX000` when it is damaged.
-pub fn prepared(connection: &mut Connection) -> Result<Option<Prepared>> {
-    let Some(database) = control_number(connection, "prepared_database")? else { return Ok(None) };
-    let number = control_number(connection, "prepared_number")?.ok_or_else(|| malformed("control"))?;
-    let sql = r#"SELECT change, relation, built_in, identity, columns FROM "pg_catalog.prepared_changes" ORDER BY change"#;
-    let damaged = || malformed("prepared_changes");
-    let mut changes = Vec::new();
-    for kept in connection.query(sql, &[]).map_err(failure)? {
-        let [
-            Value::Integer(change),
-            Value::Text(name),
-            Value::Integer(built_in),
-            Value::Text(identity),
-            width,
-        ] = &kept[..]
-        else {
-            return Err(damaged());
-        };
-        let relation = RELATIONS.iter().find(|relation| relation.name == name).ok_or_else(damaged)?;
-        let identity = parse_identity(identity).ok_or_else(damaged)?;
-        let sql = r#"SELECT value FROM "pg_catalog.prepared_values" WHERE change = ?1 ORDER BY place"#;
-        let values = connection.query(sql, &[(*change).into()]).map_err(failure)?;
-        let row: Vec<Value> = values.into_iter().flatten().collect();
-        let row = if width.is_null() { None } else { Some(row) };
-        if row.as_ref().is_some_and(|row| count(row.len()) != *width) {
-            return Err(damaged());
-        }
-        changes.push(RowChange {
-            relation: relation.name,
-            shared: true,
-            built_in: *built_in != 0,
-            identity: identity.into_iter().map(KeyPart::into_owned).collect(),
-            row,
-        });
-    }
-    let database = Oid(u32::try_from(database).map_err(|_| damaged())?);
-    Ok(Some(Prepared { number, database, changes }))
-}
-
-/// Forgets what is kept so. The caller has begun a transaction that may write.
-///
-/// # Errors
-/// Those of the storage engine.
-pub fn forget_prepared(connection: &mut Connection) -> Result<()> {
-    for sql in [
-        r#"DELETE FROM "pg_catalog.prepared_changes""#,
-        r#"DELETE FROM "pg_catalog.prepared_values""#,
-        r#"DELETE FROM "pg_catalog.control" WHERE name = 'prepared_database'"#,
-    ] {
-        connection.execute(sql, &[]).map_err(failure)?;
-    }
-    Ok(())
-}
-
-/// Says in a database's file, in the transaction itself, that the transaction of this number is committed.
-///
-/// # Errors
-/// Those of the storage engine.
-pub fn mark_committed(connection: &mut Connection, number: i64) -> Result<()> {
-    set_control(connection, "shared_commit", number)
-}
-
-/// The number that [`mark_committed`] has written last.
-///
-/// # Errors
-/// Those of the storage engine.
-pub fn marked(connection: &mut Connection) -> Result<Option<i64>> {
-    control_number(connection, "shared_commit")
-}
-
-fn control_number(connection: &mut Connection, name: &str) -> Result<Option<i64>> {
+pub(super) fn control_number(connection: &mut Connection, name: &str) -> Result<Option<i64>> {
     let sql = r#"SELECT value FROM "pg_catalog.control" WHERE name = ?1"#;
     let rows = connection.query(sql, &[name.into()]).map_err(failure)?;
     match rows.first().and_then(|row| row.first()) {
@@ -260,13 +137,9 @@ fn control_number(connection: &mut Connection, name: &str) -> Result<Option<i64>
     }
 }
 
-fn set_control(connection: &mut Connection, name: &str, value: i64) -> Result<()> {
+pub(super) fn set_control(connection: &mut Connection, name: &str, value: i64) -> Result<()> {
     let sql = r#"INSERT OR REPLACE INTO "pg_catalog.control" VALUES (?1, ?2)"#;
     connection.execute(sql, &[name.into(), value.into()]).map(drop).map_err(failure)
-}
-
-fn count(number: usize) -> Value {
-    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn apply_one(
@@ -321,7 +194,7 @@ fn part_value(part: &KeyPart<'_>) -> Value {
 }
 
 /// An identity as one text: numbers in decimal, text after an apostrophe, separated by tabs (which no identity holds).
-fn print_identity(identity: &[KeyPart<'_>]) -> String {
+pub(super) fn print_identity(identity: &[KeyPart<'_>]) -> String {
     let parts = identity.iter().map(|part| match part {
         KeyPart::Null => "'".to_owned(),
         KeyPart::Number(number) => number.to_string(),
@@ -330,7 +203,7 @@ fn print_identity(identity: &[KeyPart<'_>]) -> String {
     parts.collect::<Vec<_>>().join("\t")
 }
 
-fn parse_identity(text: &str) -> Option<Vec<KeyPart<'_>>> {
+pub(super) fn parse_identity(text: &str) -> Option<Vec<KeyPart<'_>>> {
     let parse = |part| match str::strip_prefix(part, "'") {
         Some(text) => Some(KeyPart::from(text)),
         None => part.parse().ok().map(KeyPart::Number),
@@ -339,7 +212,7 @@ fn parse_identity(text: &str) -> Option<Vec<KeyPart<'_>>> {
 }
 
 /// An error of the engine where only faults of ours or of the disk can be its cause.
-fn failure(error: storage::Error) -> SqlError {
+pub(super) fn failure(error: storage::Error) -> SqlError {
     match error.kind {
         storage::ErrorKind::DiskFull => crate::error!(DISK_FULL, "{}", error.message),
         storage::ErrorKind::Io => crate::error!(IO_ERROR, "{}", error.message),
