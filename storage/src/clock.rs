@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::written_pages::WrittenPages;
+
 /// How many places there are for pages; several share one. A power of two.
 const PLACES: usize = 1 << 14;
 
@@ -26,6 +28,7 @@ pub(crate) struct CommitClock {
     attempt_ended: Notify,
     /// The last commit that has written one of the pages that share a place.
     written: Box<[AtomicU64]>,
+    lately: WrittenPages,
 }
 
 impl Default for CommitClock {
@@ -38,6 +41,7 @@ impl Default for CommitClock {
             frames: zero(),
             attempt_ended: Notify::new(),
             written: (0..PLACES).map(|_| zero()).collect(),
+            lately: WrittenPages::default(),
         }
     }
 }
@@ -88,6 +92,7 @@ impl CommitClock {
         if let Some(frames) = frames {
             self.frames.store(frames, Ordering::SeqCst);
         }
+        self.lately.settle();
         self.counted.fetch_add(1, Ordering::SeqCst) + 1
     }
 
@@ -102,9 +107,15 @@ impl CommitClock {
     }
 
     /// A page is being written into the log, by the holder of the write lock: by the next commit, unless that is
-    /// given up.
-    pub(crate) fn write_page(&self, page: u32) {
+    /// given up. With the last one of the commit comes the size of the database, in pages.
+    pub(crate) fn write_page(&self, page: u32, size: Option<u32>) {
         self.place(page).store(self.now() + 1, Ordering::SeqCst);
+        self.lately.note(page, size);
+    }
+
+    /// The pages that were written lately.
+    pub(crate) fn written_lately(&self) -> &WrittenPages {
+        &self.lately
     }
 
     /// A commit not before the last one that has written this page.
@@ -124,11 +135,11 @@ mod tests {
     #[test]
     fn pages_belong_to_commits() {
         let clock = CommitClock::default();
-        clock.write_page(7);
+        clock.write_page(7, None);
         assert_eq!(clock.last_written(7), 1, "seen before it is counted");
         assert_eq!((clock.advance(Some(1)), clock.last_written(7), clock.last_written(8)), (1, 1, 0));
-        clock.write_page(7);
-        clock.write_page(8);
+        clock.write_page(7, None);
+        clock.write_page(8, None);
         clock.advance(None);
         assert_eq!((clock.last_written(7), clock.last_written(8), clock.frames()), (2, 2, 1));
         clock.flushed(2);

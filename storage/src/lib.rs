@@ -25,6 +25,7 @@ mod scratch_file;
 mod statement;
 mod transaction;
 mod value;
+mod written_pages;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that fails says where")]

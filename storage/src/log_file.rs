@@ -217,7 +217,8 @@ unsafe extern "C" fn write(
         let noted = noted(file);
         let bytes = std::slice::from_raw_parts(buffer.cast::<u8>(), usize::try_from(amount).unwrap_or(0));
         if let Ok(header) = <&[u8; FRAME_HEADER_BYTES]>::try_from(bytes) {
-            noted.clock.write_page(page_of_frame(header));
+            let (page, size) = read_frame_header(header);
+            noted.clock.write_page(page, size);
         }
         let Some(write) = (*noted.base).xWrite else { return ffi::SQLITE_IOERR };
         let mut appending = noted.appending.borrow_mut();
@@ -232,11 +233,12 @@ unsafe extern "C" fn write(
     }
 }
 
-/// The page that a frame's header announces, in its first four bytes.
+/// The page that a frame's header announces, and, at the end of a commit, how many pages the database then has.
 ///
 /// Source: <https://www.sqlite.org/fileformat2.html#walformat>.
-fn page_of_frame(header: &[u8; FRAME_HEADER_BYTES]) -> u32 {
-    u32::from_be_bytes([header[0], header[1], header[2], header[3]])
+fn read_frame_header(header: &[u8; FRAME_HEADER_BYTES]) -> (u32, Option<u32>) {
+    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    (number(0), Some(number(4)).filter(|size| *size > 0))
 }
 
 #[cfg(test)]
@@ -248,7 +250,8 @@ mod tests {
         let mut appending = Appending::default();
         let (header, page) = ([9; FRAME_HEADER_BYTES], [1; 100]);
         let log_header = [0; 32];
-        assert_eq!(page_of_frame(&header), 0x0909_0909);
+        assert_eq!(read_frame_header(&header), (0x0909_0909, Some(0x0909_0909)));
+        assert_eq!(read_frame_header(&[0; FRAME_HEADER_BYTES]), (0, None));
         assert_eq!(appending.take(&log_header, 0), Piece::Through);
         for frame in 0..3 {
             let start = 32 + frame * 124;

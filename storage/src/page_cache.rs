@@ -6,6 +6,9 @@
 //! looks at, each time anew, be it cached or to be read; so the cache is the place to take note, and it may
 //! stay warm from one transaction to the next. [`crate::clock`] knows which commit has written a page.
 //!
+//! For the same reason it knows which pages others have written since the connection's last snapshot. SQLite empties a
+//! connection's cache at its next snapshot after others have committed; here only those pages go ([`Reads::keep`]).
+//!
 //! It is SQLite's own cache, wrapped. The wrapper also gives it its size: SQLite is told of a smaller one, see
 //! [`crate::engine`].
 
@@ -52,7 +55,16 @@ pub(crate) struct Reads {
     latest: AtomicU64,
     /// A commit that the snapshot cannot show more than.
     newest: AtomicU64,
+    /// The position in [`crate::written_pages`] from which on pages may differ from what is cached.
+    cached: AtomicU64,
+    /// The same for the snapshot that is about to be taken; [`NONE`] when none is.
+    coming: AtomicU64,
 }
+
+/// No position.
+const NONE: u64 = u64::MAX;
+/// SQLite's first page: it empties a cache by dropping what comes from there on.
+const FIRST_PAGE: c_uint = 1;
 
 /// A cache as SQLite is given it.
 struct Cache {
@@ -63,7 +75,8 @@ struct Cache {
 
 impl Reads {
     pub(crate) fn new(clock: Arc<CommitClock>) -> Arc<Self> {
-        Arc::new(Self { clock, latest: AtomicU64::new(0), newest: AtomicU64::new(u64::MAX) })
+        let (latest, newest) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Arc::new(Self { clock, latest, newest, cached: AtomicU64::new(0), coming: AtomicU64::new(NONE) })
     }
 
     /// What has been looked at until now concerns nobody any more.
@@ -74,11 +87,14 @@ impl Reads {
     /// A snapshot is about to be taken.
     pub(crate) fn take_snapshot(&self) {
         self.newest.store(u64::MAX, Ordering::Relaxed);
+        // Asked before: the snapshot has everything of the commits before this position.
+        self.coming.store(self.clock.written_lately().settled(), Ordering::Relaxed);
     }
 
     /// The snapshot has been taken: pages that are written from now on are looked at as they were.
     pub(crate) fn snapshot_taken(&self) {
         self.newest.store(self.clock.now() + 1, Ordering::Relaxed);
+        self.coming.store(NONE, Ordering::Relaxed);
     }
 
     /// The latest commit of which something may have been looked at.
@@ -102,10 +118,42 @@ impl Reads {
     }
 
     fn look_at(&self, page: u32) {
+        // The first page that is looked at is one of the snapshot, and so is what SQLite has left in the cache.
+        if self.coming.load(Ordering::Relaxed) != NONE {
+            self.begin_snapshot();
+        }
         let commit = self.clock.last_written(page);
         if commit > self.latest.load(Ordering::Relaxed) {
             self.latest.store(commit, Ordering::Relaxed);
         }
+    }
+}
+
+impl Reads {
+    /// The position of what was cached until now, at the beginning of a snapshot.
+    fn begin_snapshot(&self) -> Option<u64> {
+        let coming = self.coming.swap(NONE, Ordering::Relaxed);
+        (coming != NONE).then(|| self.cached.swap(coming, Ordering::Relaxed))
+    }
+
+    /// Drops what others may have changed, where SQLite wants to drop everything. False when it has to.
+    ///
+    /// It is done at the beginning of a snapshot only, before SQLite has looked at a page. At any other moment, as
+    /// after a failed write, there can be pages in the cache that are no commit's.
+    ///
+    /// # Safety
+    /// The cache is this connection's, no page of it is in use, and SQLite has asked for it to be emptied.
+    unsafe fn keep(&self, cache: *mut ffi::sqlite3_pcache) -> bool {
+        let Some(position) = self.begin_snapshot() else { return false };
+        self.clock.written_lately().since(position, |page| {
+            // SAFETY: the caller's promise; a page that is found is given back at once, to be forgotten.
+            unsafe {
+                let found = (base().fetch)(cache, page, 0);
+                if !found.is_null() {
+                    (base().unpin)(cache, found, 1);
+                }
+            }
+        })
     }
 }
 
@@ -235,8 +283,17 @@ unsafe extern "C" fn rekey(
 }
 
 unsafe extern "C" fn truncate(cache: *mut ffi::sqlite3_pcache, from: c_uint) {
-    // SAFETY: as for `fetch`.
-    unsafe { (base().truncate)(made(cache).base, from) }
+    // SAFETY: as for `fetch`. SQLite says that no page is in use from there on.
+    unsafe {
+        let cache = made(cache);
+        if from == FIRST_PAGE
+            && let Some(reads) = &cache.reads
+            && reads.keep(cache.base)
+        {
+            return;
+        }
+        (base().truncate)(cache.base, from)
+    }
 }
 
 unsafe extern "C" fn shrink(cache: *mut ffi::sqlite3_pcache) {

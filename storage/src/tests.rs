@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering as Memory};
 use std::time::{Duration, Instant};
 
+mod warm_caches;
+
 use super::*;
 use crate::cache::CACHED_STATEMENTS_MAX;
 use crate::database::LOG_BEGUN_ANEW_BYTES_MIN;
