@@ -5,6 +5,9 @@
 //! and each loop over what a client's data or text may make long calls [`check`] at each turn. What is not stopped within
 //! a millisecond elsewhere must ask here.
 
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
 use crate::{Result, SqlError};
 
 /// From how many on things are dropped on another thread: that takes a millisecond or so, and a statement that has been
@@ -40,15 +43,72 @@ pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(copy)
 }
 
-/// Drops something on another thread.
+/// Appends to a text.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn append(text: &mut String, mut rest: &str) -> Result<()> {
+    while !rest.is_empty() {
+        check()?;
+        let (piece, next) = rest.split_at(rest.floor_char_boundary(PIECE_BYTES));
+        text.push_str(piece);
+        rest = next;
+    }
+    Ok(())
+}
+
+/// Drops something on another thread, or here when there is none to be had.
 fn drop_elsewhere(thing: impl Send + 'static) {
-    std::thread::spawn(move || drop(thing));
+    let dropping = std::thread::Builder::new().name("drop".to_owned()).spawn(move || drop(thing));
+    if let Err(error) = dropping {
+        tracing::debug!(%error, "no thread to free memory");
+    }
 }
 
 /// Drops things, on another thread when they are many.
 pub(crate) fn discard<T: Send + 'static>(things: Vec<T>) {
     if things.len() >= MANY {
         drop_elsewhere(things);
+    }
+}
+
+/// Gathers what comes; when one fails, those before it are dropped as by [`discard`].
+///
+/// # Errors
+/// The first of the items.
+pub(crate) fn gather<T: Send + 'static>(items: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+    let mut gathered = Gathered(VecDeque::with_capacity(items.size_hint().0));
+    for item in items {
+        gathered.push_back(item?);
+    }
+    Ok(std::mem::take(&mut gathered.0).into())
+}
+
+/// Things that come one by one, of which the oldest may go again. Dropped as by [`discard`].
+pub(crate) struct Gathered<T: Send + 'static>(VecDeque<T>);
+
+impl<T: Send + 'static> Default for Gathered<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T: Send + 'static> std::ops::Deref for Gathered<T> {
+    type Target = VecDeque<T>;
+    fn deref(&self) -> &VecDeque<T> {
+        &self.0
+    }
+}
+
+impl<T: Send + 'static> std::ops::DerefMut for Gathered<T> {
+    fn deref_mut(&mut self) -> &mut VecDeque<T> {
+        &mut self.0
+    }
+}
+
+impl<T: Send + 'static> Drop for Gathered<T> {
+    fn drop(&mut self) {
+        discard(Vec::from(std::mem::take(&mut self.0)));
     }
 }
 
@@ -65,16 +125,30 @@ pub(crate) fn give_back<T: Copy + Send + 'static>(memory: Vec<T>) {
 /// How long the text of a statement is whose trees are dropped on another thread, in bytes.
 const LONG_TEXT_BYTES: usize = 256 << 10;
 
+/// For how long a tree has been worked on that is dropped on another thread.
+const LONG_WORK: Duration = Duration::from_millis(2);
+
 /// What has been made of a statement's text. Of a long one it is dropped on another thread: a tree of a hundred thousand
 /// nodes takes tens of milliseconds, and a statement that has been stopped is to answer.
 pub(crate) struct MadeOfText<T: Send + 'static> {
     made: Option<T>,
-    long: bool,
+    measure: Measure,
+}
+
+/// By what it is known how large a tree is.
+enum Measure {
+    IsLong(bool),
+    WorkedOnSince(Instant),
 }
 
 impl<T: Send + 'static> MadeOfText<T> {
     pub(crate) fn new(made: T, text: &str) -> Self {
-        Self { made: Some(made), long: text.len() >= LONG_TEXT_BYTES }
+        Self { made: Some(made), measure: Measure::IsLong(text.len() >= LONG_TEXT_BYTES) }
+    }
+
+    /// For one whose text is not at hand: it is long when the work that is done on it, and nothing else, takes long.
+    pub(crate) fn worked_on(made: T) -> Self {
+        Self { made: Some(made), measure: Measure::WorkedOnSince(Instant::now()) }
     }
 }
 
@@ -85,9 +159,19 @@ impl<T: Send + 'static> std::ops::Deref for MadeOfText<T> {
     }
 }
 
+impl<T: Send + 'static> std::ops::DerefMut for MadeOfText<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.made.as_mut().expect("taken only when dropped")
+    }
+}
+
 impl<T: Send + 'static> Drop for MadeOfText<T> {
     fn drop(&mut self) {
-        if let (Some(made), true) = (self.made.take(), self.long) {
+        let long = match self.measure {
+            Measure::IsLong(long) => long,
+            Measure::WorkedOnSince(begun) => begun.elapsed() >= LONG_WORK,
+        };
+        if let (Some(made), true) = (self.made.take(), long) {
             drop_elsewhere(made);
         }
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use storage::{AggregateState, CallContext, HostError};
 
+use crate::interrupt::Gathered;
 use crate::types::StorageForm;
 use crate::types::array::{self, Array, Dimension};
 use crate::types::bytes::blob;
@@ -449,12 +450,12 @@ impl Accumulate for Strings {
 /// `array_agg` of elements.
 struct Elements {
     form: StorageForm,
-    values: VecDeque<Value>,
+    values: Gathered<Value>,
 }
 
 impl Elements {
     fn new(call: &CallTypes) -> Self {
-        Self { form: element_form(call.arguments.first()), values: VecDeque::new() }
+        Self { form: element_form(call.arguments.first()), values: Gathered::default() }
     }
 }
 
@@ -490,13 +491,13 @@ impl Accumulate for Elements {
 /// `array_agg` of arrays, which must be alike.
 struct Arrays {
     form: StorageForm,
-    arrays: VecDeque<Array>,
+    arrays: Gathered<Array>,
 }
 
 impl Arrays {
     fn new(call: &CallTypes) -> Self {
         let element = call.arguments.first().and_then(|array| crate::types::built_in_element(*array));
-        Self { form: element_form(element.as_ref()), arrays: VecDeque::new() }
+        Self { form: element_form(element.as_ref()), arrays: Gathered::default() }
     }
 }
 
@@ -581,7 +582,7 @@ fn same_value(a: ValueRef<'_>, b: ValueRef<'_>) -> bool {
 /// `percentile_disc` and `percentile_cont`: rows come sorted.
 #[derive(Default)]
 struct Percentile {
-    values: Vec<Value>,
+    values: Gathered<Value>,
     fractions: Vec<Option<f64>>,
     interpolate: bool,
     /// The form of the result's elements when it is an array.
@@ -627,7 +628,7 @@ impl Accumulate for Percentile {
             }
         }
         if !row[1].is_null() {
-            self.values.push(row[1].to_owned());
+            self.values.push_back(row[1].to_owned());
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ use crate::bound::{
     SqlValue, Statement,
 };
 use crate::catalog::Catalog;
+use crate::interrupt::MadeOfText;
 use crate::{Oid, Result};
 use emit::Emitter;
 pub(crate) use emit::{quoted, rowid_name};
@@ -208,12 +209,12 @@ pub(crate) fn plan_with(
     stored: &dyn StoredExpressions,
     own: Option<&OwnChanges>,
 ) -> Result<Plan> {
-    let mut tree = (*statement.statement).clone();
+    let mut tree = MadeOfText::worked_on((*statement.statement).clone());
     passes::run(&mut tree)?;
     let mut planner = Planner::new(catalog, stored);
     planner.records = statement.records.clone();
     planner.own = own.map(|own| (own, statement.parameters.len() + 1));
-    let (parts, main, columns) = match &tree {
+    let (parts, main, columns) = match &*tree {
         Statement::Query(query) => {
             let parts = planner.parts(&query.ctes)?;
             let text = planner.text(|emitter| emitter.query(query))?;

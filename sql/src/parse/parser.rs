@@ -10,6 +10,7 @@ use sqlparser::tokenizer::{Location, Span};
 use super::errors;
 use super::keywords::Category;
 use super::tokens::{Kind, Token, tokenize};
+use crate::interrupt::MadeOfText;
 use crate::{Result, SqlError, interrupt};
 
 /// How deep expressions, queries and joins may nest in each other, for the sake of those who walk the trees.
@@ -23,7 +24,7 @@ pub(super) const CHAIN_MAX: usize = 1_000;
 /// A cursor over the tokens of one query string.
 pub(super) struct Parser<'a> {
     pub(super) text: &'a str,
-    tokens: Vec<Token>,
+    tokens: MadeOfText<Vec<Token>>,
     /// For each opening parenthesis the token that closes it.
     partners: Vec<usize>,
     index: usize,
@@ -38,7 +39,7 @@ pub(super) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        let tokens = tokenize(text);
+        let tokens = MadeOfText::new(tokenize(text), text);
         let mut partners = vec![0; tokens.len()];
         let mut open = Vec::new();
         for (index, token) in tokens.iter().enumerate() {
@@ -241,16 +242,23 @@ impl<'a> Parser<'a> {
     }
 
     /// `item, item, …`
-    pub(super) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
-        let mut items = vec![item(self)?];
-        while self.accept_symbol(",") {
-            items.push(item(self)?);
-        }
-        Ok(items)
+    pub(super) fn list<T: Send + 'static>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut more = true;
+        interrupt::gather(std::iter::from_fn(|| {
+            let next = more.then(|| item(self));
+            more = more && self.accept_symbol(",");
+            next
+        }))
     }
 
     /// `(item, item, …)`
-    pub(super) fn parenthesized<T>(&mut self, item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+    pub(super) fn parenthesized<T: Send + 'static>(
+        &mut self,
+        item: impl FnMut(&mut Self) -> Result<T>,
+    ) -> Result<Vec<T>> {
         self.expect_symbol("(")?;
         let items = self.list(item)?;
         self.expect_symbol(")")?;

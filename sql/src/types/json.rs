@@ -3,6 +3,8 @@
 //!
 //! Source: `src/common/jsonapi.c`, `src/backend/utils/adt/json.c`.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
 use crate::oid::types;
@@ -34,11 +36,11 @@ pub enum Tree<'a> {
     /// A number; its text is the node's.
     Number,
     /// A string without its escapes.
-    String(String),
+    String(Cow<'a, str>),
     /// An array.
     Array(Vec<Node<'a>>),
     /// An object: keys in order, duplicates included.
-    Object(Vec<(String, Node<'a>)>),
+    Object(Vec<(Cow<'a, str>, Node<'a>)>),
 }
 
 /// What the parser expects, for the words of its errors.
@@ -224,8 +226,9 @@ impl<'a> Parser<'a> {
         Ok(Tree::Number)
     }
 
-    fn string(&mut self) -> Result<String> {
-        let (bytes, mut out) = (self.text.as_bytes(), String::new());
+    fn string(&mut self) -> Result<Cow<'a, str>> {
+        let (text, mut out) = (self.text, Cow::Borrowed(""));
+        let bytes = text.as_bytes();
         let mut at = self.at + 1;
         loop {
             match bytes.get(at) {
@@ -240,11 +243,11 @@ impl<'a> Parser<'a> {
                 Some(byte) if *byte < 0x20 => {
                     return Err(self.fault(at, format!("Character with value 0x{byte:02x} must be escaped.")));
                 }
-                Some(b'\\') => at = self.escape(at, &mut out)?,
+                Some(b'\\') => at = self.escape(at, out.to_mut())?,
                 Some(_) => {
                     let end = bytes[at..].iter().position(|b| matches!(b, b'"' | b'\\') || *b < 0x20);
                     let end = end.map_or(bytes.len(), |end| at + end);
-                    out.push_str(&self.text[at..end]);
+                    out += &text[at..end];
                     at = end;
                 }
             }

@@ -6,6 +6,7 @@
 //!
 //! Source: `src/backend/utils/adt/jsonb.c`, `compareJsonbContainers` in `jsonb_util.c`.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use bytes::{BufMut, BytesMut};
@@ -62,12 +63,12 @@ impl Jsonb {
             Tree::Number => Self::Number(plain_number(node.raw)?),
             Tree::String(text) => Self::String(checked(text)?),
             Tree::Array(elements) => {
-                Self::Array(elements.into_iter().map(Self::from_node).collect::<Result<_>>()?)
+                Self::Array(interrupt::gather(elements.into_iter().map(Self::from_node))?)
             }
             Tree::Object(pairs) => {
                 let pairs =
                     pairs.into_iter().map(|(key, value)| Ok((checked(key)?, Self::from_node(value)?)));
-                Self::object(pairs.collect::<Result<_>>()?)
+                Self::object(interrupt::gather(pairs)?)
             }
         })
     }
@@ -116,6 +117,15 @@ impl Jsonb {
         }
         self.write_with(&mut display, check)?;
         Ok(key::join(&key, &display))
+    }
+
+    /// Drops it, on another thread when it is large.
+    pub(crate) fn discard(self) {
+        match self {
+            Self::Array(elements) => interrupt::discard(elements),
+            Self::Object(pairs) => interrupt::discard(pairs),
+            _ => {}
+        }
     }
 
     /// The text form.
@@ -286,12 +296,12 @@ pub fn position(index: i64, length: usize) -> Option<usize> {
     usize::try_from(index).ok().filter(|index| *index < length)
 }
 
-fn checked(text: String) -> Result<String> {
+fn checked(text: Cow<'_, str>) -> Result<String> {
     if text.contains('\0') {
         return Err(error!(UNTRANSLATABLE_CHARACTER, "unsupported Unicode escape sequence")
             .detail("\\u0000 cannot be converted to text."));
     }
-    Ok(text)
+    Ok(text.into_owned())
 }
 
 /// A JSON number in numeric's text form.
