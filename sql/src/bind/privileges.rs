@@ -279,9 +279,7 @@ impl<'a> Needs<'a> {
 
     /// Whether a view reads as whoever uses it (`security_invoker`).
     fn asks_as_user(&self, view: Oid) -> bool {
-        let class = self.catalog.class(view);
-        let value = class.as_ref().and_then(|class| class.option("security_invoker"));
-        value.and_then(crate::settings::parse_boolean) == Some(true)
+        self.catalog.class(view).is_some_and(|view| view.reads_as_user())
     }
 
     fn check_relations(&self, user: Oid) -> Result<()> {

@@ -114,9 +114,12 @@ impl Catalog {
     }
     /// The definition of a view, as SQL text.
     pub fn view_definition(&self, relation: Oid) -> Option<Arc<str>> {
+        self.view_rule(relation).map(|rule| rule.ev_action.as_str().into())
+    }
+    /// The rule that is a view's query.
+    pub fn view_rule(&self, relation: Oid) -> Option<Arc<Rewrite>> {
         let key = keys::pg_rewrite_rel_rulename_index;
-        let rule = self.relation::<Rewrite>().find_one(key, &[relation.into(), "_RETURN".into()])?;
-        Some(rule.ev_action.as_str().into())
+        self.relation::<Rewrite>().find_one(key, &[relation.into(), "_RETURN".into()])
     }
     /// The sequence row of a sequence.
     pub fn sequence(&self, relation: Oid) -> Option<Arc<Sequence>> {

@@ -54,6 +54,8 @@ use crate::{Oid, oid};
 #[derive(Clone)]
 pub struct Catalog {
     version: u64,
+    /// Which of the database's states that everybody sees it comes from: changes of it are made to that one only.
+    origin: u64,
     relations: Relations,
     /// Whose catalog this is (`pg_database.oid`); zero for the cluster's own.
     database: Oid,
@@ -76,6 +78,11 @@ impl Class {
         let pairs = self.reloptions.iter().flatten().filter_map(|option| option.split_once('='));
         pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
+
+    /// Whether a view reads as whoever uses it (`security_invoker`), not as its owner.
+    pub fn reads_as_user(&self) -> bool {
+        self.option("security_invoker").and_then(crate::settings::parse_boolean) == Some(true)
+    }
 }
 
 impl Catalog {
@@ -90,6 +97,7 @@ impl Catalog {
         let counter = || Arc::new(AtomicU32::new(oid::FIRST_NORMAL.0));
         Self {
             version: next_version(),
+            origin: 0,
             relations: Relations::default(),
             database: Oid::INVALID,
             next_oid: counter(),
@@ -100,6 +108,18 @@ impl Catalog {
     /// Unique for each content; plans are valid for one version.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether it has been made from this one, which everybody sees, and not from an older one.
+    pub(crate) fn is_made_from(&self, published: &Self) -> bool {
+        self.origin == published.origin
+    }
+
+    /// What everybody sees after changes of a database's own rows have been committed, with the shared rows of before.
+    pub(crate) fn published_after(&self, before: &Self) -> Self {
+        let mut catalog = self.with_shared_rows_of(before);
+        catalog.origin = catalog.version;
+        catalog
     }
 
     /// The rows of one relation, for lookups that have no method of their own:

@@ -159,12 +159,17 @@ impl OpenDatabase {
         };
         let Some(changed) = changed else { return commit(connection) };
         let mut catalog = self.catalog.write();
+        if !changed.is_made_from(&catalog) {
+            // What others have committed would be gone.
+            let message = "the transaction's catalog is not made from the present one".to_owned();
+            return Err(storage::Error { kind: storage::ErrorKind::Other, message });
+        }
         commit(connection)?;
         if keep == Keep::Surely {
             self.catalog_commit.store(connection.last_commit(), Ordering::SeqCst);
         }
         // Shared rows may have been published by others meanwhile: the newest are those already here.
-        *catalog = Arc::new(changed.with_shared_rows_of(&catalog));
+        *catalog = Arc::new(changed.published_after(&catalog));
         Ok(())
     }
 

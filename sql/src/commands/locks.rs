@@ -14,6 +14,7 @@
 use super::CommandContext;
 use super::dependency::ObjectAddress;
 use crate::bound::Query;
+use crate::catalog::privileges::Privileges;
 use crate::catalog::{AttributeDefault, Class, Constraint, Index, Rewrite};
 use crate::locks::LockMode;
 use crate::oid::{FIRST_NORMAL, relations};
@@ -74,6 +75,35 @@ impl CommandContext<'_> {
             return Ok(());
         }
         self.statement.session.services.lock_relation(relation, mode)
+    }
+
+    /// Whether the user may do to the relations that a command names what it wants. If not the command is going to say so;
+    /// the error is its own.
+    ///
+    /// Source: the callbacks that `RangeVarGetRelidExtended` is given (`RangeVarCallbackOwnsRelation` and others).
+    ///
+    /// # Errors
+    /// `3F000`.
+    pub(super) fn may_change_named(&self, utility: &Utility) -> Result<bool> {
+        for (name, _) in named(utility) {
+            let Some(class) = self.find_relation(name)? else { continue };
+            let owns = |owner: Oid| self.edit.has_privs_of_role(self.user, owner);
+            let may = owns(class.relowner)
+                || match utility {
+                    Utility::Truncate { .. } => {
+                        self.edit.has_class_privilege(self.user, class.oid, Privileges::TRUNCATE)?
+                            == Some(true)
+                    }
+                    Utility::Drop(_) => {
+                        self.edit.namespace(class.relnamespace).is_some_and(|schema| owns(schema.nspowner))
+                    }
+                    _ => false,
+                };
+            if !may {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Locks the relations that a command names, as far as they exist, in order; an index comes with its table.

@@ -179,7 +179,19 @@ pub fn handles(utility: &Utility) -> bool {
 /// Those of the command; `0A000` naming one that is not supported; when a relation is locked by somebody else the session
 /// knows what to wait for. The caller undoes what it has done so far.
 pub fn run(context: &mut CommandContext<'_>, utility: &Utility) -> Result<CommandTag> {
-    context.lock_named(utility)?;
+    // Who may not change something is told so at once, and keeps nobody waiting.
+    let may = context.may_change_named(utility)?;
+    if may {
+        context.lock_named(utility)?;
+    }
+    let tag = run_locked(context, utility)?;
+    if !may {
+        context.lock_named(utility)?;
+    }
+    Ok(tag)
+}
+
+fn run_locked(context: &mut CommandContext<'_>, utility: &Utility) -> Result<CommandTag> {
     match utility {
         Utility::CreateSchema(statement) => context.create_schema(statement)?,
         Utility::CreateTable(statement) => context.create_table(statement)?,

@@ -241,7 +241,10 @@ impl CommandContext<'_> {
         super::refuse_repeated(options)?;
         let row = self.edit.sequence(class.oid);
         let row = row.ok_or_else(|| SqlError::internal("a sequence without a definition"))?;
-        let (last_value, _) = self.cluster.database(self.database)?.sequences.read(&row)?;
+        let last_value = match self.statement.session.services.restarted_position(class.oid) {
+            Some((restarted, _)) => restarted,
+            None => self.cluster.database(self.database)?.sequences.read(&row)?.0,
+        };
         let definition = self.with_options((*row).clone(), options, Some(last_value))?;
         self.edit.update(definition.row)?;
         if let Some(value) = definition.restart {

@@ -36,10 +36,8 @@ fn sequence_table(sequence: Oid) -> TableFunction {
         scan: Arc::new(move |call, _| {
             let context = StatementContext::lent(call.context)?;
             let services = context.session.services.clone();
-            let last = services.sequence_last_value(sequence, call.connection).map_err(host_error)?;
-            let start = context.catalog.sequence(sequence).map_or(1, |s| s.seqstart);
-            let row =
-                vec![Value::Integer(last.unwrap_or(start)), Value::Integer(0), Value::from(last.is_some())];
+            let (last, is_called) = services.sequence_position(sequence).map_err(host_error)?;
+            let row = vec![Value::Integer(last), Value::Integer(0), Value::from(is_called)];
             Ok(Box::new(std::iter::once(Ok(row))) as RowIterator)
         }),
     }

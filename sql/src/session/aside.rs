@@ -273,6 +273,8 @@ impl Session {
         let transaction = self.transaction();
         match std::mem::replace(&mut transaction.work, Work::Aside) {
             Work::Write(connection, lock) => {
+                // Another may change it now.
+                transaction.catalog = None;
                 let rest = Rest { connection, lock, backend };
                 database.resting.rest(rest, &self.shared.cluster.locks, database.oid);
             }
@@ -352,6 +354,7 @@ impl Session {
     fn lay_aside(&mut self) {
         let transaction = self.transaction();
         transaction.work = Work::Aside;
+        transaction.catalog = None;
         transaction.forget_engine_savepoints();
         let writer = LockTag::Writer(self.database.oid);
         self.shared.cluster.locks.release(self.backend(), writer, LockMode::Exclusive);

@@ -96,9 +96,13 @@ pub trait SessionServices: Send + Sync {
     ) -> Result<()> {
         Err(SqlError::unsupported("setval"))
     }
-    /// `pg_sequence_last_value`: the last value given out in any session, `None` before the first.
-    fn sequence_last_value(&self, sequence: Oid, connection: &mut Connection) -> Result<Option<i64>> {
+    /// Where a sequence stands for the transaction, and whether that value has been given out.
+    fn sequence_position(&self, sequence: Oid) -> Result<(i64, bool)> {
         Err(SqlError::unsupported("pg_sequence_last_value"))
+    }
+    /// The same if the transaction has restarted it.
+    fn restarted_position(&self, sequence: Oid) -> Option<(i64, bool)> {
+        None
     }
     /// `pg_notify`: sends at commit.
     fn notify(&self, channel: &str, payload: &str) -> Result<()> {

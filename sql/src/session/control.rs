@@ -261,7 +261,8 @@ impl Session {
         for (_, database) in given_up.into_iter().filter(|(given_up, _)| *given_up) {
             locks.release(self.backend(), LockTag::Writer(database), LockMode::Exclusive);
         }
-        if has_shared_lock {
+        // A catalog of its own that it goes back to is as old as the savepoint.
+        if has_shared_lock || self.transaction().catalog_changed {
             self.refresh_shared_rows()?;
         }
         self.close_portals_of(index + 1);

@@ -11,7 +11,7 @@
 //! have changed a row and ended between the statement's snapshot and its lock. So locked rows are compared with the newest
 //! state once they can change no more, and the statement runs again when one differs.
 //!
-//! Source: `src/backend/executor/nodeLockRows.c`, `src/backend/commands/lockcmds.c`.
+//! Source: `src/backend/executor/nodeLockRows.c`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,11 +25,8 @@ use super::transaction::Work;
 use super::work::check_interrupts;
 use super::{Session, SessionServices, SessionShared, StatementContext};
 use crate::bound::{LockStrength, LockWait};
-use crate::catalog::privileges::Privileges;
-use crate::catalog::{Catalog, Class};
 use crate::execute::RowReader;
 use crate::locks::{Lifetime, LockMode, LockTag, Patience};
-use crate::parse::{LockTable, Name};
 use crate::settings::id;
 use crate::{Oid, Result, SqlError, Value, error};
 
@@ -317,71 +314,5 @@ impl Session {
             }
         }
         Ok(None)
-    }
-
-    /// LOCK TABLE.
-    ///
-    /// # Errors
-    /// `25P01`, `42P01`, `42809`, `42501`, `55P03`, those of waiting.
-    pub(super) async fn lock_tables(&mut self, command: &LockTable) -> Result<()> {
-        self.require_block("LOCK TABLE")?;
-        let mode = LockMode::from_words(command.mode);
-        let mode = mode.ok_or_else(|| SqlError::internal("an unknown lock mode"))?;
-        for table in &command.tables {
-            // Found anew after each wait: the table may have gone meanwhile.
-            let catalog = self.present_catalog();
-            let class = self.lockable(&catalog, table, mode)?;
-            let tag = LockTag::Relation(self.database.oid, class.oid);
-            self.transaction();
-            let taken =
-                self.shared.cluster.locks.try_acquire(self.backend(), tag, mode, Lifetime::Transaction);
-            if !taken && command.nowait {
-                return Err(error!(
-                    LOCK_NOT_AVAILABLE,
-                    "could not obtain lock on relation \"{}\"", table.name
-                ));
-            }
-            if !taken {
-                self.acquire(tag, mode).await?;
-                let catalog = self.present_catalog();
-                self.lockable(&catalog, table, mode)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The table that LOCK TABLE names, if the user may lock it so.
-    fn lockable(&mut self, catalog: &Catalog, name: &Name, mode: LockMode) -> Result<Arc<Class>> {
-        let search_path = self.search_path(catalog);
-        let class = super::control::find_table(catalog, &search_path, name)?;
-        if !matches!(class.relkind, 'r' | 'p' | 'v') {
-            return Err(error!(WRONG_OBJECT_TYPE, "cannot lock relation \"{}\"", class.relname)
-                .detail(unsupported_kind(class.relkind)));
-        }
-        let user = self.shared.users.lock().1;
-        let strong = Privileges::UPDATE.with(Privileges::DELETE).with(Privileges::TRUNCATE);
-        let wanted = match mode {
-            LockMode::AccessShare => strong.with(Privileges::SELECT),
-            LockMode::RowShare | LockMode::RowExclusive => strong.with(Privileges::INSERT),
-            _ => strong,
-        };
-        if catalog.has_class_privilege(user, class.oid, wanted)? == Some(true) {
-            return Ok(class);
-        }
-        let kind = if class.relkind == 'v' { "view" } else { "table" };
-        Err(error!(INSUFFICIENT_PRIVILEGE, "permission denied for {kind} {}", class.relname))
-    }
-}
-
-/// Why a relation of another kind cannot be locked (`errdetail_relkind_not_supported`).
-fn unsupported_kind(relkind: char) -> &'static str {
-    match relkind {
-        'S' => "This operation is not supported for sequences.",
-        'i' => "This operation is not supported for indexes.",
-        'm' => "This operation is not supported for materialized views.",
-        'c' => "This operation is not supported for composite types.",
-        't' => "This operation is not supported for TOAST tables.",
-        'f' => "This operation is not supported for foreign tables.",
-        _ => "This operation is not supported for partitioned indexes.",
     }
 }

@@ -34,6 +34,7 @@ mod environment;
 mod explain;
 mod extended;
 mod integrity;
+mod lock_table;
 mod locking;
 mod maintenance;
 mod named;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cache::{Known, Planned};
+use super::locking::Runs;
 use super::statement::{Run, command_word, finish_plan};
 use super::{CommandTag, Destination, PreparedStatementRow, Session};
 use crate::bind;
@@ -210,15 +211,25 @@ impl Session {
         if types.is_empty() {
             return Ok(Vec::new());
         }
-        self.resume_writing().await?;
-        let catalog = self.begin_reading()?;
-        let planned = self.with_binding(&outer.text, &[], &catalog, |binding, user| {
-            finish_plan(&values_query(command, types, binding)?, binding, user)
-        });
-        let planned = planned.map_err(|error| self.reason_to_stop(error))?;
-        let context = self.statement_context(&catalog);
-        let rows = self.collect(&planned, &[], &context).await?;
-        rows.into_iter().next().ok_or_else(|| SqlError::internal("no row of arguments"))
+        let mut runs = Runs::begin();
+        loop {
+            runs.next(self).await?;
+            self.resume_writing().await?;
+            let held_before = self.transaction().work.writes();
+            let catalog = self.begin_reading()?;
+            let planned = self.with_binding(&outer.text, &[], &catalog, |binding, user| {
+                finish_plan(&values_query(command, types, binding)?, binding, user)
+            });
+            let planned = planned.map_err(|error| self.reason_to_stop(error))?;
+            let context = self.statement_context(&catalog);
+            match (self.collect(&planned, &[], &context).await, self.services.take_awaited()) {
+                (Err(_), Some(awaited)) => self.await_row(awaited, held_before).await?,
+                (rows, _) => {
+                    let row = rows?.into_iter().next();
+                    return row.ok_or_else(|| SqlError::internal("no row of arguments"));
+                }
+            }
+        }
     }
 
     /// DEALLOCATE.

@@ -397,14 +397,15 @@ impl SessionServices for Services {
         Ok(())
     }
 
-    fn sequence_last_value(&self, sequence: Oid, _: &mut Connection) -> Result<Option<i64>> {
-        let (row, _) = self.sequence(sequence)?;
-        let own = self.with_restarted(sequence, |restarted| (restarted.last_value, restarted.is_called));
-        let (value, is_called) = match own {
-            Some(own) => own,
-            None => self.database.sequences.read(&row)?,
-        };
-        Ok(is_called.then_some(value))
+    fn sequence_position(&self, sequence: Oid) -> Result<(i64, bool)> {
+        match self.restarted_position(sequence) {
+            Some(own) => Ok(own),
+            None => self.database.sequences.read(&self.sequence(sequence)?.0),
+        }
+    }
+
+    fn restarted_position(&self, sequence: Oid) -> Option<(i64, bool)> {
+        self.with_restarted(sequence, |restarted| (restarted.last_value, restarted.is_called))
     }
 
     fn notify(&self, channel: &str, payload: &str) -> Result<()> {

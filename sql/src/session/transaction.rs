@@ -70,8 +70,8 @@ impl Savepoint {
 
 /// How far the transaction had come: what a rollback goes back to.
 struct Kept {
+    /// The transaction's own catalog, if it had one.
     catalog: Option<Arc<Catalog>>,
-    catalog_changed: bool,
     shared_changes: usize,
     notifications: usize,
     listening: usize,
@@ -203,8 +203,7 @@ impl Transaction {
 
     fn kept(&self, served: Served) -> Kept {
         Kept {
-            catalog: self.catalog.clone(),
-            catalog_changed: self.catalog_changed,
+            catalog: self.catalog.clone().filter(|_| self.catalog_changed),
             shared_changes: self.shared_changes.len(),
             notifications: self.notifications.len(),
             listening: self.listening.len(),
@@ -328,9 +327,12 @@ impl Transaction {
             connection.rollback_to(name)?;
         }
         let kept = &savepoint.kept;
-        // A marker has no catalog before the first statement; the newest then serves.
-        self.catalog.clone_from(&kept.catalog);
-        self.catalog_changed = kept.catalog_changed;
+        // A catalog that is not the transaction's own belongs to what it holds of the engine, which may show a newer state
+        // by now than it did at the savepoint. What it has begun to change is the newest: nobody else may write meanwhile.
+        if self.catalog_changed {
+            self.catalog.clone_from(&kept.catalog);
+            self.catalog_changed = kept.catalog.is_some();
+        }
         self.shared_changes.truncate(kept.shared_changes);
         for undone in self.notifications.drain(kept.notifications..) {
             self.notified.remove(&undone);

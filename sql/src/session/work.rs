@@ -552,6 +552,7 @@ impl Session {
     pub(super) fn abort(&mut self) {
         self.backend().set_interrupt(None);
         self.services.take_notifications();
+        self.services.take_awaited();
         self.take_up();
         let Some(mut transaction) = self.end_transaction(false) else {
             self.end_unawaited_commit();
@@ -664,6 +665,8 @@ impl Session {
         self.leave_beside();
         self.backend().set_interrupt(None);
         self.services.take_notifications();
+        // What it has met locked is not waited for any more.
+        self.services.take_awaited();
         let keeps_snapshot = self.transaction.is_some() && self.keeps_snapshot();
         self.take_up();
         match &mut self.transaction {

@@ -337,7 +337,8 @@ pub const FUNCTIONS: &[Function] = &[
     }),
     scalar("pg_sequence_last_value", |call, arguments| {
         let session = call.context.session.clone();
-        Ok(session.services.sequence_last_value(oid(arguments[0])?, call.connection)?.into())
+        let (last, is_called) = session.services.sequence_position(oid(arguments[0])?)?;
+        Ok(is_called.then_some(last).into())
     }),
     rows("pg_sequence_parameters", sequence_parameters),
 ];

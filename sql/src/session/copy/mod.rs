@@ -248,16 +248,10 @@ impl Session {
         destination: &mut dyn Destination,
     ) -> Result<u64> {
         self.check_may_write("COPY FROM")?;
-        let present = self.present_catalog();
-        let search_path = self.search_path(&present);
-        if let Ok(class) = find_table(&present, &search_path, table) {
-            self.lock_relations(&[(class.oid, LockMode::RowExclusive)]).await?;
-        }
         // It cannot be run again when a row meets another transaction's: the client has sent it.
         self.transaction().may_wait = true;
-        let catalog = self.begin_writing_rows().await?;
+        let (catalog, class) = self.begin_copy(table).await?;
         let context = self.statement_context(&catalog);
-        let class = find_table(&catalog, &context.search_path, table)?;
         check_target(&catalog, &class, self.shared.users.lock().1)?;
         let given = given_columns(&catalog, &class, columns)?;
         let binding = BindContext {
@@ -311,6 +305,30 @@ impl Session {
         }
         self.finish_copy(&mut inserter, &context).await?;
         Ok(count)
+    }
+
+    /// The table that rows are copied to, locked, with the right to write.
+    ///
+    /// # Errors
+    /// `42P01`; those of waiting.
+    async fn begin_copy(&mut self, table: &Name) -> Result<(Arc<Catalog>, Arc<Class>)> {
+        let mut locked = None;
+        loop {
+            let present = self.present_catalog();
+            let search_path = self.search_path(&present);
+            if let Ok(class) = find_table(&present, &search_path, table) {
+                self.lock_relations(&[(class.oid, LockMode::RowExclusive)]).await?;
+                locked = Some(class.oid);
+            }
+            let catalog = self.begin_writing_rows().await?;
+            let search_path = self.search_path(&catalog);
+            let class = find_table(&catalog, &search_path, table)?;
+            if locked == Some(class.oid) {
+                return Ok((catalog, class));
+            }
+            // By now the name is another table's, which is waited for without the right to write.
+            self.set_aside();
+        }
     }
 
     /// The next piece of data. While its client takes its time, others may write.
