@@ -39,7 +39,14 @@ impl Interrupt {
 
     /// Lets [`must_stop`] answer on this thread for this interrupt and a deadline, until what is given is dropped.
     pub fn attend(&self, deadline: Option<Instant>) -> Attention {
-        attend_to(Some(Attended { flag: Arc::clone(&self.flag), deadline, asked: 0 }))
+        self.attend_until(deadline, None)
+    }
+
+    /// As [`Self::attend`], for a thread that has time only until then: [`must_stop`] answers from then on, too, and
+    /// [`has_run_out`] tells why. The work is then to be begun anew elsewhere.
+    pub fn attend_until(&self, deadline: Option<Instant>, patience: Option<Instant>) -> Attention {
+        let flag = Arc::clone(&self.flag);
+        attend_to(Some(Attended { flag, deadline, patience, has_run_out: false, asked: 0 }))
     }
 }
 
@@ -47,6 +54,10 @@ impl Interrupt {
 struct Attended {
     flag: Arc<AtomicBool>,
     deadline: Option<Instant>,
+    /// Until when it has time.
+    patience: Option<Instant>,
+    /// Whether it has been told to stop because its time was over.
+    has_run_out: bool,
     /// How many times it has been asked.
     asked: u32,
 }
@@ -89,9 +100,19 @@ pub fn must_stop() -> bool {
             return true;
         }
         attended.asked = attended.asked.wrapping_add(1);
-        attended.asked % CLOCK_LOOKS == 1
-            && attended.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        if attended.asked % CLOCK_LOOKS != 1 {
+            return attended.has_run_out;
+        }
+        let is_over = |moment: Option<Instant>| moment.is_some_and(|moment| Instant::now() >= moment);
+        attended.has_run_out |= is_over(attended.patience);
+        attended.has_run_out || is_over(attended.deadline)
     })
+}
+
+/// Whether [`must_stop`] has told this thread to stop because its own time was over
+/// ([`Interrupt::attend_until`]).
+pub fn has_run_out() -> bool {
+    ATTENDED.with_borrow(|attended| attended.as_ref().is_some_and(|attended| attended.has_run_out))
 }
 
 /// Why a statement was stopped.

@@ -33,6 +33,11 @@ fn tables() {
 }
 
 #[test]
+fn maintenance() {
+    replay(&Server::start(), "maintenance");
+}
+
+#[test]
 fn updates() {
     replay(&Server::start(), "updates");
 }

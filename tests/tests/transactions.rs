@@ -661,6 +661,30 @@ fn copied_rows_wait_without_the_right_to_write() {
     });
 }
 
+/// COPY that has waited for a table goes to the one that has the name then, and locks it.
+#[test]
+fn copied_rows_go_to_the_table_that_is_locked() {
+    with_two(async |server, one, two| {
+        run(&one, "CREATE TABLE t (k int); BEGIN; DROP TABLE t; CREATE TABLE t (k int)").await;
+        run(&two, "BEGIN").await;
+        let copy = async {
+            let sink = two.copy_in::<_, Bytes>("COPY t FROM STDIN").await.expect("it takes data");
+            let mut sink = std::pin::pin!(sink);
+            sink.send(Bytes::from("1\n2\n")).await.expect("sent");
+            assert_eq!(sink.finish().await.expect("copied"), 2);
+        };
+        let replace = async {
+            until_one_waits(server).await;
+            run(&one, "COMMIT").await;
+        };
+        tokio::join!(copy, replace);
+        let held = "SELECT mode FROM pg_locks WHERE relation = 't'::regclass AND granted";
+        assert_eq!(server.query(held), "RowExclusiveLock");
+        run(&two, "COMMIT").await;
+        assert_eq!(number(&one, "SELECT count(*) FROM t").await, 2);
+    });
+}
+
 /// A client that stops in the middle of COPY keeps nobody from writing, and goes on when it likes.
 #[test]
 fn copying_slowly_keeps_nobody_waiting() {

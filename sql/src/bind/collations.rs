@@ -7,6 +7,7 @@ use sqlparser::ast;
 use super::position::At;
 use super::{Binder, Typed};
 use crate::oid::collations;
+use crate::types::names::Shown;
 use crate::{Oid, Result, error};
 
 /// Where a collation comes from, weakest first.
@@ -134,7 +135,9 @@ impl Binder<'_> {
                 .search_path
                 .iter()
                 .find_map(|namespace| self.catalog().collation_named(*namespace, single)),
-            [schema, single] => {
+            [schema, single] | [_, schema, single] => {
+                let at = At::new(super::scope::name_location(name));
+                self.refuse_other_database(&parts, Shown::Bare, at)?;
                 let namespace = self.namespace(schema, At::NOWHERE)?;
                 self.catalog().collation_named(namespace, single)
             }

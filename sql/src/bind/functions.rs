@@ -14,6 +14,7 @@ use super::{Binder, Typed};
 use crate::bound::{Call, ExprKind, TypeMod};
 use crate::catalog::Procedure;
 use crate::oid::types;
+use crate::types::names::Shown;
 use crate::{Oid, Result, SqlError, error, parse};
 
 /// The most arguments a function takes (PostgreSQL's `FUNC_MAX_ARGS`).
@@ -411,6 +412,7 @@ impl Binder<'_> {
         arguments: &Arguments,
         at: At,
     ) -> Result<Vec<Candidate>> {
+        self.refuse_other_database(name, Shown::Bare, at)?;
         let (schema, function) = match name {
             [function] => (None, function),
             [schema, function] | [_, schema, function] => (Some(self.namespace(schema, at)?), function),

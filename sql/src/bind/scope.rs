@@ -13,6 +13,7 @@ use super::{Binder, Typed};
 use crate::bound::{CteId, Expr, ExprKind, OutputColumn, RangeId, SelectId, TypeMod, Window};
 use crate::catalog::Class;
 use crate::oid::types;
+use crate::types::names::{Shown, refuse_other_database};
 use crate::{Oid, Result, SqlError, error};
 
 /// What a part of a statement is, for rules and messages about what may stand in it.
@@ -292,6 +293,7 @@ impl Binder<'_> {
                 .iter()
                 .find_map(|namespace| self.catalog().class_named(*namespace, single))),
             [schema, single] | [_, schema, single] => {
+                self.refuse_other_database(&parts, Shown::Quoted, at)?;
                 if let Some(namespace) = self.catalog().namespace_named(schema) {
                     return Ok(self.catalog().class_named(namespace.oid, single));
                 }
@@ -307,6 +309,13 @@ impl Binder<'_> {
             )
             .at(self.position(at))),
         }
+    }
+
+    /// # Errors
+    /// `0A000` for a name in another database.
+    pub(super) fn refuse_other_database(&self, parts: &[String], shown: Shown, at: At) -> Result<()> {
+        let refused = refuse_other_database(parts, shown, self.catalog());
+        refused.map_err(|error| error.at(self.position(at)))
     }
 
     /// The relation of this name.
@@ -531,6 +540,14 @@ impl Binder<'_> {
             return Err(error!(
                 SYNTAX_ERROR,
                 "improper qualified name (too many dotted names): {}",
+                names.join(".")
+            )
+            .at(self.position(at)));
+        }
+        if qualifier.len() == 3 && refuse_other_database(qualifier, Shown::Bare, self.catalog()).is_err() {
+            return Err(error!(
+                FEATURE_NOT_SUPPORTED,
+                "cross-database references are not implemented: {}",
                 names.join(".")
             )
             .at(self.position(at)));

@@ -15,6 +15,7 @@ use super::{BindContext, Binder};
 use crate::bound::TypeMod;
 use crate::catalog::Type;
 use crate::oid::types;
+use crate::types::names::Shown;
 use crate::{Oid, Result, SqlError, error};
 
 /// `pg_proc.oid` of `array_subscript_handler`: what makes a type an array.
@@ -100,6 +101,7 @@ impl Binder<'_> {
                     .find_map(|namespace| self.catalog().type_named(*namespace, single)),
             },
             [schema, single] | [_, schema, single] => {
+                self.refuse_other_database(&parts, Shown::Bare, At::NOWHERE)?;
                 let namespace = self.namespace(schema, at)?;
                 self.catalog().type_named(namespace, single)
             }

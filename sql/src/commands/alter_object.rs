@@ -464,7 +464,7 @@ impl CommandContext<'_> {
     }
 
     pub(super) fn own_type(&self, name: &crate::parse::Name, domain: bool) -> Result<Arc<Type>> {
-        let ty = self.find_type(name);
+        let ty = self.find_type(name)?;
         let ty = ty.ok_or_else(|| error!(UNDEFINED_OBJECT, "type \"{}\" does not exist", dotted(name)))?;
         if domain && ty.typtype != 'd' {
             return Err(error!(WRONG_OBJECT_TYPE, "\"{}\" is not a domain", dotted(name)));

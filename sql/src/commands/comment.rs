@@ -92,7 +92,7 @@ impl CommandContext<'_> {
                 here(relations::PG_PROC, function.oid)
             }
             ObjectKind::Type | ObjectKind::Domain => {
-                let ty = self.find_type(&object.name);
+                let ty = self.find_type(&object.name)?;
                 let ty = ty.ok_or_else(|| {
                     error!(UNDEFINED_OBJECT, "type \"{}\" does not exist", dotted(&object.name))
                 })?;
@@ -194,7 +194,7 @@ impl CommandContext<'_> {
             return Err(SqlError::internal("a constraint of nothing"));
         };
         if object.on_domain {
-            let ty = self.find_type(on);
+            let ty = self.find_type(on)?;
             let ty = ty.ok_or_else(|| error!(UNDEFINED_OBJECT, "type \"{}\" does not exist", dotted(on)))?;
             self.require_owner(ty.typowner, "type", &ty.typname)?;
             let constraints = self.edit.domain_constraints(ty.oid);

@@ -100,7 +100,7 @@ impl CommandContext<'_> {
                 self.find_function(reference)?.map(|row| row.oid).map(at(relations::PG_PROC))
             }
             ObjectKind::Type | ObjectKind::Domain => {
-                let Some(ty) = self.find_type(name) else { return Ok(None) };
+                let Some(ty) = self.find_type(name)? else { return Ok(None) };
                 if reference.kind == ObjectKind::Domain && ty.typtype != 'd' {
                     return Err(error!(WRONG_OBJECT_TYPE, "\"{}\" is not a domain", dotted(name)));
                 }
@@ -118,7 +118,7 @@ impl CommandContext<'_> {
             ObjectKind::Constraint => {
                 let Some(on) = &reference.on else { return Ok(None) };
                 let constraint = if reference.on_domain {
-                    let ty = self.find_type(on).ok_or_else(|| undefined("type", on))?;
+                    let ty = self.find_type(on)?.ok_or_else(|| undefined("type", on))?;
                     let found = self.edit.domain_constraints(ty.oid);
                     found.iter().find(|row| row.conname == name.name).map(|row| row.oid)
                 } else {

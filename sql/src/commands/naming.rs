@@ -9,7 +9,7 @@ use crate::catalog::privileges::{Grantable, Privileges, Protected};
 use crate::catalog::{Class, Namespace, Procedure, Type};
 use crate::oid::{namespaces, roles};
 use crate::parse::{Name, ObjectReference, RoleSpecification, TypeName};
-use crate::types::names::quote_identifier;
+use crate::types::names::{Shown, quote_identifier, refuse_other_database};
 use crate::{Oid, Result, SqlError, SqlState, error};
 
 /// How messages call the kinds of relations (`pg_class.relkind`).
@@ -41,6 +41,7 @@ impl CommandContext<'_> {
     /// # Errors
     /// `3F000`, `42501`.
     pub(super) fn creation_schema(&self, name: &Name) -> Result<Arc<Namespace>> {
+        refuse_other_database(&name.parts(), Shown::Quoted, self.edit)?;
         let schema = match &name.schema {
             Some(schema) => self.schema(schema)?,
             None => self.first_schema()?,
@@ -75,6 +76,7 @@ impl CommandContext<'_> {
 
     /// The relation that a name means, if there is one.
     pub(super) fn find_relation(&self, name: &Name) -> Result<Option<Arc<Class>>> {
+        refuse_other_database(&name.parts(), Shown::Quoted, self.edit)?;
         if let Some(schema) = &name.schema {
             let Some(schema) = self.edit.namespace_named(schema) else { return Ok(None) };
             return Ok(self.edit.class_named(schema.oid, &name.name));
@@ -100,11 +102,18 @@ impl CommandContext<'_> {
     }
 
     /// The type of this name, without modifiers or arrays, if there is one.
-    pub(super) fn find_type(&self, name: &Name) -> Option<Arc<Type>> {
-        match &name.schema {
-            Some(schema) => self.edit.type_named(self.edit.namespace_named(schema)?.oid, &name.name),
+    ///
+    /// # Errors
+    /// `0A000` for one in another database.
+    pub(super) fn find_type(&self, name: &Name) -> Result<Option<Arc<Type>>> {
+        refuse_other_database(&name.parts(), Shown::Bare, self.edit)?;
+        Ok(match &name.schema {
+            Some(schema) => {
+                let schema = self.edit.namespace_named(schema);
+                schema.and_then(|schema| self.edit.type_named(schema.oid, &name.name))
+            }
             None => self.search_path.iter().find_map(|schema| self.edit.type_named(*schema, &name.name)),
-        }
+        })
     }
 
     /// The role that is meant.
@@ -161,6 +170,7 @@ impl CommandContext<'_> {
     /// `42725` when it is not unique; those of type names.
     pub(super) fn find_function(&self, reference: &ObjectReference) -> Result<Option<Arc<Procedure>>> {
         let name = &reference.name;
+        refuse_other_database(&name.parts(), Shown::Bare, self.edit)?;
         let candidates: Vec<Arc<Procedure>> = self
             .edit
             .functions_named(&name.name)
@@ -206,8 +216,7 @@ impl CommandContext<'_> {
 
 /// A name as it was written: `schema.name`.
 pub(super) fn dotted(name: &Name) -> String {
-    let parts = [name.database.as_deref(), name.schema.as_deref(), Some(name.name.as_str())];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(".")
+    name.parts().join(".")
 }
 
 /// A name as SQL text.

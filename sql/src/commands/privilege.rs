@@ -215,7 +215,7 @@ impl CommandContext<'_> {
 
     fn type_target(&self, kind: ObjectKind, reference: &ObjectReference) -> Result<Target> {
         let name = &reference.name;
-        let row = self.find_type(name);
+        let row = self.find_type(name)?;
         let row = row.ok_or_else(|| error!(UNDEFINED_OBJECT, "type \"{}\" does not exist", dotted(name)))?;
         if row.typcategory == 'A' && row.typelem.is_valid() {
             return Err(error!(INVALID_GRANT_OPERATION, "cannot set privileges of array types")

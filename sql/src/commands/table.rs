@@ -16,6 +16,7 @@ use crate::parse::{
     ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CreateTable, Definition, Expression,
     LikeClause, Name, Persistence, TableElement,
 };
+use crate::types::names::{Shown, refuse_other_database};
 use crate::{Oid, Result, SqlError, SqlState, error};
 
 /// The most columns of a table (`MaxHeapAttributeNumber`).
@@ -48,6 +49,10 @@ pub(super) enum DefaultSource {
 impl CommandContext<'_> {
     pub(super) fn create_table(&mut self, statement: &CreateTable) -> Result<()> {
         refuse_unsupported(statement)?;
+        // PostgreSQL looks for the schema where it knows the place; that nothing is made in its own it finds later.
+        if statement.name.schema.as_deref() != Some("pg_catalog") {
+            self.creation_schema(&statement.name).map_err(|error| error.at(statement.name.position))?;
+        }
         let Some(schema) = self.new_relation_schema(&statement.name, statement.if_not_exists)? else {
             return Ok(());
         };
@@ -399,6 +404,7 @@ impl CommandContext<'_> {
 
     /// The collation that a name means.
     pub(super) fn collation(&self, name: &Name) -> Result<Oid> {
+        refuse_other_database(&name.parts(), Shown::Bare, self.edit)?;
         let found = match &name.schema {
             Some(schema) => self.edit.collation_named(self.schema(schema)?.oid, &name.name),
             None => self.search_path.iter().find_map(|schema| self.edit.collation_named(*schema, &name.name)),

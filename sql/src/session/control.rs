@@ -8,6 +8,7 @@ use crate::cluster::{Importer, storage_error};
 use crate::locks::{LockMode, LockTag};
 use crate::parse::{IsolationLevel, TransactionMode, Utility};
 use crate::settings::{SetScope, id, parse_boolean};
+use crate::types::names::{Shown, refuse_other_database};
 use crate::{Oid, Result, Severity, SqlError, SqlState, error};
 
 /// How deep savepoints may nest. Each costs a page's worth of memory; PostgreSQL has no limit but memory.
@@ -33,7 +34,11 @@ impl Session {
                     self.warn_no_transaction();
                     return Ok(Some(CommandTag { command: "ROLLBACK".to_owned(), rows: None }));
                 }
+                let failed = self.transaction.as_ref().is_some_and(|transaction| transaction.failed);
                 self.abort();
+                if failed {
+                    return Ok(Some(CommandTag { command: "ROLLBACK".to_owned(), rows: None }));
+                }
                 return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "prepared transactions are disabled")
                     .hint("Set max_prepared_transactions to a nonzero value."));
             }
@@ -398,13 +403,16 @@ pub(super) fn find_table(
     search_path: &[crate::Oid],
     name: &crate::parse::Name,
 ) -> Result<std::sync::Arc<crate::catalog::Class>> {
-    let missing =
-        |shown: &str| error!(UNDEFINED_TABLE, "relation \"{shown}\" does not exist").at(name.position);
+    let missing = |shown: &str| error!(UNDEFINED_TABLE, "relation \"{shown}\" does not exist");
+    refuse_other_database(&name.parts(), Shown::Quoted, catalog)?;
     match &name.schema {
         Some(schema) => {
-            let namespace = catalog.namespace_named(schema);
-            let class = namespace.and_then(|namespace| catalog.class_named(namespace.oid, &name.name));
-            class.ok_or_else(|| missing(&format!("{schema}.{}", name.name)))
+            let namespace = catalog
+                .namespace_named(schema)
+                .ok_or_else(|| error!(UNDEFINED_SCHEMA, "schema \"{schema}\" does not exist"))?;
+            catalog
+                .class_named(namespace.oid, &name.name)
+                .ok_or_else(|| missing(&format!("{schema}.{}", name.name)))
         }
         None => {
             let mut found = search_path.iter().filter_map(|schema| catalog.class_named(*schema, &name.name));

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use storage::{Connection, Interrupt};
 use tokio::sync::mpsc;
@@ -28,6 +29,8 @@ use crate::{Result, SqlError, SqlState, Value, ValueRef};
 /// How many thousand engine instructions a statement may use on the reactor thread: one or two
 /// milliseconds, which others on the same reactor wait at most.
 const REACTOR_BUDGET_KILO: u32 = 50;
+/// How long the host's part of it may take there.
+const REACTOR_PATIENCE: Duration = Duration::from_millis(2);
 /// How many rows are kept back before the first is sent.
 const FIRST_BATCH_ROWS: usize = 256;
 /// How many rows travel together from another thread.
@@ -329,8 +332,12 @@ impl Session {
         connection.clear_interrupt();
         backend.set_interrupt(Some(connection.interrupt()));
         connection.set_deadline(deadline);
-        connection.set_budget(reactor_budget(planned));
-        let _attention = connection.interrupt().attend(deadline);
+        let budget = reactor_budget(planned);
+        connection.set_budget(budget);
+        // The budget counts the engine's work; this is for the host's.
+        let can_begin_again = budget.is_some() && !matches!(sink, Sink::Copy { .. });
+        let patience = can_begin_again.then(|| Instant::now() + REACTOR_PATIENCE);
+        let _attention = connection.interrupt().attend_until(deadline, patience);
         let result = Cursor::open(connection, &planned.plan, parameters, context).and_then(|mut cursor| {
             let rows_max = batch_limit(limit, FIRST_BATCH_ROWS);
             let (sent, done, full) = sink.take_first(&mut cursor, connection, rows_max, context)?;
@@ -343,7 +350,7 @@ impl Session {
         connection.set_budget(None);
         match result {
             Ok(first) => Ok(Some(first)),
-            Err(error) if execute::is_budget_exhausted(&error) => Ok(None),
+            Err(error) if execute::is_budget_exhausted(&error) || storage::has_run_out() => Ok(None),
             Err(error) => Err(self.reason_to_stop(error)),
         }
     }

@@ -216,10 +216,37 @@ fn take_identifier(text: &str) -> Option<(String, &str)> {
     (end > 0).then(|| (text[..end].to_ascii_lowercase(), &text[end..]))
 }
 
+/// How names are shown that are refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// As relations are (`RangeVarGetRelidExtended`).
+    Quoted,
+    /// As everything else is (`DeconstructQualifiedName`).
+    Bare,
+}
+
+/// Refuses a name in another database.
+///
+/// # Errors
+/// `0A000` for a name of three parts whose first is not the database of the catalog.
+pub fn refuse_other_database<S: AsRef<str>>(parts: &[S], shown: Shown, catalog: &Catalog) -> Result<()> {
+    let [database, ..] = parts else { return Ok(()) };
+    let own = catalog.database(catalog.current_database());
+    if parts.len() != 3 || own.is_some_and(|own| own.datname == database.as_ref()) {
+        return Ok(());
+    }
+    let dotted = parts.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(".");
+    let quote = if shown == Shown::Quoted { "\"" } else { "" };
+    Err(error!(
+        FEATURE_NOT_SUPPORTED,
+        "cross-database references are not implemented: {quote}{dotted}{quote}"
+    ))
+}
+
 /// The first thing that a lookup finds: in the schema that the name gives, else along the search path.
 ///
 /// # Errors
-/// `3F000` for a schema that does not exist, `42601` for too many parts.
+/// `3F000` for a schema that does not exist, `42601` for too many parts, `0A000` for another database.
 pub fn find<T>(
     parts: &[String],
     catalog: &Catalog,
@@ -237,6 +264,7 @@ pub fn find<T>(
             ));
         }
     };
+    refuse_other_database(parts, Shown::Bare, catalog)?;
     match catalog.namespace_named(schema) {
         Some(namespace) => Ok(lookup(namespace.oid, name)),
         None => Err(error!(UNDEFINED_SCHEMA, "schema \"{schema}\" does not exist")),

@@ -10,7 +10,7 @@ use crate::oid::types;
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
 use super::integer::integer;
-use super::names::{find, parse_type_name, quote_identifier, split_qualified};
+use super::names::{Shown, find, parse_type_name, quote_identifier, refuse_other_database, split_qualified};
 use super::{StorageForm, TypeContext, TypeEntry, exact_bytes, format_type};
 
 /// What finds the OID that a name means.
@@ -99,6 +99,7 @@ pub fn find_class(text: &str, cx: &TypeContext<'_>) -> Result<Oid> {
         let dotted = parts.join(".");
         return Err(error!(SYNTAX_ERROR, "improper relation name (too many dotted names): {dotted}"));
     }
+    refuse_other_database(&parts, Shown::Quoted, cx.catalog)?;
     match find(&parts, cx.catalog, cx.search_path, |schema, name| cx.catalog.class_named(schema, name)) {
         Ok(Some(class)) => Ok(class.oid),
         Ok(None) => Err(error!(UNDEFINED_TABLE, "relation \"{}\" does not exist", parts.join("."))),

@@ -68,6 +68,13 @@ pub struct Name {
     pub position: usize,
 }
 
+impl Name {
+    /// Its parts as they were written.
+    pub fn parts(&self) -> Vec<&str> {
+        [self.database.as_deref(), self.schema.as_deref(), Some(&self.name)].into_iter().flatten().collect()
+    }
+}
+
 /// An expression and its text.
 #[derive(Clone, Debug)]
 pub struct Expression {

@@ -84,8 +84,21 @@ impl CopyWriter {
     }
 }
 
+/// How many bytes of what the client has sent are read at a time: some thousand rows of the smallest. Then requests to
+/// stop are heard, and others' turns come.
+const SLICE_BYTES: usize = 8 << 10;
+
 /// What cuts the client's data into rows.
-enum RowReader {
+struct RowReader {
+    source: Source,
+    /// How many bytes have come since rows were looked for.
+    fresh: usize,
+    /// How many were there already in which no row had ended. A long row is looked at again when as many have come, so that
+    /// all looks together are no more than two.
+    incomplete: usize,
+}
+
+enum Source {
     Text(Reader),
     Binary { reader: BinaryReader, line: u64 },
 }
@@ -98,38 +111,47 @@ enum Incoming {
 
 impl RowReader {
     fn new(format: CopyFormat, columns: usize) -> Self {
-        if format.binary {
-            return Self::Binary { reader: BinaryReader::new(columns), line: 0 };
-        }
-        Self::Text(Reader::new(format))
+        let source = if format.binary {
+            Source::Binary { reader: BinaryReader::new(columns), line: 0 }
+        } else {
+            Source::Text(Reader::new(format))
+        };
+        Self { source, fresh: 0, incomplete: 0 }
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Text(reader) => reader.push(bytes),
-            Self::Binary { reader, .. } => reader.push(bytes),
+        self.fresh += bytes.len();
+        match &mut self.source {
+            Source::Text(reader) => reader.push(bytes),
+            Source::Binary { reader, .. } => reader.push(bytes),
         }
     }
 
-    /// The rows that are complete.
+    /// The rows that are complete; at the end all.
     fn rows(&mut self, last: bool) -> Result<Vec<Incoming>> {
-        match self {
-            Self::Text(reader) => Ok(reader.records(last)?.into_iter().map(Incoming::Text).collect()),
-            Self::Binary { reader, line } => {
+        if !last && self.fresh < self.incomplete {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<_> = match &mut self.source {
+            Source::Text(reader) => reader.records(last)?.into_iter().map(Incoming::Text).collect(),
+            Source::Binary { reader, line } => {
                 let number = |fields| {
                     *line += 1;
                     Incoming::Binary { line: *line, fields }
                 };
-                Ok(reader.rows(last)?.into_iter().map(number).collect())
+                reader.rows(last)?.into_iter().map(number).collect()
             }
-        }
+        };
+        self.incomplete = if rows.is_empty() { self.incomplete + self.fresh } else { 0 };
+        self.fresh = 0;
+        Ok(rows)
     }
 
     /// The number of the row that is being read, from 1.
     fn line(&self) -> u64 {
-        match self {
-            Self::Text(reader) => reader.line() + 1,
-            Self::Binary { line, .. } => line + 1,
+        match &self.source {
+            Source::Text(reader) => reader.line() + 1,
+            Source::Binary { line, .. } => line + 1,
         }
     }
 }
@@ -177,6 +199,9 @@ impl Session {
                 self.copy_from(table, columns, format, statement, destination).await?
             }
             (CopySource::Table { table, columns }, false) => {
+                let present = self.present_catalog();
+                let search_path = self.search_path(&present);
+                check_source(&*find_table(&present, &search_path, table)?)?;
                 let (tree, text) = table_query(table, columns)?;
                 self.copy_to(&tree, &text, format, destination).await?
             }
@@ -278,32 +303,52 @@ impl Session {
         let mut count = 0;
         loop {
             let piece = self.await_piece(&mut inserter, destination).await?;
-            check_interrupts(self.backend(), self.deadline)?;
-            if let Some(bytes) = &piece {
-                reader.push(bytes);
-            }
-            let at_line =
-                |error: SqlError, line| error.context(format!("COPY {}, line {line}", class.relname));
-            let rows = reader.rows(piece.is_none()).map_err(|error| at_line(error, reader.line()))?;
-            let connection = self.transaction().work.connection().expect("the right to write has been taken");
-            connection.set_context(Some(context.clone()));
-            for row in rows {
-                loop {
-                    let values = row.values(&given, &class.relname, &context)?;
-                    let connection = self.transaction().work.connection();
-                    let connection = connection.expect("the right to write has been taken");
-                    let Err(error) = inserter.insert(connection, &context, values) else { break };
-                    // A key that another transaction has taken is waited for.
-                    let waited = self.await_copied(error, &mut inserter, &context).await;
-                    waited.map_err(|error| error.context(row.place(&class.relname)))?;
+            let last = piece.is_none();
+            let mut rest = piece.unwrap_or_default();
+            loop {
+                check_interrupts(self.backend(), self.deadline)?;
+                reader.push(&rest.split_to(rest.len().min(SLICE_BYTES)));
+                let rows = reader.rows(last);
+                let rows = rows.map_err(|error| {
+                    error.context(format!("COPY {}, line {}", class.relname, reader.line()))
+                })?;
+                count += self.copy_rows(rows, &given, &class.relname, &mut inserter, &context).await?;
+                if rest.is_empty() {
+                    break;
                 }
-                count += 1;
+                tokio::task::yield_now().await;
             }
-            if piece.is_none() {
+            if last {
                 break;
             }
         }
         self.finish_copy(&mut inserter, &context).await?;
+        Ok(count)
+    }
+
+    /// Writes rows; how many.
+    async fn copy_rows(
+        &mut self,
+        rows: Vec<Incoming>,
+        given: &[Given],
+        table: &str,
+        inserter: &mut RowInserter,
+        context: &Arc<StatementContext>,
+    ) -> Result<u64> {
+        let connection = self.transaction().work.connection().expect("the right to write has been taken");
+        connection.set_context(Some(context.clone()));
+        let count = rows.len() as u64;
+        for row in rows {
+            loop {
+                let values = row.values(given, table, context)?;
+                let connection = self.transaction().work.connection();
+                let connection = connection.expect("the right to write has been taken");
+                let Err(error) = inserter.insert(connection, context, values) else { break };
+                // A key that another transaction has taken is waited for.
+                let waited = self.await_copied(error, inserter, context).await;
+                waited.map_err(|error| error.context(row.place(table)))?;
+            }
+        }
         Ok(count)
     }
 
@@ -389,6 +434,27 @@ struct Given {
     position: usize,
     name: String,
     ty: TypeMod,
+}
+
+/// Refuses what has no rows of its own.
+fn check_source(class: &Class) -> Result<()> {
+    let kind = match class.relkind {
+        'r' | 'p' => return Ok(()),
+        'v' => "view",
+        'm' => "materialized view",
+        'f' => "foreign table",
+        'S' => {
+            return Err(error!(WRONG_OBJECT_TYPE, "cannot copy from sequence \"{}\"", class.relname));
+        }
+        _ => {
+            return Err(error!(
+                WRONG_OBJECT_TYPE,
+                "cannot copy from non-table relation \"{}\"", class.relname
+            ));
+        }
+    };
+    Err(error!(WRONG_OBJECT_TYPE, "cannot copy from {kind} \"{}\"", class.relname)
+        .hint("Try the COPY (SELECT ...) TO variant."))
 }
 
 fn check_target(catalog: &Catalog, class: &Class, user: Oid) -> Result<()> {
