@@ -57,8 +57,10 @@ const CLIENT_READ: WaitEvent = WaitEvent { kind: "Client", name: "ClientRead" };
 /// What the next message meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Messages are answered.
-    Ready,
+    /// ReadyForQuery is the last that was said: the session is idle.
+    Idle,
+    /// Messages of a query are answered; its end, Sync, is still to come.
+    Answering,
     /// An extended message has failed: only Sync and Terminate count.
     SkipUntilSync,
     /// The conversation is over.
@@ -128,7 +130,7 @@ pub(crate) async fn converse(shared: Arc<Shared>, stream: Stream) {
             return refuse(&mut wire, &error).await;
         }
     };
-    let mut conversation = Conversation { shared, session, wire, origin, phase: Phase::Ready, _seat: seat };
+    let mut conversation = Conversation { shared, session, wire, origin, phase: Phase::Idle, _seat: seat };
     conversation.run().await;
     conversation.say_goodbye(started);
 }
@@ -260,7 +262,8 @@ impl Conversation {
             let (session, mut destination) = self.session_and_destination(backend);
             session.reload_settings(&mut destination);
         }
-        if self.phase == Phase::Ready && self.session.transaction_status() == TransactionStatus::Idle {
+        let answers = matches!(self.phase, Phase::Idle | Phase::Answering);
+        if answers && self.session.transaction_status() == TransactionStatus::Idle {
             for Notification { pid, channel, payload } in self.shared.cluster.notifications.take(backend.pid)
             {
                 self.wire.output.notification(pid, &channel, &payload);
@@ -269,17 +272,25 @@ impl Conversation {
         Ok(())
     }
 
-    /// When an idle session ends.
+    /// When a session ends that hears nothing more.
     fn idle_deadline(&self) -> Option<tokio::time::Instant> {
+        let idle = self.idle_limit().map(|limit| Instant::now() + limit);
+        let nearest = [idle, self.session.transaction_deadline()].into_iter().flatten().min()?;
+        Some(nearest.into())
+    }
+
+    /// For how long the session may be idle. Before the Sync of a query it is not, however long the client thinks.
+    fn idle_limit(&self) -> Option<Duration> {
+        if self.phase != Phase::Idle {
+            return None;
+        }
         let setting = match self.session.transaction_status() {
             TransactionStatus::Idle => id::IDLE_SESSION_TIMEOUT,
             _ => id::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         };
         let limit = self.session.shared().settings.lock().integer(setting);
-        let limit = u64::try_from(limit).ok().filter(|limit| *limit > 0);
-        let idle = limit.map(|limit| Instant::now() + Duration::from_millis(limit));
-        let nearest = [idle, self.session.transaction_deadline()].into_iter().flatten().min()?;
-        Some(nearest.into())
+        let limit = u64::try_from(limit).ok().filter(|limit| *limit > 0)?;
+        Some(Duration::from_millis(limit))
     }
 
     /// What a session hears that has been idle for too long.
@@ -304,6 +315,9 @@ impl Conversation {
         let kind = frame.kind;
         if self.phase == Phase::SkipUntilSync && !matches!(kind, b'S' | b'X') {
             return Ok(());
+        }
+        if self.phase == Phase::Idle {
+            self.phase = Phase::Answering;
         }
         let outcome = match decode(&frame) {
             Ok(message) => self.act(message).await,
@@ -415,7 +429,6 @@ impl Conversation {
 
     /// Ends a series of extended messages. Whatever happens, the client gets its ReadyForQuery.
     async fn sync(&mut self) -> Result<()> {
-        self.phase = Phase::Ready;
         let backend = self.session.backend().clone();
         let (session, mut destination) = self.session_and_destination(&backend);
         session.sync(&mut destination).await?;
@@ -425,6 +438,7 @@ impl Conversation {
 
     /// Tells the client that the next statement may come. Others know it from the session.
     fn ready(&mut self) {
+        self.phase = Phase::Idle;
         self.wire.output.ready_for_query(self.session.transaction_status());
     }
 
