@@ -236,6 +236,8 @@ fn lock(path: &Path) -> Result<File> {
     // Failing to restrict who reads the file is no reason not to start.
     let _ = file.set_permissions(fs::Permissions::from_mode(FILE_MODE));
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        // What a dead server has left names a process that is a stranger by now, and that askers would signal.
+        file.set_len(0).map_err(|error| failed("write lock file", &file_path, &error))?;
         return Ok(file);
     }
     let mut text = String::new();

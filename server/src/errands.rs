@@ -3,15 +3,29 @@
 //!
 //! `postilion backup` and `postilion check` are run by the server when one is there, since nobody else may open its
 //! files; otherwise they open them themselves.
+//!
+//! Each asker has files of its own, named after its process:
+//!
+//! | file | who makes it | who removes it |
+//! |---|---|---|
+//! | `postilion.errand.PID` | the asker, whole, before its signal | the server, after the answer; an asker that gives up |
+//! | `postilion.answer.PID` | the server, whole | the asker that has read it |
+//!
+//! An asker that sees neither will not be answered. A signal says no more than that something may be there: the server
+//! looks for all errands at each, and again when one is done. What dead askers have left is removed on the way.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use sql::backend::BackendKind;
 use sql::cluster::Cluster;
@@ -21,12 +35,18 @@ use sql::{Result, SqlError, error};
 
 use crate::directory::{DEFAULT_DIRECTORY, DataDirectory, running_server};
 
-/// What is wanted, one word a line.
-const ERRAND_FILE_NAME: &str = "postilion.errand";
-/// What has come of it: `ok` or `failed`, and then the text for people.
-const ANSWER_FILE_NAME: &str = "postilion.answer";
+/// What is wanted, one word a line; the asker's process follows.
+const ERRAND_FILE_NAME: &str = "postilion.errand.";
+/// What has come of it: `ok`, `damaged` or `failed`, and then the text for people.
+const ANSWER_FILE_NAME: &str = "postilion.answer.";
+/// What ends the name of such a file until it is whole.
+const UNFINISHED: &str = ".new";
+/// How many errands a server runs side by side; others wait for their turn.
+const ERRANDS_MAX: usize = 4;
 /// How often the answer is looked for.
 const ANSWER_CHECK: Duration = Duration::from_millis(20);
+/// How often the asker signals again, should the server have looked just before.
+const SIGNAL_INTERVAL: Duration = Duration::from_secs(1);
 /// `postilion check` has found something, or could not look.
 const EXIT_DAMAGED: u8 = 2;
 
@@ -136,23 +156,121 @@ async fn check(cluster: &Arc<Cluster>) -> Result<Answer> {
     Ok(Answer { well, text })
 }
 
-/// Does what the errand file in a running server's directory says, and answers.
-pub(crate) async fn serve(cluster: Arc<Cluster>, directory: PathBuf) {
-    let file = directory.join(ERRAND_FILE_NAME);
-    let Ok(text) = fs::read_to_string(&file) else { return };
-    let _taken = fs::remove_file(&file);
-    let Some(errand) = Errand::read(&text) else { return };
-    let answer = errand.run(&cluster).await;
-    let text = match answer {
-        Ok(answer) => format!("{}\n{}", if answer.well { "ok" } else { "damaged" }, answer.text),
-        Err(error) => format!("failed\n{}\n", error.message()),
-    };
-    // Renamed when it is whole.
-    let unfinished = directory.join(format!("{ANSWER_FILE_NAME}.new"));
-    let written =
-        fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, directory.join(ANSWER_FILE_NAME)));
-    if let Err(error) = written {
-        tracing::error!(%error, "could not answer a command line");
+/// The files of an asker.
+struct Files {
+    errand: PathBuf,
+    answer: PathBuf,
+}
+
+impl Files {
+    fn of(directory: &Path, asker: Pid) -> Self {
+        let asker = asker.as_raw_nonzero();
+        Self {
+            errand: directory.join(format!("{ERRAND_FILE_NAME}{asker}")),
+            answer: directory.join(format!("{ANSWER_FILE_NAME}{asker}")),
+        }
+    }
+
+    /// Removes them; those that are not there are as they are to be.
+    fn remove(&self) {
+        for file in [&self.errand, &self.answer] {
+            let _missing = (fs::remove_file(file), fs::remove_file(unfinished(file)));
+        }
+    }
+}
+
+fn unfinished(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(UNFINISHED);
+    name.into()
+}
+
+/// Makes a file that is whole as soon as it is there.
+fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
+    let unfinished = unfinished(file);
+    let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, file));
+    written.inspect_err(|_| drop(fs::remove_file(&unfinished)))
+}
+
+/// The asker whose file has this name.
+fn asker(name: &str) -> Option<Pid> {
+    let number = name.strip_prefix(ERRAND_FILE_NAME).or_else(|| name.strip_prefix(ANSWER_FILE_NAME))?;
+    Pid::from_raw(number.strip_suffix(UNFINISHED).unwrap_or(number).parse().ok()?)
+}
+
+fn is_alive(process: Pid) -> bool {
+    test_kill_process(process) != Err(Errno::SRCH)
+}
+
+/// The errands of a running server.
+pub(crate) struct Errands {
+    cluster: Arc<Cluster>,
+    directory: PathBuf,
+    /// Whose errands are under way.
+    served: RefCell<HashSet<Pid>>,
+}
+
+impl Errands {
+    /// Those of a server that is about to listen. What is there was asked of an earlier one.
+    pub(crate) fn new(cluster: Arc<Cluster>, directory: &Path) -> Rc<Self> {
+        let errands = Self { cluster, directory: directory.to_owned(), served: RefCell::default() };
+        errands.files().iter().for_each(|(asker, _)| Files::of(directory, *asker).remove());
+        Rc::new(errands)
+    }
+
+    /// The askers' files, with their names.
+    fn files(&self) -> Vec<(Pid, String)> {
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::error!(%error, "could not look for what a command line asks");
+                return Vec::new();
+            }
+        };
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter_map(|name| Some((asker(&name)?, name))).collect()
+    }
+
+    /// Begins what is asked and not yet under way, as a task of this thread.
+    pub(crate) fn serve(self: &Rc<Self>) {
+        for (asker, name) in self.files() {
+            let files = Files::of(&self.directory, asker);
+            let mut served = self.served.borrow_mut();
+            if served.contains(&asker) {
+                continue;
+            }
+            if !is_alive(asker) {
+                files.remove();
+            } else if served.len() < ERRANDS_MAX && files.errand.ends_with(&name) {
+                served.insert(asker);
+                let errands = self.clone();
+                tokio::task::spawn_local(async move { errands.serve_one(asker, &files).await });
+            }
+        }
+    }
+
+    async fn serve_one(self: Rc<Self>, asker: Pid, files: &Files) {
+        let answer = match fs::read_to_string(&files.errand).map(|text| Errand::read(&text)) {
+            Ok(Some(errand)) => errand.run(&self.cluster).await,
+            Ok(None) => Err(SqlError::unsupported("this command")),
+            Err(error) => Err(error!(IO_ERROR, "could not read \"{}\": {error}", files.errand.display())),
+        };
+        let text = match answer {
+            Ok(answer) => format!("{}\n{}", if answer.well { "ok" } else { "damaged" }, answer.text),
+            Err(error) => format!("failed\n{}\n", error.message()),
+        };
+        if let Err(error) = write_whole(&files.answer, &text) {
+            tracing::error!(%error, "could not answer a command line");
+        }
+        if let Err(error) = fs::remove_file(&files.errand)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            // It stays among those that are served, or it would be run for ever.
+            return tracing::error!(%error, "could not remove what a command line has asked");
+        }
+        self.served.borrow_mut().remove(&asker);
+        // Others may have waited for their turn, and this asker may have gone without its answer.
+        self.serve();
     }
 }
 
@@ -185,32 +303,40 @@ fn told(text: &str, code: ExitCode) -> ExitCode {
 }
 
 /// Lets the running server do it.
-fn ask(directory: &Path, pid: Pid, errand: &Errand) -> Result<Answer> {
+fn ask(directory: &Path, server: Pid, errand: &Errand) -> Result<Answer> {
+    let files = Files::of(directory, rustix::process::getpid());
+    // What an earlier process of this number has left.
+    files.remove();
+    let answer = ask_with(&files, directory, server, errand);
+    files.remove();
+    answer
+}
+
+fn ask_with(files: &Files, directory: &Path, server: Pid, errand: &Errand) -> Result<Answer> {
     let failed = |error: std::io::Error| error!(IO_ERROR, "could not ask the running server: {error}");
-    let (file, answer) = (directory.join(ERRAND_FILE_NAME), directory.join(ANSWER_FILE_NAME));
-    let mut made = fs::File::create_new(&file).map_err(|error| {
-        error!(
-            OBJECT_IN_USE,
-            "another command is under way in this directory (\"{}\"): {error}",
-            file.display()
-        )
-    })?;
-    let _left_by_another = fs::remove_file(&answer);
-    made.write_all(errand.written().as_bytes()).map_err(failed)?;
-    drop(made);
-    kill_process(pid, Signal::USR1).map_err(|error| failed(error.into()))?;
+    write_whole(&files.errand, &errand.written()).map_err(failed)?;
+    let mut signalled: Option<Instant> = None;
     loop {
-        if let Ok(text) = fs::read_to_string(&answer) {
-            let _read = fs::remove_file(&answer);
+        // Looked at in this order: the server ends, and the errand goes, after the answer has come.
+        let is_due = signalled.is_none_or(|last| last.elapsed() >= SIGNAL_INTERVAL);
+        let has_ended = is_due && running_server(directory) != Some(server);
+        let is_asked = files.errand.exists();
+        if let Ok(text) = fs::read_to_string(&files.answer) {
             let (word, rest) = text.split_once('\n').unwrap_or((&text, ""));
             if word == "failed" {
                 return Err(error!(INTERNAL_ERROR, "{}", rest.trim_end()));
             }
             return Ok(Answer { well: word == "ok", text: rest.to_owned() });
         }
-        if test_kill_process(pid).is_err() {
-            let _unserved = fs::remove_file(&file);
+        if has_ended {
             return Err(error!(CONNECTION_FAILURE, "the server has ended"));
+        }
+        if !is_asked {
+            return Err(error!(IO_ERROR, "the server could not answer; its log says why"));
+        }
+        if is_due {
+            kill_process(server, Signal::USR1).map_err(|error| failed(error.into()))?;
+            signalled = Some(Instant::now());
         }
         std::thread::sleep(ANSWER_CHECK);
     }

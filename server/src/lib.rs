@@ -42,6 +42,7 @@ mod tls;
 pub use ::{sql, workers};
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use sql::backend::{BackendKind, Signal};
@@ -54,6 +55,7 @@ pub use crate::background::{background_workers, libraries};
 pub use crate::command::main_with;
 pub use crate::container::FirstStart;
 use crate::directory::{DataDirectory, LastEnd};
+use crate::errands::Errands;
 use crate::listener::Listeners;
 pub use crate::log::Logger;
 pub use crate::postmaster::{
@@ -82,6 +84,7 @@ pub struct Server {
     shared: Arc<Shared>,
     directory: DataDirectory,
     work: Option<Box<dyn BackgroundWork>>,
+    errands: Rc<Errands>,
     first_start: Option<FirstStart>,
     buries_orphans: bool,
     requests: UnboundedReceiver<Request>,
@@ -189,6 +192,7 @@ impl Builder {
         let (sender, requests) = unbounded_channel();
         Ok(Server {
             shared: Arc::new(shared),
+            errands: Errands::new(cluster, directory.path()),
             directory,
             work,
             first_start,
@@ -295,10 +299,7 @@ impl Server {
                 request = self.requests.recv() => match request {
                     Some(Request::Shutdown(mode)) => return PostmasterEvent::Shutdown(mode),
                     Some(Request::Reload) => self.reload(),
-                    Some(Request::Errand) => {
-                        let directory = self.directory.path().to_owned();
-                        tokio::task::spawn_local(errands::serve(cluster.clone(), directory));
-                    }
+                    Some(Request::Errand) => self.errands.serve(),
                     None => return PostmasterEvent::Shutdown(ShutdownMode::Fast),
                 },
                 () = cluster.facilities.reload.notified() => self.reload(),

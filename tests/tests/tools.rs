@@ -2,9 +2,10 @@
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
-use harness::{Server, binary, eventually};
+use harness::{Faults, Server, binary, eventually};
+use rustix::process::Signal;
 
 fn postilion(arguments: &[&str], directory: &Path) -> Output {
     let output = Command::new(binary()).args(arguments).arg("-D").arg(directory).output();
@@ -64,6 +65,88 @@ fn check_finds_a_damaged_page_and_an_unknown_table() {
     let damaged = postilion(&["check"], &data);
     assert_eq!(damaged.status.code(), Some(2), "{}", text(&damaged));
     assert!(text(&damaged).contains("database \"template1\": ok"), "{}", text(&damaged));
+}
+
+/// A command line that is under way.
+fn asking(arguments: &[&str], directory: &Path) -> Child {
+    let mut command = Command::new(binary());
+    command.args(arguments).arg("-D").arg(directory).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the binary runs")
+}
+
+/// The output of one that must end by itself.
+fn ended(mut asker: Child) -> Output {
+    eventually("the command ends", || asker.try_wait().expect("waitable").is_some());
+    asker.wait_with_output().expect("it has ended")
+}
+
+/// The files by which command lines and server talk.
+fn errand_files(data: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(data).expect("readable").flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names
+        .filter(|name| name.starts_with("postilion.errand") || name.starts_with("postilion.answer"))
+        .collect()
+}
+
+#[test]
+fn commands_side_by_side_each_get_their_own_answer() {
+    const EACH: usize = 4;
+    let server = Server::start();
+    let data = server.directory().path().join("data");
+    let copies = tempfile::tempdir().expect("a temporary directory");
+    // All signals become one.
+    server.signal(Signal::STOP);
+    let askers: Vec<_> = (0..EACH)
+        .map(|number| {
+            let target = copies.path().join(number.to_string()).display().to_string();
+            (asking(&["check"], &data), asking(&["backup", &target], &data), target)
+        })
+        .collect();
+    eventually("all have asked", || errand_files(&data).len() >= 2 * EACH);
+    server.signal(Signal::CONT);
+    for (check, backup, target) in askers {
+        let (check, backup) = (ended(check), ended(backup));
+        assert!(check.status.success(), "{}", text(&check));
+        assert!(text(&check).contains("database \"postgres\": ok"), "{}", text(&check));
+        assert!(backup.status.success(), "{}", text(&backup));
+        assert!(text(&backup).ends_with(&format!("databases to \"{target}\"\n")), "{}", text(&backup));
+    }
+    eventually("nothing is left", || errand_files(&data).is_empty());
+}
+
+#[test]
+fn a_command_that_was_killed_is_in_nobodys_way() {
+    let server = Server::start();
+    let data = server.directory().path().join("data");
+    let copies = tempfile::tempdir().expect("a temporary directory");
+    let target = copies.path().join("copy");
+    server.signal(Signal::STOP);
+    let mut killed = asking(&["backup", target.to_str().expect("UTF-8")], &data);
+    eventually("it has asked", || !errand_files(&data).is_empty());
+    killed.kill().expect("it can be killed");
+    killed.wait().expect("waitable");
+    server.signal(Signal::CONT);
+    let check = ended(asking(&["check"], &data));
+    assert!(check.status.success(), "{}", text(&check));
+    eventually("nothing is left", || errand_files(&data).is_empty());
+    assert!(!target.exists(), "who has gone is not served");
+}
+
+#[test]
+fn a_command_that_cannot_be_answered_fails() {
+    let faults = Faults::default();
+    let server = faults.failing("ENOSPC", "write").environment("FAULT_MATCH", "postilion.answer").start();
+    let data = server.directory().path().join("data");
+    faults.begin();
+    let check = ended(asking(&["check"], &data));
+    assert_eq!(check.status.code(), Some(1), "{}", text(&check));
+    assert!(text(&check).contains("the server could not answer"), "{}", text(&check));
+    server.expect_log("could not answer a command line");
+    faults.end();
+    let check = ended(asking(&["check"], &data));
+    assert!(check.status.success(), "{}", text(&check));
+    assert_eq!(errand_files(&data), [""; 0]);
 }
 
 #[test]
