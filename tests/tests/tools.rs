@@ -67,6 +67,66 @@ fn check_finds_a_damaged_page_and_an_unknown_table() {
     assert!(text(&damaged).contains("database \"template1\": ok"), "{}", text(&damaged));
 }
 
+#[test]
+fn a_backup_goes_to_a_directory_that_is_missing_or_empty() {
+    let server = Server::start();
+    let data = server.directory().path().join("data");
+    let copies = tempfile::tempdir().expect("a temporary directory");
+    let back_up = |target: &Path| postilion(&["backup", target.to_str().expect("UTF-8")], &data);
+    let names = |directory: &Path| {
+        let entries = std::fs::read_dir(directory).expect("readable").flatten();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().into_string().expect("UTF-8")).collect();
+        names.sort();
+        names
+    };
+    // A cluster's files whose settings were lost are somebody's, too.
+    let filled = copies.path().join("filled");
+    std::fs::create_dir_all(filled.join("base")).expect("made");
+    std::fs::write(filled.join("base/5.sqlite"), "precious").expect("written");
+    let other = copies.path().join("other");
+    std::fs::create_dir(&other).expect("made");
+    std::fs::write(other.join("letter"), "precious").expect("written");
+    for (target, left) in [(&filled, "base"), (&other, "letter")] {
+        let refused = back_up(target);
+        assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+        assert!(text(&refused).contains("exists but is not empty"), "{}", text(&refused));
+        assert_eq!(names(target), [left]);
+    }
+    assert_eq!(names(&filled.join("base")), ["5.sqlite"]);
+    let (empty, missing) = (copies.path().join("empty"), copies.path().join("a/b/missing"));
+    std::fs::create_dir(&empty).expect("made");
+    for target in [&empty, &missing] {
+        let output = back_up(target);
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(names(target).contains(&"PG_VERSION".to_owned()));
+    }
+}
+
+#[test]
+fn a_backup_that_fails_leaves_nothing() {
+    let faults = Faults::default();
+    let copies = tempfile::tempdir().expect("a temporary directory");
+    let inside = copies.path().canonicalize().expect("it exists");
+    let server = faults.failing("ENOSPC", "write").environment("FAULT_DIR", inside.to_str().expect("UTF-8"));
+    let server = server.start();
+    let data = server.directory().path().join("data");
+    let (empty, missing) = (copies.path().join("empty"), copies.path().join("missing"));
+    std::fs::create_dir(&empty).expect("made");
+    faults.begin();
+    for target in [&empty, &missing] {
+        let failed = postilion(&["backup", target.to_str().expect("UTF-8")], &data);
+        assert_eq!(failed.status.code(), Some(1), "{}", text(&failed));
+    }
+    assert_eq!(std::fs::read_dir(&empty).expect("it is there").count(), 0);
+    assert!(!missing.exists());
+    faults.end();
+    for target in [&empty, &missing] {
+        let output = postilion(&["backup", target.to_str().expect("UTF-8")], &data);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+}
+
 /// A command line that is under way.
 fn asking(arguments: &[&str], directory: &Path) -> Child {
     let mut command = Command::new(binary());

@@ -7,30 +7,34 @@
 //! and the client rules come along; the log and the lock file do not.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::{Cluster, DIRECTORY_MODE, OpenDatabase, Sequences, database, storage_error};
 use crate::catalog::{self, Database};
-use crate::{Oid, Result, error};
+use crate::{Oid, Result, SqlError, error};
 
 /// Files of a data directory that a server reads and no database holds.
 const SETTINGS_FILES: [&str; 4] = ["PG_VERSION", "postilion.conf", "postilion.auto.conf", "pg_hba.conf"];
 
 impl Cluster {
     /// Copies the cluster into a directory that is missing or empty; the names of the databases copied. It waits for the
-    /// disk, and everything is on it when this returns.
+    /// disk, and everything is on it when this returns. A copy that fails leaves the directory as it was.
     ///
     /// # Errors
     /// `58030`, `53100`; `58P02` when the directory is not empty.
     pub fn back_up(&self, target: &Path) -> Result<Vec<String>> {
-        let made = fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(target.join("base"));
-        let failed =
-            |error| error!(IO_ERROR, "could not write to directory \"{}\": {error}", target.display());
-        made.map_err(failed)?;
-        if fs::read_dir(target).map_err(failed)?.count() > 1 {
-            return Err(error!(DUPLICATE_FILE, "directory \"{}\" exists but is not empty", target.display()));
-        }
+        let was_there = claim(target)?;
+        self.fill_copy(target).inspect_err(|_| {
+            if let Err(error) = empty(target, was_there) {
+                tracing::error!("could not remove what has been copied to \"{}\": {error}", target.display());
+            }
+        })
+    }
+
+    fn fill_copy(&self, target: &Path) -> Result<Vec<String>> {
+        let failed = |error| failed(target, &error);
         // To the end of the databases: what the copy names must have its file.
         let lock = self.shared.store.write_lock_blocking();
         self.shared.copy_into(target)?;
@@ -61,6 +65,49 @@ impl Cluster {
             fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
         }
         Ok(names)
+    }
+}
+
+/// Makes a directory, which is missing or empty, a backup's own; whether it was there. Who makes `base` in it has it, so
+/// that two backups do not mix.
+fn claim(target: &Path) -> Result<bool> {
+    let not_empty = || error!(DUPLICATE_FILE, "directory \"{}\" exists but is not empty", target.display());
+    let was_there = match fs::read_dir(target).map(|entries| entries.count()) {
+        Ok(0) => true,
+        Ok(_) => return Err(not_empty()),
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) => return Err(failed(target, &error)),
+    };
+    let mut builder = fs::DirBuilder::new();
+    builder.mode(DIRECTORY_MODE);
+    let made = builder.recursive(true).create(target);
+    match made.and_then(|()| builder.recursive(false).create(target.join("base"))) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(not_empty()),
+        made => made.map(|()| was_there).map_err(|error| failed(target, &error)),
+    }
+}
+
+/// Removes what is in a directory, and the directory unless it was there.
+fn empty(target: &Path, was_there: bool) -> std::io::Result<()> {
+    if !was_there {
+        return fs::remove_dir_all(target);
+    }
+    for entry in fs::read_dir(target)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn failed(target: &Path, error: &std::io::Error) -> SqlError {
+    let message = format!("could not write to directory \"{}\": {error}", target.display());
+    match error.kind() {
+        ErrorKind::StorageFull => error!(DISK_FULL, "{message}"),
+        _ => error!(IO_ERROR, "{message}"),
     }
 }
 
