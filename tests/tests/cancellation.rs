@@ -34,6 +34,7 @@ fn kinds() -> Vec<(&'static str, String)> {
         ("array_agg", "SELECT cardinality(array_agg(v)) FROM long, generate_series(1, 3)".to_owned()),
         ("an array's text", "SELECT array_agg(t) FROM long".to_owned()),
         ("jsonb_agg", "SELECT length(jsonb_agg(t)::text) FROM long".to_owned()),
+        ("sizes", "SELECT sum(pg_total_relation_size('long')) FROM generate_series(1, 20)".to_owned()),
         ("planning a list", format!("SELECT 1 WHERE -1 IN ({})", list(|i| i.to_string()))),
         ("planning rows", format!("SELECT count(*) FROM (VALUES {}) v", list(|i| format!("({i}, 'x{i}')")))),
     ]

@@ -263,6 +263,26 @@ fn a_file_is_not_built_anew_under_locked_rows() {
 }
 
 #[test]
+fn sizes_are_what_rows_take() {
+    let server = Server::start();
+    server.query("CREATE TABLE t (v text); CREATE INDEX ON t (v); CREATE SEQUENCE q");
+    let sizes =
+        "SELECT pg_relation_size('t'), pg_table_size('t'), pg_indexes_size('t') > 0, pg_relation_size('q')";
+    assert_eq!(server.query(sizes), "0|0|t|8192");
+    server.query("INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 1000)");
+    assert_eq!(server.query("SELECT pg_relation_size('t') BETWEEN 1000000 AND 2000000"), "t");
+    assert_eq!(
+        server.query(
+            "SELECT pg_total_relation_size('t') - pg_relation_size('t') - pg_relation_size('t_v_idx'), \
+             pg_total_relation_size('t') < pg_database_size(current_database())"
+        ),
+        "0|t"
+    );
+    server.query("TRUNCATE t");
+    assert_eq!(server.query(sizes), "0|0|t|8192");
+}
+
+#[test]
 fn maintenance_keeps_postgresqls_rules() {
     let server = Server::start();
     server.query(CONTENT);

@@ -308,7 +308,8 @@ impl Session {
 
 /// A class with its size as it is now.
 fn sized(connection: &mut Connection, class: &Class, name: &str, rows: i64) -> Result<Class> {
-    let pages = "SELECT coalesce(sum(pageno), 0) FROM dbstat WHERE name = ?1 AND aggregate = TRUE";
+    // Page by page: the engine asks meanwhile whether it is to stop.
+    let pages = "SELECT count(*) FROM dbstat WHERE name = ?1";
     let found = connection.query(pages, &[Value::Text(name.to_owned())]).map_err(execute::engine_error)?;
     let pages = match found.first().map(Vec::as_slice) {
         Some([Value::Integer(pages)]) => *pages,

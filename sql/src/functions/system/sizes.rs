@@ -4,6 +4,7 @@
 //! engine tells where it was built to (`dbstat`); a database's is that of its file.
 
 use crate::catalog::{Database, Tablespace};
+use crate::execute::engine_error;
 use crate::functions::arguments::{from_oid, integer, known, oid, rows, scalar, text};
 use crate::functions::{Function, FunctionCall};
 use crate::session::StatementContext;
@@ -11,6 +12,8 @@ use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
 /// `pg_global`: what all databases share.
 const GLOBAL_TABLESPACE: Oid = Oid(1664);
+/// A sequence has one page of PostgreSQL's. Here it is a row of a file that has all of them.
+const SEQUENCE_BYTES: i64 = 8192;
 /// The units of `pg_size_pretty`: name, bits of a unit, the limit below which it is used.
 const UNITS: [(&str, u32); 6] = [("bytes", 0), ("kB", 10), ("MB", 20), ("GB", 30), ("TB", 40), ("PB", 50)];
 /// A unit is used up to so many of it.
@@ -61,17 +64,28 @@ pub(crate) fn parse(text: &str) -> Result<i64> {
     }
 }
 
-/// The bytes of a relation's pages; NULL when there is no such relation.
+/// The bytes of a relation's pages; NULL when there is no such relation. A table without rows has none: the engine's page
+/// that says so is not counted.
 fn relation_size(call: &mut FunctionCall<'_>, relation: Oid) -> Result<Option<i64>> {
     let catalog = &call.context.catalog;
     let Some(class) = catalog.class(relation) else { return Ok(None) };
     let kept = matches!(class.relkind, 'r' | 'i' | 'S' | 't' | 'm') && relation >= crate::oid::FIRST_NORMAL;
     let Some(name) = catalog.physical_name(relation).filter(|_| kept) else { return Ok(Some(0)) };
-    let sum = "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name = ?1 AND aggregate = TRUE";
-    let found = call.connection.query(sum, &[Value::Text(name.to_string())]);
-    match found.as_deref() {
-        Ok([row]) if matches!(row[..], [Value::Integer(_)]) => Ok(Some(integer(row[0].as_ref())?)),
-        _ => Err(SqlError::unsupported("the size of a relation")),
+    if class.relkind == 'S' {
+        return Ok(Some(SEQUENCE_BYTES));
+    }
+    let cells_min = i64::from(class.relkind != 'i');
+    // Page by page, not summed up by the engine, which would not ask meanwhile whether it is to stop.
+    let sum = "SELECT CASE WHEN sum(ncell) >= ?2 THEN sum(pgsize) ELSE 0 END FROM dbstat WHERE name = ?1";
+    let rows = call.connection.query(sum, &[Value::Text(name.to_string()), cells_min.into()]);
+    Ok(Some(number(&rows.map_err(engine_error)?)?))
+}
+
+/// The number that a query of the engine has for its only row.
+fn number(rows: &[Vec<Value>]) -> Result<i64> {
+    match rows.first().map(Vec::as_slice) {
+        Some([Value::Integer(number)]) => Ok(*number),
+        _ => Err(SqlError::internal("the engine does not tell a size")),
     }
 }
 
@@ -90,12 +104,9 @@ fn database_size(call: &mut FunctionCall<'_>, database: Oid) -> Result<Value> {
     if database != call.context.session.database {
         return Ok(call.context.session.services.database_size(database)?.into());
     }
-    let pages =
-        call.connection.query("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &[]);
-    match pages.as_deref() {
-        Ok([row]) if !row.is_empty() => Ok(row[0].clone()),
-        _ => Err(SqlError::internal("the engine does not tell the size of its file")),
-    }
+    let bytes = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    let rows = call.connection.query(bytes, &[]).map_err(engine_error)?;
+    Ok(number(&rows)?.into())
 }
 
 fn database_named(context: &StatementContext, name: &str) -> Result<Oid> {
