@@ -101,6 +101,11 @@ impl CommitClock {
         self.frames.load(Ordering::SeqCst)
     }
 
+    /// The log has been cut to nothing. To be called with the right to write.
+    pub(crate) fn forget_frames(&self) {
+        self.frames.store(0, Ordering::SeqCst);
+    }
+
     /// Commits up to this one are on disk: a flush that began after it was counted has ended well.
     pub(crate) fn flushed(&self, commit: u64) {
         self.durable.fetch_max(commit, Ordering::SeqCst);

@@ -357,6 +357,12 @@ impl Database {
         LOG_HEADER_BYTES + self.commits.frames() * (FRAME_HEADER_BYTES + self.page_bytes)
     }
 
+    /// Whether the log's file is so long that it is to be cut. What commits have filled may be little of it: the rest is what
+    /// a transaction has written that was rolled back, or is still under way.
+    pub fn log_is_oversized(&self) -> bool {
+        self.log_size_bytes().is_ok_and(|bytes| bytes > LOG_KEPT_BYTES_MAX)
+    }
+
     /// After a first copy of so many pages of so many: copies those that have come meanwhile until few are left, then these
     /// with the right to write, and lets the next writer begin the log at its start. The pages copied, and those left.
     fn begin_log_anew(
@@ -365,7 +371,8 @@ impl Database {
         (mut pages, mut copied): (u64, u64),
     ) -> Result<(u64, u64)> {
         let before = copied;
-        if self.log_used_bytes() < LOG_BEGUN_ANEW_BYTES_MIN {
+        let long = self.log_is_oversized();
+        if !long && self.log_used_bytes() < LOG_BEGUN_ANEW_BYTES_MIN {
             return Ok((0, pages.saturating_sub(copied)));
         }
         for _ in 0..COPIES_MAX {
@@ -381,7 +388,6 @@ impl Database {
         if self.frames_left(copied) <= PAGES_COPIED_WITH_RIGHT_MAX
             && let Some(_right) = self.write_lock_until(Some(Instant::now() + RIGHT_WAIT))
         {
-            let long = file_size(&self.log)? > LOG_KEPT_BYTES_MAX;
             let mode = if long { ffi::SQLITE_CHECKPOINT_TRUNCATE } else { ffi::SQLITE_CHECKPOINT_RESTART };
             let now = self.commits.now();
             connection.handle.set_busy_wait(READERS_WAIT);
@@ -389,6 +395,9 @@ impl Database {
             connection.handle.set_busy_wait(Duration::ZERO);
             // A log that was cut has no pages.
             let (pages_now, copied_now) = done?;
+            if long && pages_now == 0 {
+                self.commits.forget_frames();
+            }
             (pages, copied) = (pages_now, copied_now.max(copied));
             if pages_now <= copied {
                 self.copied_commit.fetch_max(now, Ordering::SeqCst);

@@ -936,6 +936,37 @@ fn a_log_is_begun_anew_while_others_write_and_read() {
     fixture.database.close().unwrap();
 }
 
+/// What a transaction has written before it was rolled back is nobody's, and its room is given back.
+#[test]
+fn a_log_that_is_longer_than_its_commits_is_cut() {
+    const LONG: u64 = 64 << 20;
+    let fixture = fixture();
+    let mut connection = fixture.connection();
+    connection.execute("CREATE TABLE t (k INTEGER PRIMARY KEY, v)", &[]).unwrap();
+    connection.execute("INSERT INTO t VALUES (0, 'kept')", &[]).unwrap();
+    let padding = [Value::Blob(vec![7; 1 << 20])];
+    for _ in 0..2 {
+        let right = fixture.database.write_lock_blocking();
+        connection.begin_write().unwrap();
+        for _ in 0..130 {
+            connection.execute("INSERT INTO t (v) VALUES (?1)", &padding).unwrap();
+        }
+        assert!(fixture.database.log_is_oversized(), "the cache holds it all");
+        fixture.database.checkpoint().unwrap();
+        assert!(fixture.database.log_size_bytes().unwrap() > LONG, "a transaction is under way");
+        connection.rollback();
+        drop(right);
+        fixture.database.checkpoint().unwrap();
+        assert_eq!(fixture.database.log_size_bytes().unwrap(), 0);
+    }
+    connection.execute("INSERT INTO t VALUES (1, 'kept')", &[]).unwrap();
+    drop(connection);
+    let Fixture { directory, database } = fixture;
+    drop(database);
+    let again = Database::open(&directory.path().join("base"), options()).unwrap();
+    assert_eq!(integer(&mut again.connection().unwrap(), "SELECT count(*) FROM t WHERE v = 'kept'"), 2);
+}
+
 #[test]
 fn a_file_is_opened_once() {
     let fixture = fixture();

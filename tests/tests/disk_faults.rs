@@ -2,8 +2,9 @@
 //! on where it can.
 
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
-use harness::{Faults, Server};
+use harness::{Faults, Server, eventually};
 
 const ACCEPTED: &str = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'old' FROM generate_series(1, 100) i";
 
@@ -62,6 +63,32 @@ fn a_failed_flush_stops_the_server_and_nothing_acknowledged_is_lost() {
     let server = Server::builder().directory(server.directory()).start();
     server.expect_log("database system was interrupted");
     assert_eq!(server.query("SELECT count(*) FROM t WHERE v = 'old'"), "100");
+}
+
+/// The log of the server may be on the full disk, too: what is tried in vain is tried, and said, less and less often.
+#[test]
+fn a_checkpoint_that_fails_is_not_tried_all_the_time() {
+    let faults = Faults::default();
+    let server = faults.failing("ENOSPC", "write").start();
+    server.query("CREATE TABLE t (v text)");
+    // Nothing is copied past what this one sees.
+    let held = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t; SELECT pg_sleep(60)";
+    let mut holder = server.psql_command("postgres").args(["-c", held]).spawn().expect("psql runs");
+    eventually("a snapshot is held", || {
+        server.query("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "1"
+    });
+    server.query("INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 10000)");
+    faults.begin();
+    server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    holder.wait().expect("psql ends");
+    server.expect_log("checkpoint failed");
+    std::thread::sleep(Duration::from_secs(4));
+    let tries = server.log().matches("checkpoint failed").count();
+    assert!((2..=6).contains(&tries), "{tries} tries:\n{}", server.log());
+    faults.end();
+    eventually("the log is copied when there is room", || {
+        server.query("SELECT buffers_clean > 2000 FROM pg_stat_bgwriter") == "t"
+    });
 }
 
 #[test]

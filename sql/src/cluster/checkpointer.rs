@@ -9,10 +9,14 @@
 //! A reader that keeps an old snapshot stops copying at what it sees, and the log grows until it ends. Nothing can be
 //! done about that but to say who it is; the server's log does when the log passes `max_wal_size`.
 //!
+//! A database whose log cannot be copied is let alone for a while, each time for longer: what is said of it goes to a log
+//! that may be on the same full disk. A log that a transaction has made long that was rolled back is cut.
+//!
 //! The thread waits for the disk, so it is one of its own, visible as the backend `checkpointer`.
 //!
 //! Source: `src/backend/postmaster/checkpointer.c`, `src/backend/access/transam/xlog.c` (`LogCheckpointEnd`).
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -23,12 +27,16 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::{Cluster, OpenDatabase, storage_error};
 use crate::backend::{BackendKind, WaitEvent};
 use crate::settings::id;
-use crate::{Result, clock};
+use crate::{Oid, Result, SqlError, clock};
 
 /// How often it looks (PostgreSQL's background writer: `bgwriter_delay`, 200 ms).
 const INTERVAL: Duration = Duration::from_millis(200);
 /// How large a log must be to be copied between checkpoints.
 const LOG_BYTES_MIN: u64 = 4 << 20;
+/// The longest time for which a database is let alone whose log cannot be copied.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// How often it tries to cut a log that is longer than its commits: while it tries nobody can write.
+const CUT_INTERVAL: Duration = Duration::from_secs(2);
 /// How often a log that cannot be reused is complained of.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -146,7 +154,7 @@ impl Checkpointer {
 fn run(cluster: &Weak<Cluster>, stop: &(Mutex<bool>, Condvar)) {
     let Some(backends) = cluster.upgrade().map(|cluster| cluster.backends.clone()) else { return };
     let registration = backends.register(BackendKind::Auxiliary("checkpointer"), 0, clock::now(), None);
-    let mut round = Round { last_checkpoint: Instant::now(), last_complaint: None };
+    let mut round = Round::new(Instant::now());
     let mut stopped = stop.0.lock();
     while !*stopped {
         let waiting = registration.backend.waiting(WaitEvent { kind: "Activity", name: "CheckpointerMain" });
@@ -154,9 +162,7 @@ fn run(cluster: &Weak<Cluster>, stop: &(Mutex<bool>, Condvar)) {
         drop(waiting);
         let Some(cluster) = cluster.upgrade().filter(|_| !*stopped) else { return };
         MutexGuard::unlocked(&mut stopped, || {
-            if let Err(error) = round.look(&cluster) {
-                tracing::error!("checkpoint failed: {}", error.message());
-            }
+            round.look(&cluster);
             drop(cluster);
         });
     }
@@ -166,40 +172,55 @@ fn run(cluster: &Weak<Cluster>, stop: &(Mutex<bool>, Condvar)) {
 struct Round {
     last_checkpoint: Instant,
     last_complaint: Option<Instant>,
+    last_cut: Instant,
+    failures: Failures,
 }
 
 impl Round {
-    fn look(&mut self, cluster: &Cluster) -> Result<()> {
+    fn new(now: Instant) -> Self {
+        Self { last_checkpoint: now, last_complaint: None, last_cut: now, failures: Failures::default() }
+    }
+
+    fn look(&mut self, cluster: &Cluster) {
         let log_bytes_max = u64::from(cluster.settings.integer(id::MAX_WAL_SIZE).unsigned_abs()) << 20;
         let timeout = u64::from(cluster.settings.integer(id::CHECKPOINT_TIMEOUT).unsigned_abs());
-        let databases = cluster.open_databases();
-        for database in &databases {
-            if database.store.log_used_bytes() >= LOG_BYTES_MIN.min(log_bytes_max / 2)
-                && database.store.has_uncopied_commits()
-            {
-                let (pages, _) = database.copy_logs().map_err(storage_error)?;
+        let all = cluster.open_databases();
+        let cuts = self.last_cut.elapsed() >= CUT_INTERVAL;
+        if cuts {
+            self.last_cut = Instant::now();
+        }
+        let mut long = None;
+        for database in &all {
+            if self.failures.is_paused(database.oid, Instant::now()) {
+                continue;
+            }
+            let is_long =
+                |least| database.store.log_used_bytes() >= least && database.store.has_uncopied_commits();
+            if is_long(LOG_BYTES_MIN.min(log_bytes_max / 2)) || cuts && database.store.log_is_oversized() {
+                let copied = database.copy_logs().map_err(storage_error);
+                let Some((pages, _)) = self.failures.note(database.oid, copied) else { continue };
                 cluster.checkpoints.pages_between.fetch_add(pages, Ordering::Relaxed);
             }
+            if is_long(log_bytes_max) {
+                long = long.or(Some(database));
+            }
         }
-        let long = databases.iter().find(|database| {
-            database.store.log_used_bytes() >= log_bytes_max && database.store.has_uncopied_commits()
-        });
         let due = self.last_checkpoint.elapsed() >= Duration::from_secs(timeout);
         if let Some(database) = long {
             self.complain(cluster, database);
         }
         // Without anything to copy there is no checkpoint, as in PostgreSQL.
-        let something = databases.iter().any(|database| database.store.has_uncopied_commits());
+        let something = all.iter().any(|database| database.store.has_uncopied_commits());
         if due {
             self.last_checkpoint = Instant::now();
         }
         if due && something {
-            return cluster.checkpoint(Cause::Time);
+            if let Err(error) = cluster.checkpoint(Cause::Time) {
+                say_failed(&error);
+            }
+        } else if let Some(database) = long {
+            self.failures.note(database.oid, cluster.checkpoint(Cause::LogSize));
         }
-        if long.is_some() {
-            return cluster.checkpoint(Cause::LogSize);
-        }
-        Ok(())
     }
 
     /// Says who keeps a log from being begun anew.
@@ -228,5 +249,74 @@ impl Round {
                  \"max_wal_size\""
             ),
         }
+    }
+}
+
+fn say_failed(error: &SqlError) {
+    tracing::error!("checkpoint failed: {}", error.message());
+}
+
+/// The databases whose logs could not be copied when that was last tried.
+#[derive(Default)]
+struct Failures(HashMap<Oid, Failure>);
+
+struct Failure {
+    pause: Duration,
+    until: Instant,
+}
+
+impl Failures {
+    /// Whether a database is still let alone.
+    fn is_paused(&self, database: Oid, now: Instant) -> bool {
+        self.0.get(&database).is_some_and(|failure| now < failure.until)
+    }
+
+    /// What has come of copying a database's log; an error is said.
+    fn note<T>(&mut self, database: Oid, outcome: Result<T>) -> Option<T> {
+        match outcome {
+            Ok(copied) => {
+                self.0.remove(&database);
+                Some(copied)
+            }
+            Err(error) => {
+                say_failed(&error);
+                self.pause(database, Instant::now());
+                None
+            }
+        }
+    }
+
+    /// Lets a database alone for twice as long as the last time.
+    fn pause(&mut self, database: Oid, now: Instant) {
+        let last = self.0.get(&database).map_or(INTERVAL, |failure| failure.pause);
+        let pause = (last * 2).min(PAUSE_MAX);
+        self.0.insert(database, Failure { pause, until: now + pause });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_fails_is_let_alone_for_longer_and_longer() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let (failing, other) = (Oid(1), Oid(2));
+        let (mut failures, start) = (Failures::default(), Instant::now());
+        let (mut now, mut tries) = (start, 0);
+        while now < start + HOUR {
+            if !failures.is_paused(failing, now) {
+                failures.pause(failing, now);
+                tries += 1;
+            }
+            assert!(!failures.is_paused(other, now));
+            now += INTERVAL;
+        }
+        let most = HOUR.as_secs() / PAUSE_MAX.as_secs();
+        assert!((most - 5..most + 10).contains(&tries), "{tries}");
+        assert_eq!(failures.note(failing, Ok(7)), Some(7));
+        assert!(!failures.is_paused(failing, now));
+        failures.pause(failing, now);
+        assert!(!failures.is_paused(failing, now + INTERVAL * 2));
     }
 }
