@@ -61,7 +61,8 @@ pub(crate) struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Copies a data directory, also while its server runs. The copy is one that a server can be started on:
-    /// all databases, roles, sequences and settings, each database as of one moment.
+    /// all databases, roles, sequences and settings, each database as of one moment. Pages are copied as they are; whether
+    /// the copy is whole is what `postilion check` says of it.
     Backup {
         /// Data directory.
         #[arg(short = 'D', value_name = "DIRECTORY", env = "PGDATA", default_value = DEFAULT_DIRECTORY)]
