@@ -51,7 +51,7 @@ pub(crate) fn scalar(call: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) ->
         return Ok(row.into_iter().next().unwrap_or_default());
     }
     let fields: Vec<(Oid, Value)> = columns.into_iter().zip(row).collect();
-    Ok(record::to_value(&fields, &call.type_context()))
+    record::to_value(&fields, &call.type_context())
 }
 
 /// Calls a function that gives rows: those of its last statement.

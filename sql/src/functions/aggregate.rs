@@ -484,7 +484,7 @@ impl Accumulate for Elements {
             _ => self.form,
         };
         let dimension = Dimension { length: self.values.len() as i32, lower: 1 };
-        array::stored(&[dimension], self.values.iter(), form, interrupt::check)
+        array::stored(&[dimension], self.values.iter(), form)
     }
 }
 
@@ -533,8 +533,8 @@ impl Accumulate for Arrays {
         let Some(first) = self.arrays.front() else { return Ok(Value::Null) };
         let mut dimensions = vec![Dimension { length: self.arrays.len() as i32, lower: 1 }];
         dimensions.extend_from_slice(&first.dimensions);
-        let elements = self.arrays.iter().flat_map(|array| &array.elements);
-        array::stored(&dimensions, elements, self.form, interrupt::check)
+        let elements = self.arrays.iter().flat_map(|array| array.elements.iter());
+        array::stored(&dimensions, elements, self.form)
     }
 }
 
@@ -646,10 +646,10 @@ impl Accumulate for Percentile {
             .iter()
             .map(|fraction| fraction.map_or(Ok(Value::Null), |f| self.at(f)))
             .collect::<Result<Vec<_>>>()?;
-        Ok(match self.form {
+        match self.form {
             Some(form) => Array::new(results).to_value(form),
-            None => results.into_iter().next().unwrap_or(Value::Null),
-        })
+            None => Ok(results.into_iter().next().unwrap_or(Value::Null)),
+        }
     }
 }
 

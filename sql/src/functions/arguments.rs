@@ -2,6 +2,7 @@
 //! a body that meets a value of another class reports a fault of ours instead of guessing.
 
 use crate::bound::TypeMod;
+use crate::interrupt::Many;
 use crate::types::{self, TypeContext};
 use crate::{Oid, Result, SqlError, Value, ValueRef};
 
@@ -32,7 +33,13 @@ pub(crate) type Rows = Box<dyn Iterator<Item = Result<Vec<Value>>> + Send>;
 
 /// Rows that are all known.
 pub(crate) fn known(rows: Vec<Vec<Value>>) -> Rows {
-    Box::new(rows.into_iter().map(Ok))
+    Box::new(Many::from(rows).map(Ok))
+}
+
+/// Rows of one value each, all known.
+pub(crate) fn column(values: impl Into<Many<Value>>) -> Rows {
+    let values: Many<Value> = values.into();
+    Box::new(values.map(|value| Ok(vec![value])))
 }
 
 fn mismatch(wanted: &str, value: ValueRef<'_>) -> SqlError {

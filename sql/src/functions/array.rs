@@ -2,11 +2,16 @@
 //!
 //! Source: `src/backend/utils/adt/arrayfuncs.c`, `array_userfuncs.c`, `varlena.c`.
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
+use crate::interrupt::{self, Things};
 use crate::types::array::{Array, DIMENSIONS_MAX, Dimension, ELEMENTS_MAX, too_large, too_many_dimensions};
 use crate::types::{StorageForm, key, storage_form, to_text};
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
-use super::arguments::{int4, integer, known, real, rows, scalar, text};
+use super::arguments::{column, int4, integer, real, rows, scalar, text};
 use super::{Function, FunctionCall};
 
 /// The entries of this family.
@@ -51,9 +56,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         fill(call, v[0], v[1], v[2])
     }),
     scalar("trim_array", trim),
-    rows("array_unnest", |_, v| {
-        Ok(known(Array::from_value(v[0])?.elements.into_iter().map(|element| vec![element]).collect()))
-    }),
+    rows("array_unnest", |_, v| Ok(column(Array::from_value(v[0])?.elements.into_iter()))),
     scalar("width_bucket_array", width_bucket),
 ];
 
@@ -81,8 +84,29 @@ fn nested(form: StorageForm, value: ValueRef<'_>) -> String {
     nested
 }
 
-fn keys(form: StorageForm, array: &Array) -> Vec<Option<String>> {
-    array.elements.iter().map(|e| (!e.is_null()).then(|| nested(form, e.as_ref()))).collect()
+/// Whether elements are equal to one that is looked for: NULL is, to NULL.
+struct Wanted {
+    form: StorageForm,
+    key: Option<String>,
+    /// The key of the element that is compared, kept for its memory.
+    scratch: String,
+}
+
+impl Wanted {
+    fn new(form: StorageForm, value: ValueRef<'_>) -> Self {
+        let key = (!value.is_null()).then(|| nested(form, value));
+        Self { form, key, scratch: String::new() }
+    }
+
+    fn is(&mut self, element: &Value) -> Result<bool> {
+        interrupt::check()?;
+        let Some(key) = self.key.as_deref().filter(|_| !element.is_null()) else {
+            return Ok(self.key.is_none() && element.is_null());
+        };
+        self.scratch.clear();
+        key::push_value(&mut self.scratch, self.form, element.as_ref());
+        Ok(self.scratch == key)
+    }
 }
 
 fn dimension(v: &[ValueRef<'_>]) -> Result<Option<Dimension>> {
@@ -117,7 +141,7 @@ fn append(call: &FunctionCall<'_>, array: ValueRef<'_>, element: ValueRef<'_>) -
         }
         None => array.dimensions.push(Dimension { length: 1, lower: 1 }),
     }
-    Ok(array.to_value(form(call, 0)))
+    array.to_value(form(call, 0))
 }
 
 fn prepend(call: &FunctionCall<'_>, element: ValueRef<'_>, array: ValueRef<'_>) -> Result<Value> {
@@ -131,7 +155,7 @@ fn prepend(call: &FunctionCall<'_>, element: ValueRef<'_>, array: ValueRef<'_>) 
         }
         None => array.dimensions.push(Dimension { length: 1, lower: 1 }),
     }
-    Ok(array.to_value(form(call, 1)))
+    array.to_value(form(call, 1))
 }
 
 fn concatenate(call: &FunctionCall<'_>, left: ValueRef<'_>, right: ValueRef<'_>) -> Result<Value> {
@@ -158,7 +182,7 @@ fn concatenate(call: &FunctionCall<'_>, left: ValueRef<'_>, right: ValueRef<'_>)
             }
             a.dimensions[0].length += b.dimensions[0].length;
             a.elements.append(&mut b.elements);
-            Ok(a.to_value(form(call, 0)))
+            a.to_value(form(call, 0))
         }
         // An array of one dimension less is one more element of the other.
         1 => {
@@ -169,7 +193,7 @@ fn concatenate(call: &FunctionCall<'_>, left: ValueRef<'_>, right: ValueRef<'_>)
             }
             a.dimensions[0].length += 1;
             a.elements.append(&mut b.elements);
-            Ok(a.to_value(form(call, 0)))
+            a.to_value(form(call, 0))
         }
         -1 => {
             if lengths(&a.dimensions) != lengths(&b.dimensions[1..]) {
@@ -180,7 +204,7 @@ fn concatenate(call: &FunctionCall<'_>, left: ValueRef<'_>, right: ValueRef<'_>)
             b.dimensions[0].length += 1;
             a.elements.append(&mut b.elements);
             b.elements = a.elements;
-            Ok(b.to_value(form(call, 0)))
+            b.to_value(form(call, 0))
         }
         _ => Err(incompatible(&format!(
             "Arrays of {} and {} dimensions are not compatible for concatenation.",
@@ -200,15 +224,23 @@ fn searchable(array: &Array) -> Result<()> {
     Ok(())
 }
 
-/// Where an element stands: its subscripts.
-fn found(call: &FunctionCall<'_>, v: &[ValueRef<'_>]) -> Result<Vec<i64>> {
+/// Where an element stands: its subscripts, from one on.
+fn found(call: &FunctionCall<'_>, v: &[ValueRef<'_>], start: i64, most: usize) -> Result<Vec<Value>> {
     let array = Array::from_value(v[0])?;
     searchable(&array)?;
-    let form = form(call, 0);
-    let wanted = (!v[1].is_null()).then(|| nested(form, v[1]));
+    let mut wanted = Wanted::new(form(call, 0), v[1]);
     let lower = array.dimensions.first().map_or(1, |d| i64::from(d.lower));
-    let places = keys(form, &array).into_iter().enumerate().filter(|(_, key)| *key == wanted);
-    Ok(places.map(|(index, _)| lower + index as i64).collect())
+    let skipped = usize::try_from(start.saturating_sub(lower)).unwrap_or(0);
+    let mut places = Things::default();
+    for (index, element) in array.elements.iter().enumerate().skip(skipped) {
+        if wanted.is(element)? {
+            places.push(Value::Integer(lower + index as i64));
+            if places.len() == most {
+                break;
+            }
+        }
+    }
+    Ok(std::mem::take(&mut places))
 }
 
 fn position(call: &FunctionCall<'_>, v: &[ValueRef<'_>], start: Option<ValueRef<'_>>) -> Result<Value> {
@@ -222,15 +254,14 @@ fn position(call: &FunctionCall<'_>, v: &[ValueRef<'_>], start: Option<ValueRef<
         }
         Some(value) => integer(value)?,
     };
-    Ok(found(call, v)?.into_iter().find(|at| *at >= start).into())
+    Ok(found(call, v, start, 1)?.pop().unwrap_or_default())
 }
 
 fn positions(call: &mut FunctionCall<'_>, v: &[ValueRef<'_>]) -> Result<Value> {
     if v[0].is_null() {
         return Ok(Value::Null);
     }
-    let places = found(call, v)?.into_iter().map(Value::Integer).collect();
-    Ok(Array::new(places).to_value(StorageForm::Integer))
+    Array::new(found(call, v, i64::MIN, usize::MAX)?).to_value(StorageForm::Integer)
 }
 
 /// `array_remove` (no replacement) and `array_replace`.
@@ -251,17 +282,23 @@ fn replace(
         ));
     }
     let form = form(call, 0);
-    let wanted = (!from.is_null()).then(|| nested(form, from));
-    let matching: Vec<_> = keys(form, &array).into_iter().map(|key| key == wanted).collect();
+    let mut wanted = Wanted::new(form, from);
     match to {
         Some(to) => {
-            for (element, _) in array.elements.iter_mut().zip(matching).filter(|(_, matches)| *matches) {
-                *element = to.to_owned();
+            for element in array.elements.iter_mut() {
+                if wanted.is(element)? {
+                    *element = to.to_owned();
+                }
             }
         }
         None => {
-            let mut keep = matching.into_iter().map(|matches| !matches);
-            array.elements.retain(|_| keep.next().unwrap_or(true));
+            let mut kept = Things::default();
+            for element in std::mem::take(&mut array.elements) {
+                if !wanted.is(&element)? {
+                    kept.push(element);
+                }
+            }
+            array.elements = kept;
             match array.dimensions.first_mut() {
                 Some(_) if array.elements.is_empty() => array.dimensions.clear(),
                 Some(dimension) => dimension.length = array.elements.len() as i32,
@@ -269,45 +306,100 @@ fn replace(
             }
         }
     }
-    Ok(array.to_value(form))
+    array.to_value(form)
 }
 
 fn join(call: &FunctionCall<'_>, array: ValueRef<'_>, separator: &str, null: Option<&str>) -> Result<Value> {
     let cx = call.type_context();
     let element = crate::types::element_type(cx.catalog, call.types.arguments[0]);
     let element = element.ok_or_else(|| SqlError::internal("an argument that is not an array"))?;
-    let mut parts = Vec::new();
-    for value in &elements(call.types.arguments[0], array)? {
-        match (value.is_null(), null) {
-            (false, _) => parts.push(to_text(element, value.as_ref(), &cx)?),
-            (true, Some(null)) => parts.push(null.to_owned()),
-            (true, None) => {}
+    let (mut joined, mut first) = (interrupt::Text::default(), true);
+    for value in elements(call.types.arguments[0], array)?.iter() {
+        interrupt::check()?;
+        if value.is_null() && null.is_none() {
+            continue;
+        }
+        if !std::mem::take(&mut first) {
+            joined.push_str(separator)?;
+        }
+        match null.filter(|_| value.is_null()) {
+            Some(null) => joined.push_str(null)?,
+            None => joined.push_str(&to_text(element, value.as_ref(), &cx)?)?,
         }
     }
-    Ok(Value::Text(parts.join(separator)))
+    Ok(Value::Text(joined.finish()))
 }
 
 /// The elements of an array or of a vector.
-fn elements(ty: Oid, value: ValueRef<'_>) -> Result<Vec<Value>> {
+fn elements(ty: Oid, value: ValueRef<'_>) -> Result<Things<Value>> {
     if matches!(ty, crate::oid::types::INT2VECTOR | crate::oid::types::OIDVECTOR) {
-        return Ok(crate::types::vector::numbers(value)?.into_iter().map(Value::Integer).collect());
+        return Ok(crate::types::vector::numbers(value)?
+            .into_iter()
+            .map(Value::Integer)
+            .collect::<Vec<_>>()
+            .into());
     }
     Ok(Array::from_value(value)?.elements)
 }
 
-/// Whether every element of the second is in the first; a NULL is in nothing.
+/// The keys of an array's elements, NULLs left out.
+fn keys(form: StorageForm, array: &Array) -> Result<Things<String>> {
+    let mut keys = Things::default();
+    for element in array.elements.iter().filter(|element| !element.is_null()) {
+        interrupt::check()?;
+        keys.push(nested(form, element.as_ref()));
+    }
+    Ok(keys)
+}
+
+fn set_of(keys: &[String]) -> Result<HashSet<&str, RandomState>> {
+    let mut set = HashSet::with_capacity_and_hasher(keys.len(), RandomState::default());
+    for key in keys {
+        interrupt::check()?;
+        set.insert(key.as_str());
+    }
+    Ok(set)
+}
+
+/// Whether the key of any element, NULLs left out, is one that is looked for.
+fn any_key(form: StorageForm, array: &Array, mut wanted: impl FnMut(&str) -> bool) -> Result<bool> {
+    let mut key = String::new();
+    for element in array.elements.iter().filter(|element| !element.is_null()) {
+        interrupt::check()?;
+        key.clear();
+        key::push_value(&mut key, form, element.as_ref());
+        if wanted(&key) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn contains(call: &FunctionCall<'_>, whole: ValueRef<'_>, part: ValueRef<'_>) -> Result<Value> {
-    let form = form(call, 0);
-    let whole = keys(form, &Array::from_value(whole)?);
-    let part = keys(form, &Array::from_value(part)?);
-    Ok(Value::from(part.iter().all(|key| key.is_some() && whole.contains(key))))
+    includes(form(call, 0), &Array::from_value(whole)?, &Array::from_value(part)?).map(Value::from)
+}
+
+/// Whether every element of the second is in the first, whatever their dimensions; a NULL is in nothing.
+fn includes(form: StorageForm, whole: &Array, part: &Array) -> Result<bool> {
+    let keys = keys(form, part)?;
+    if keys.is_empty() || keys.len() < part.elements.len() {
+        return Ok(part.elements.is_empty());
+    }
+    let mut missing = set_of(&keys)?;
+    any_key(form, whole, |key| missing.remove(key) && missing.is_empty())
 }
 
 fn overlap(call: &mut FunctionCall<'_>, v: &[ValueRef<'_>]) -> Result<Value> {
-    let form = form(call, 0);
-    let left = keys(form, &Array::from_value(v[0])?);
-    let right = keys(form, &Array::from_value(v[1])?);
-    Ok(Value::from(left.iter().any(|key| key.is_some() && right.contains(key))))
+    overlaps(form(call, 0), &Array::from_value(v[0])?, &Array::from_value(v[1])?).map(Value::from)
+}
+
+/// Whether the arrays have an element in common, which NULL is not.
+fn overlaps(form: StorageForm, left: &Array, right: &Array) -> Result<bool> {
+    let left_is_less = left.elements.len() <= right.elements.len();
+    let (less, more) = if left_is_less { (left, right) } else { (right, left) };
+    let keys = keys(form, less)?;
+    let set = set_of(&keys)?;
+    any_key(form, more, |key| set.contains(key))
 }
 
 fn fill(
@@ -347,11 +439,13 @@ fn fill(
         if lengths.is_empty() { 0 } else { total.filter(|t| *t <= ELEMENTS_MAX).ok_or_else(too_large)? };
     let form = element_form(call, call.types.result);
     if total == 0 {
-        return Ok(Array::default().to_value(form));
+        return Array::default().to_value(form);
     }
     let dimensions =
         lengths.into_iter().zip(lowers).map(|(length, lower)| Dimension { length, lower }).collect();
-    Ok(Array { dimensions, elements: vec![value.to_owned(); total] }.to_value(form))
+    let element = value.to_owned();
+    let elements = interrupt::gather((0..total).map(|_| interrupt::checked(element.clone())))?.into();
+    Array { dimensions, elements }.to_value(form)
 }
 
 fn trim(call: &mut FunctionCall<'_>, v: &[ValueRef<'_>]) -> Result<Value> {
@@ -370,7 +464,7 @@ fn trim(call: &mut FunctionCall<'_>, v: &[ValueRef<'_>]) -> Result<Value> {
             array.dimensions.clear();
         }
     }
-    Ok(array.to_value(form(call, 0)))
+    array.to_value(form(call, 0))
 }
 
 fn width_bucket(call: &mut FunctionCall<'_>, v: &[ValueRef<'_>]) -> Result<Value> {
@@ -388,4 +482,68 @@ fn width_bucket(call: &mut FunctionCall<'_>, v: &[ValueRef<'_>]) -> Result<Value
     };
     let bucket = thresholds.elements.partition_point(|t| nested(form, t.as_ref()) <= operand);
     Ok(Value::Integer(bucket as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that look like chance, always the same.
+    struct Chance(u64);
+
+    impl Chance {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % limit
+        }
+
+        /// A short array, often with equal elements and NULLs, at times of two dimensions.
+        fn array(&mut self, element: fn(u64) -> Value) -> Array {
+            let length = self.below(5);
+            let rows = if length > 0 { 1 + self.below(2) } else { 1 };
+            let elements: Vec<_> = (0..length * rows)
+                .map(|_| if self.below(8) == 0 { Value::Null } else { element(self.below(6)) })
+                .collect();
+            let mut array = Array::new(elements);
+            if rows > 1 {
+                array.dimensions = [rows, length].map(|n| Dimension { length: n as i32, lower: 1 }).to_vec();
+            }
+            array
+        }
+    }
+
+    /// PostgreSQL's definition: each element is compared with each of the other array, and NULL is equal to nothing.
+    fn compared_one_by_one(form: StorageForm, left: &Array, right: &Array) -> (bool, bool) {
+        let key = |element: &Value| (!element.is_null()).then(|| nested(form, element.as_ref()));
+        let is_in = |element: &Value, array: &Array| {
+            key(element)
+                .is_some_and(|wanted| array.elements.iter().any(|other| key(other) == Some(wanted.clone())))
+        };
+        let contains = right.elements.iter().all(|element| is_in(element, left));
+        (contains, left.elements.iter().any(|element| is_in(element, right)))
+    }
+
+    #[test]
+    fn sets_of_keys_find_what_comparing_finds() {
+        let forms: [(StorageForm, fn(u64) -> Value); 3] = [
+            (StorageForm::Integer, |n| Value::Integer(n as i64)),
+            (StorageForm::Text, |n| Value::Text("a".repeat(n as usize))),
+            (
+                StorageForm::Real,
+                |n| if n == 0 { Value::Text("NaN".to_owned()) } else { Value::Real(n as f64) },
+            ),
+        ];
+        let mut chance = Chance(1);
+        let mut seen = [0; 4];
+        for (form, element) in forms {
+            for _ in 0..2000 {
+                let (left, right) = (chance.array(element), chance.array(element));
+                let (contained, common) = compared_one_by_one(form, &left, &right);
+                assert_eq!(includes(form, &left, &right).unwrap(), contained, "{left:?} @> {right:?}");
+                assert_eq!(overlaps(form, &left, &right).unwrap(), common, "{left:?} && {right:?}");
+                seen[usize::from(contained) * 2 + usize::from(common)] += 1;
+            }
+        }
+        assert!(seen.iter().all(|times| *times > 100), "{seen:?}");
+    }
 }

@@ -4,6 +4,7 @@
 
 use sha2::Digest;
 
+use crate::interrupt::{self, Turns};
 use crate::types::bytes::{blob, parse_escaped, parse_hex, push_escaped, push_hex};
 use crate::types::text::utf8;
 use crate::{Result, SqlError, Value, error};
@@ -13,6 +14,8 @@ use super::arguments::{scalar, text};
 
 /// The length of a line of base64, as MIME has it.
 const LINE_LENGTH: usize = 76;
+/// How many bytes are in a line.
+const LINE_BYTES: usize = LINE_LENGTH / 4 * 3;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The entries of this family.
@@ -21,9 +24,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let (bytes, format) = (blob(v[0])?, text(v[1])?);
         let mut out = String::new();
         match format.to_ascii_lowercase().as_str() {
-            "hex" => push_hex(&mut out, "", bytes),
-            "escape" => push_zero_and_high_escaped(&mut out, bytes),
-            "base64" => out = base64(bytes),
+            "hex" => push_hex(&mut out, "", bytes)?,
+            "escape" => push_zero_and_high_escaped(&mut out, bytes)?,
+            "base64" => out = base64(bytes)?,
             _ => return Err(unknown(format)),
         }
         Ok(Value::Text(out))
@@ -37,24 +40,32 @@ pub(super) const FUNCTIONS: &[Function] = &[
             _ => return Err(unknown(format)),
         }))
     }),
-    scalar("md5_text", |_, v| Ok(Value::Text(format!("{:x}", md5::compute(text(v[0])?))))),
-    scalar("md5_bytea", |_, v| Ok(Value::Text(format!("{:x}", md5::compute(blob(v[0])?))))),
-    scalar("sha224_bytea", |_, v| Ok(Value::Blob(sha2::Sha224::digest(blob(v[0])?).to_vec()))),
-    scalar("sha256_bytea", |_, v| Ok(Value::Blob(sha2::Sha256::digest(blob(v[0])?).to_vec()))),
-    scalar("sha384_bytea", |_, v| Ok(Value::Blob(sha2::Sha384::digest(blob(v[0])?).to_vec()))),
-    scalar("sha512_bytea", |_, v| Ok(Value::Blob(sha2::Sha512::digest(blob(v[0])?).to_vec()))),
+    scalar("md5_text", |_, v| md5_of(text(v[0])?.as_bytes())),
+    scalar("md5_bytea", |_, v| md5_of(blob(v[0])?)),
+    scalar("sha224_bytea", |_, v| digest::<sha2::Sha224>(blob(v[0])?)),
+    scalar("sha256_bytea", |_, v| digest::<sha2::Sha256>(blob(v[0])?)),
+    scalar("sha384_bytea", |_, v| digest::<sha2::Sha384>(blob(v[0])?)),
+    scalar("sha512_bytea", |_, v| digest::<sha2::Sha512>(blob(v[0])?)),
     scalar("pg_convert_to", |_, v| {
         let source = text(v[0])?;
         match Encoding::named(text(v[1])?, "destination")? {
-            Encoding::Utf8 => Ok(Value::Blob(source.as_bytes().to_vec())),
-            Encoding::Latin1 => source.chars().map(latin1).collect::<Result<Vec<_>>>().map(Value::Blob),
+            Encoding::Utf8 => interrupt::copied(source.as_bytes()).map(Value::Blob),
+            Encoding::Latin1 => {
+                let mut turns = Turns::default();
+                let byte = |c| turns.turn().and_then(|()| latin1(c));
+                source.chars().map(byte).collect::<Result<Vec<_>>>().map(Value::Blob)
+            }
         }
     }),
     scalar("pg_convert_from", |_, v| {
         let bytes = blob(v[0])?;
         match Encoding::named(text(v[1])?, "source")? {
-            Encoding::Utf8 => Ok(Value::from(utf8(bytes)?)),
-            Encoding::Latin1 => Ok(Value::Text(bytes.iter().copied().map(char::from).collect())),
+            Encoding::Utf8 => interrupt::copied_text(utf8(bytes)?).map(Value::Text),
+            Encoding::Latin1 => {
+                let mut out = interrupt::Text::with_capacity(bytes.len());
+                bytes.iter().try_for_each(|byte| out.push(char::from(*byte)))?;
+                Ok(Value::Text(out.finish()))
+            }
         }
     }),
     scalar("length_in_encoding", |_, v| {
@@ -65,6 +76,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }))
     }),
 ];
+
+fn md5_of(bytes: &[u8]) -> Result<Value> {
+    let mut context = md5::Context::new();
+    for piece in interrupt::pieces(bytes) {
+        context.consume(piece?);
+    }
+    Ok(Value::Text(format!("{:x}", context.finalize())))
+}
+
+fn digest<D: Digest>(bytes: &[u8]) -> Result<Value> {
+    let mut digest = D::new();
+    for piece in interrupt::pieces(bytes) {
+        digest.update(piece?);
+    }
+    Ok(Value::Blob(digest.finalize().to_vec()))
+}
 
 fn unknown(format: &str) -> SqlError {
     error!(INVALID_PARAMETER_VALUE, "unrecognized encoding: \"{format}\"")
@@ -100,18 +127,23 @@ fn latin1(c: char) -> Result<u8> {
 }
 
 /// `encode(…, 'escape')` leaves more characters as they are than the text form of bytea does.
-fn push_zero_and_high_escaped(out: &mut String, bytes: &[u8]) {
+fn push_zero_and_high_escaped(out: &mut String, bytes: &[u8]) -> Result<()> {
+    let mut turns = Turns::default();
     for byte in bytes {
+        turns.turn()?;
         match byte {
             1..=0x7F if *byte != b'\\' => out.push(char::from(*byte)),
-            _ => push_escaped(out, std::slice::from_ref(byte)),
+            _ => push_escaped(out, std::slice::from_ref(byte))?,
         }
     }
+    Ok(())
 }
 
-fn base64(bytes: &[u8]) -> String {
-    let mut out = String::new();
+fn base64(bytes: &[u8]) -> Result<String> {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4 + bytes.len() / LINE_BYTES);
+    let mut turns = Turns::default();
     for (index, chunk) in bytes.chunks(3).enumerate() {
+        turns.turn()?;
         if index > 0 && index * 4 % LINE_LENGTH == 0 {
             out.push('\n');
         }
@@ -122,13 +154,15 @@ fn base64(bytes: &[u8]) -> String {
             out.push(if place <= chunk.len() { char::from(digit) } else { '=' });
         }
     }
-    out
+    Ok(out)
 }
 
 fn from_base64(source: &str) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(source.len() / 4 * 3);
     let (mut word, mut count, mut padding) = (0_u32, 0, 0);
+    let mut turns = Turns::default();
     for c in source.chars() {
+        turns.turn()?;
         if matches!(c, ' ' | '\t' | '\n' | '\r') {
             continue;
         }
@@ -180,10 +214,10 @@ mod tests {
         for (plain, encoded) in
             [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj"), ("abcd", "YWJjZA==")]
         {
-            assert_eq!(base64(plain.as_bytes()), encoded);
+            assert_eq!(base64(plain.as_bytes()).unwrap(), encoded);
             assert_eq!(from_base64(encoded).unwrap(), plain.as_bytes());
         }
-        assert_eq!(base64(&[0; 60]).lines().map(str::len).collect::<Vec<_>>(), [76, 4]);
+        assert_eq!(base64(&[0; 60]).unwrap().lines().map(str::len).collect::<Vec<_>>(), [76, 4]);
         assert_eq!(from_base64("YQ=").unwrap_err().message(), "invalid base64 end sequence");
         assert_eq!(
             from_base64("Y!").unwrap_err().message(),

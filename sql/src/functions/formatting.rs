@@ -2,7 +2,8 @@
 //!
 //! Source: `src/backend/utils/adt/varlena.c` (`text_format`).
 
-use crate::types::names::{quote_identifier, quote_literal};
+use crate::interrupt::Text;
+use crate::types::names::{quote_large_identifier, quote_large_literal};
 use crate::{Result, SqlError, Value, ValueRef, error};
 
 use super::arguments::{scalar, text};
@@ -48,16 +49,16 @@ fn unterminated() -> SqlError {
 
 /// Fills a format; `argument` gives texts by position from 1, `None` for NULL.
 fn expand(format: &str, argument: &dyn Fn(usize) -> Result<Option<String>>) -> Result<String> {
-    let mut out = String::new();
+    let mut out = Text::with_capacity(format.len());
     let mut input = format.chars().peekable();
     let mut next = 1;
     while let Some(c) = input.next() {
         if c != '%' {
-            out.push(c);
+            out.push(c)?;
             continue;
         }
         if input.next_if_eq(&'%').is_some() {
-            out.push('%');
+            out.push('%')?;
             continue;
         }
         let specifier = specifier(&mut input)?;
@@ -72,9 +73,9 @@ fn expand(format: &str, argument: &dyn Fn(usize) -> Result<Option<String>>) -> R
         let value = argument(position)?;
         let shown = match (kind, value) {
             ('s', value) => value.unwrap_or_default(),
-            ('L', Some(value)) => quote_literal(&value),
+            ('L', Some(value)) => quote_large_literal(&value)?,
             ('L', None) => "NULL".to_owned(),
-            (_, Some(value)) => quote_identifier(&value),
+            (_, Some(value)) => quote_large_identifier(&value)?,
             (_, None) => {
                 return Err(error!(
                     NULL_VALUE_NOT_ALLOWED,
@@ -82,9 +83,9 @@ fn expand(format: &str, argument: &dyn Fn(usize) -> Result<Option<String>>) -> R
                 ));
             }
         };
-        push_padded(&mut out, &shown, width, specifier.left);
+        push_padded(&mut out, &shown, width, specifier.left)?;
     }
-    Ok(out)
+    Ok(out.finish())
 }
 
 type Input<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -168,16 +169,16 @@ fn width(
     }
 }
 
-fn push_padded(out: &mut String, text: &str, width: i64, left: bool) {
+fn push_padded(out: &mut Text, text: &str, width: i64, left: bool) -> Result<()> {
     let padding = (width.unsigned_abs() as usize).saturating_sub(text.chars().count());
-    let blanks = std::iter::repeat_n(' ', padding);
-    if left || width < 0 {
-        out.push_str(text);
-        out.extend(blanks);
-    } else {
-        out.extend(blanks);
-        out.push_str(text);
+    let left = left || width < 0;
+    if left {
+        out.push_str(text)?;
     }
+    for _ in 0..padding {
+        out.push(' ')?;
+    }
+    if left { Ok(()) } else { out.push_str(text) }
 }
 
 #[cfg(test)]

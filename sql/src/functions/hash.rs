@@ -4,8 +4,9 @@
 //!
 //! Source: `src/common/hashfn.c`, `src/backend/access/hash/hashfunc.c`.
 
-use crate::Value;
+use crate::interrupt::Turns;
 use crate::types::bytes::blob;
+use crate::{Result, Value};
 
 use super::Function;
 use super::arguments::{integer, real, scalar, text};
@@ -16,18 +17,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar("hashint2", |_, v| Ok(int4(of_u32(integer(v[0])? as u32)))),
     scalar("hashint4", |_, v| Ok(int4(of_u32(integer(v[0])? as u32)))),
     scalar("hashoid", |_, v| Ok(int4(of_u32(integer(v[0])? as u32)))),
-    scalar("hashenum", |_, v| Ok(int4(of_bytes(&real(v[0])?.to_le_bytes())))),
+    scalar("hashenum", |_, v| Ok(int4(of_bytes(&real(v[0])?.to_le_bytes())?))),
     scalar("hashint8", |_, v| Ok(int4(of_u32(fold(integer(v[0])?))))),
-    scalar("hashtext", |_, v| Ok(int4(of_bytes(text(v[0])?.as_bytes())))),
-    scalar("hashname", |_, v| Ok(int4(of_bytes(text(v[0])?.as_bytes())))),
-    scalar("hashbpchar", |_, v| Ok(int4(of_bytes(text(v[0])?.trim_end_matches(' ').as_bytes())))),
-    scalar("hashvarlena", |_, v| Ok(int4(of_bytes(blob(v[0])?)))),
-    scalar("uuid_hash", |_, v| Ok(int4(of_bytes(blob(v[0])?)))),
-    scalar("hashfloat4", |_, v| real(v[0]).map(of_real)),
-    scalar("hashfloat8", |_, v| real(v[0]).map(of_real)),
+    scalar("hashtext", |_, v| Ok(int4(of_bytes(text(v[0])?.as_bytes())?))),
+    scalar("hashname", |_, v| Ok(int4(of_bytes(text(v[0])?.as_bytes())?))),
+    scalar("hashbpchar", |_, v| Ok(int4(of_bytes(text(v[0])?.trim_end_matches(' ').as_bytes())?))),
+    scalar("hashvarlena", |_, v| Ok(int4(of_bytes(blob(v[0])?)?))),
+    scalar("uuid_hash", |_, v| Ok(int4(of_bytes(blob(v[0])?)?))),
+    scalar("hashfloat4", |_, v| real(v[0]).and_then(of_real)),
+    scalar("hashfloat8", |_, v| real(v[0]).and_then(of_real)),
     scalar("hashint4extended", |_, v| Ok(extended_u32(integer(v[0])? as u32, integer(v[1])?))),
     scalar("hashint8extended", |_, v| Ok(extended_u32(fold(integer(v[0])?), integer(v[1])?))),
-    scalar("hashtextextended", |_, v| Ok(extended(text(v[0])?.as_bytes(), integer(v[1])?))),
+    scalar("hashtextextended", |_, v| extended(text(v[0])?.as_bytes(), integer(v[1])?)),
 ];
 
 fn int4(hash: u32) -> Value {
@@ -40,12 +41,12 @@ fn fold(value: i64) -> u32 {
     low ^ if value >= 0 { high } else { !high }
 }
 
-fn of_real(value: f64) -> Value {
+fn of_real(value: f64) -> Result<Value> {
     if value == 0.0 {
-        return Value::Integer(0);
+        return Ok(Value::Integer(0));
     }
     let value = if value.is_nan() { f64::NAN } else { value };
-    int4(of_bytes(&value.to_le_bytes()))
+    of_bytes(&value.to_le_bytes()).map(int4)
 }
 
 const INITIAL: u32 = 0x9e37_79b9;
@@ -92,10 +93,12 @@ fn seeded(state: State, seed: i64) -> State {
     mix([a.wrapping_add((seed >> 32) as u32), b.wrapping_add(seed as u32), c])
 }
 
-fn absorb(mut state: State, bytes: &[u8]) -> State {
+fn absorb(mut state: State, bytes: &[u8]) -> Result<State> {
     let word = |chunk: &[u8]| chunk.iter().rev().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
     let mut chunks = bytes.chunks_exact(12);
+    let mut turns = Turns::default();
     for chunk in &mut chunks {
+        turns.turn()?;
         for (index, part) in state.iter_mut().enumerate() {
             *part = part.wrapping_add(word(&chunk[index * 4..index * 4 + 4]));
         }
@@ -107,11 +110,11 @@ fn absorb(mut state: State, bytes: &[u8]) -> State {
         let shift = if index == 2 { 8 } else { 0 };
         state[index] = state[index].wrapping_add(word(part) << shift);
     }
-    finish(state)
+    Ok(finish(state))
 }
 
-fn of_bytes(bytes: &[u8]) -> u32 {
-    absorb(start(bytes.len()), bytes)[2]
+fn of_bytes(bytes: &[u8]) -> Result<u32> {
+    absorb(start(bytes.len()), bytes).map(|[_, _, hash]| hash)
 }
 
 fn of_u32(value: u32) -> u32 {
@@ -123,8 +126,8 @@ fn wide([_, b, c]: State) -> Value {
     Value::Integer((u64::from(b) << 32 | u64::from(c)) as i64)
 }
 
-fn extended(bytes: &[u8], seed: i64) -> Value {
-    wide(absorb(seeded(start(bytes.len()), seed), bytes))
+fn extended(bytes: &[u8], seed: i64) -> Result<Value> {
+    absorb(seeded(start(bytes.len()), seed), bytes).map(wide)
 }
 
 fn extended_u32(value: u32, seed: i64) -> Value {
@@ -138,7 +141,7 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_postgresql() {
-        let text = |text: &str| of_bytes(text.as_bytes()) as i32;
+        let text = |text: &str| of_bytes(text.as_bytes()).unwrap() as i32;
         assert_eq!(text(""), -1_477_818_771);
         assert_eq!(text("a"), 1_075_015_857);
         assert_eq!(text("abcdefghijk"), -1_483_803_693);
@@ -147,9 +150,9 @@ mod tests {
         assert_eq!(of_u32(42) as i32, 1_509_752_520);
         assert_eq!(of_u32(fold(-5)) as i32, 1_412_886_042);
         assert_eq!(of_u32(fold(1_099_511_627_776)) as i32, 1_851_357_687);
-        assert_eq!(extended(b"abc", 7), Value::Integer(1_967_049_030_278_966_041));
-        assert_eq!(extended(b"abc", 0), Value::Integer(-6_747_756_470_228_489_321));
+        assert_eq!(extended(b"abc", 7).unwrap(), Value::Integer(1_967_049_030_278_966_041));
+        assert_eq!(extended(b"abc", 0).unwrap(), Value::Integer(-6_747_756_470_228_489_321));
         assert_eq!(extended_u32(1, 5), Value::Integer(-475_770_148_949_854_016));
-        assert_eq!(of_real(1.5), Value::Integer(630_860_146));
+        assert_eq!(of_real(1.5).unwrap(), Value::Integer(630_860_146));
     }
 }

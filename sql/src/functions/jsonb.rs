@@ -12,7 +12,7 @@ use crate::oid::types as oids;
 use crate::types::json::parse;
 use crate::types::jsonb::{Jsonb, key_order, position};
 use crate::types::{self, Resolved, TypeContext, record};
-use crate::{Oid, Result, SqlError, Value, ValueRef, error};
+use crate::{Oid, Result, SqlError, Value, ValueRef, error, interrupt};
 
 /// How a value is handed on: as `jsonb` or as text.
 type Show = fn(&Jsonb) -> Value;
@@ -360,7 +360,7 @@ fn populate(call: &FunctionCall<'_>, base: ValueRef<'_>, object: &Jsonb) -> Resu
         };
         fields.push((column.atttypid, value));
     }
-    Ok(record::to_value(&fields, &cx))
+    record::to_value(&fields, &cx)
 }
 
 /// A JSON value as one of a type: arrays and composites from inside, all else through text.
@@ -369,11 +369,11 @@ fn from_json(value: &Jsonb, target: TypeMod, cx: &TypeContext<'_>) -> Result<Val
         (Jsonb::Null, _) => Ok(Value::Null),
         (Jsonb::Array(elements), Resolved::Array { element, .. }) => {
             let element_type = TypeMod { oid: element, modifier: target.modifier };
-            let elements = elements
-                .iter()
-                .map(|value| from_json(value, element_type, cx))
-                .collect::<Result<Vec<_>>>()?;
-            Ok(types::array::Array::new(elements).to_value(types::storage_form(cx.catalog, element)))
+            let elements = interrupt::gather(elements.iter().map(|value| {
+                interrupt::check()?;
+                from_json(value, element_type, cx)
+            }))?;
+            types::array::Array::new(elements).to_value(types::storage_form(cx.catalog, element))
         }
         (value, _) if matches!(target.oid, oids::JSON | oids::JSONB) => {
             types::input(target, &value.text(), cx)

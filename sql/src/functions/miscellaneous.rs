@@ -21,11 +21,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar("bpchartypmodout", |_, v| modifier(types::BPCHAR, v[0])),
     scalar("enum_first", |call, _| Ok(labels(call).first().copied().map(Value::Real).unwrap_or(Value::Null))),
     scalar("enum_last", |call, _| Ok(labels(call).last().copied().map(Value::Real).unwrap_or(Value::Null))),
-    scalar("enum_range_all", |call, _| Ok(array(labels(call)))),
+    scalar("enum_range_all", |call, _| array(labels(call))),
     scalar("enum_range_bounds", |call, v| {
         let lower = if v[0].is_null() { f64::NEG_INFINITY } else { real(v[0])? };
         let upper = if v[1].is_null() { f64::INFINITY } else { real(v[1])? };
-        Ok(array(labels(call).into_iter().filter(|order| (lower..=upper).contains(order)).collect()))
+        array(labels(call).into_iter().filter(|order| (lower..=upper).contains(order)).collect())
     }),
     // The forms of values whose type only the call tells; those of other types: `INPUT` and its kin.
     scalar("array_in", |call, v| {
@@ -99,6 +99,6 @@ fn labels(call: &FunctionCall<'_>) -> Vec<f64> {
     call.context.catalog.enum_labels(*ty).iter().map(|label| label.enumsortorder).collect()
 }
 
-fn array(orders: Vec<f64>) -> Value {
+fn array(orders: Vec<f64>) -> Result<Value> {
     Array::new(orders.into_iter().map(Value::Real).collect()).to_value(StorageForm::Real)
 }

@@ -2,6 +2,7 @@
 //!
 //! Source: `src/backend/utils/adt/like.c`, `like_match.c`.
 
+use crate::interrupt::{self, Turns};
 use crate::types::bytes::blob;
 use crate::{Result, Value, error};
 
@@ -44,10 +45,15 @@ enum Element<T> {
     Dangling,
 }
 
-fn elements<T: Copy>(pattern: impl Iterator<Item = T>, is: impl Fn(T, u8) -> bool) -> Vec<Element<T>> {
+fn elements<T: Copy>(
+    pattern: impl Iterator<Item = T>,
+    is: impl Fn(T, u8) -> bool,
+) -> Result<Vec<Element<T>>> {
     let mut elements = Vec::new();
     let mut pattern = pattern;
+    let mut turns = Turns::default();
     while let Some(c) = pattern.next() {
+        turns.turn()?;
         elements.push(match c {
             c if is(c, b'\\') => pattern.next().map_or(Element::Dangling, Element::Exactly),
             c if is(c, b'_') => Element::One,
@@ -55,14 +61,16 @@ fn elements<T: Copy>(pattern: impl Iterator<Item = T>, is: impl Fn(T, u8) -> boo
             c => Element::Exactly(c),
         });
     }
-    elements
+    Ok(elements)
 }
 
 /// Whether the whole value matches: greedy with one point to return to, so its time is at most the product of lengths.
 fn matches<T: Copy + PartialEq>(value: &[T], pattern: &[Element<T>]) -> Result<bool> {
     let (mut at, mut element) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
+    let mut turns = Turns::default();
     while at < value.len() {
+        turns.turn()?;
         match pattern.get(element) {
             Some(Element::Any) => {
                 retry = Some((element + 1, at));
@@ -93,17 +101,19 @@ fn like(value: &str, pattern: &str) -> Result<bool> {
     if value.is_ascii() || !pattern.contains('_') {
         return like_bytes(value.as_bytes(), pattern.as_bytes());
     }
-    let value: Vec<_> = value.chars().collect();
-    matches(&value, &elements(pattern.chars(), |c, b| c == char::from(b)))
+    let mut characters = Vec::with_capacity(value.len());
+    for piece in interrupt::text_pieces(value) {
+        characters.extend(piece?.chars());
+    }
+    matches(&characters, &elements(pattern.chars(), |c, b| c == char::from(b))?)
 }
 
 fn like_ignoring_case(value: &str, pattern: &str) -> Result<bool> {
-    let lowered = |text: &str| text.chars().map(lower).collect::<String>();
-    like(&lowered(value), &lowered(pattern))
+    like(&interrupt::mapped(value, lower)?, &interrupt::mapped(pattern, lower)?)
 }
 
 fn like_bytes(value: &[u8], pattern: &[u8]) -> Result<bool> {
-    matches(value, &elements(pattern.iter().copied(), |c, b| c == b))
+    matches(value, &elements(pattern.iter().copied(), |c, b| c == b)?)
 }
 
 /// The pattern with a backslash for its escape character.
@@ -118,21 +128,21 @@ fn like_escape(pattern: &str, escape: &str) -> Result<String> {
     if escape == '\\' {
         return Ok(pattern.to_owned());
     }
-    let mut out = String::new();
+    let mut out = interrupt::Text::with_capacity(pattern.len());
     let mut escaped = false;
     for c in pattern.chars() {
         match c {
             c if c == escape && !escaped => {
-                out.push('\\');
+                out.push('\\')?;
                 escaped = true;
                 continue;
             }
-            '\\' if !escaped => out.push_str("\\\\"),
-            c => out.push(c),
+            '\\' if !escaped => out.push_str("\\\\")?,
+            c => out.push(c)?,
         }
         escaped = false;
     }
-    Ok(out)
+    Ok(out.finish())
 }
 
 #[cfg(test)]

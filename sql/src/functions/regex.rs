@@ -10,16 +10,16 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
 
-use fancy_regex::{Captures, Regex};
+use fancy_regex::{Captures, Match, Regex};
 use parking_lot::Mutex;
 
 use crate::types::StorageForm;
 use crate::types::array::Array;
 use crate::types::text::first_characters;
-use crate::{Result, SqlError, Value, ValueRef, error};
+use crate::{Result, SqlError, Value, ValueRef, error, interrupt};
 
 use super::Function;
-use super::arguments::{int4, known, rows, scalar, text};
+use super::arguments::{Rows, int4, rows, scalar, text};
 
 /// How many compiled expressions are kept.
 const CACHE_SIZE: usize = 128;
@@ -138,19 +138,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         first_match(text(v[0])?, text(v[1])?, flags)
     }),
-    rows("regexp_matches_no_flags", |_, v| {
-        Ok(known(all_matches(text(v[0])?, text(v[1])?, Flags::default())?))
-    }),
-    rows("regexp_matches", |_, v| {
-        Ok(known(all_matches(text(v[0])?, text(v[1])?, Flags::parse(text(v[2])?)?)?))
-    }),
-    rows("regexp_split_to_table_no_flags", |_, v| Ok(known(table(split(text(v[0])?, text(v[1])?, "", "")?)))),
+    rows("regexp_matches_no_flags", |_, v| all_matches(text(v[0])?, text(v[1])?, Flags::default())),
+    rows("regexp_matches", |_, v| all_matches(text(v[0])?, text(v[1])?, Flags::parse(text(v[2])?)?)),
+    rows("regexp_split_to_table_no_flags", |_, v| split_to_table(text(v[0])?, text(v[1])?, "", "")),
     rows("regexp_split_to_table", |_, v| {
-        Ok(known(table(split(text(v[0])?, text(v[1])?, text(v[2])?, "regexp_split_to_table()")?)))
+        split_to_table(text(v[0])?, text(v[1])?, text(v[2])?, "regexp_split_to_table()")
     }),
-    scalar("regexp_split_to_array_no_flags", |_, v| Ok(text_array(split(text(v[0])?, text(v[1])?, "", "")?))),
+    scalar("regexp_split_to_array_no_flags", |_, v| split_to_array(text(v[0])?, text(v[1])?, "", "")),
     scalar("regexp_split_to_array", |_, v| {
-        Ok(text_array(split(text(v[0])?, text(v[1])?, text(v[2])?, "regexp_split_to_array()")?))
+        split_to_array(text(v[0])?, text(v[1])?, text(v[2])?, "regexp_split_to_array()")
     }),
     scalar("textregexreplace_noopt", |_, v| {
         replace(text(v[0])?, text(v[1])?, text(v[2])?, Flags::default(), 1, Some(1))
@@ -459,26 +455,53 @@ fn is_match(source: &str, pattern: &str, flags: Flags) -> Result<bool> {
     compile(pattern, flags)?.is_match(source).map_err(gave_up)
 }
 
-/// All matches from a byte on, which do not overlap.
-fn find_all<'t>(
-    regex: &Regex,
-    source: &'t str,
-    from: usize,
-    limit: Option<usize>,
-) -> Result<Vec<Captures<'t, str>>> {
-    let mut found = Vec::new();
-    let mut at = from;
-    while at <= source.len() && limit.is_none_or(|limit| found.len() < limit) {
-        let Some(captures) = regex.captures_from_pos(source, at).map_err(gave_up)? else { break };
-        let Some(whole) = captures.get(0) else { break };
-        at = match whole.end() {
+/// A search for matches that do not overlap, which asks at each whether to stop. (The matcher does not ask: a match that
+/// it looks for through a long text is not left before it is found or not.)
+struct Search {
+    regex: Arc<Regex>,
+    /// From where it goes on.
+    at: usize,
+}
+
+impl Search {
+    fn new(regex: Arc<Regex>, from: usize) -> Self {
+        Self { regex, at: from }
+    }
+
+    /// Whether anything is left to be searched.
+    fn goes_on(&self, source: &str) -> Result<bool> {
+        interrupt::check()?;
+        Ok(self.at <= source.len())
+    }
+
+    fn passed(&mut self, source: &str, whole: Match<'_>) {
+        self.at = match whole.end() {
             // An empty match: go on after the next character.
             end if end == whole.start() => end + source[end..].chars().next().map_or(1, char::len_utf8),
             end => end,
         };
-        found.push(captures);
     }
-    Ok(found)
+
+    /// The next match as a whole: much cheaper than one with its groups.
+    fn next_whole<'t>(&mut self, source: &'t str) -> Result<Option<Match<'t>>> {
+        if !self.goes_on(source)? {
+            return Ok(None);
+        }
+        let found = self.regex.find_from_pos(source, self.at).map_err(gave_up)?;
+        found.inspect(|whole| self.passed(source, *whole)).map(Ok).transpose()
+    }
+
+    /// The next match with its groups.
+    fn next_captures<'t>(&mut self, source: &'t str) -> Result<Option<Captures<'t, str>>> {
+        if !self.goes_on(source)? {
+            return Ok(None);
+        }
+        let found = self.regex.captures_from_pos(source, self.at).map_err(gave_up)?;
+        if let Some(whole) = found.as_ref().and_then(|captures| captures.get(0)) {
+            self.passed(source, whole);
+        }
+        Ok(found)
+    }
 }
 
 fn substring(source: &str, pattern: &str) -> Result<Value> {
@@ -490,48 +513,72 @@ fn substring(source: &str, pattern: &str) -> Result<Value> {
 }
 
 /// The groups of a match as an array, or the whole match when there are none.
-fn groups(captures: &Captures<'_, str>) -> Value {
+fn groups(captures: &Captures<'_, str>) -> Result<Value> {
     let first = usize::from(captures.len() > 1);
-    let elements =
+    let elements: Vec<_> =
         (first..captures.len()).map(|group| captures.get(group).map(|m| m.as_str()).into()).collect();
     Array::new(elements).to_value(StorageForm::Text)
 }
 
 fn first_match(source: &str, pattern: &str, flags: Flags) -> Result<Value> {
     let regex = compile(pattern, flags)?;
-    Ok(regex.captures(source).map_err(gave_up)?.map_or(Value::Null, |captures| groups(&captures)))
+    regex.captures(source).map_err(gave_up)?.map_or(Ok(Value::Null), |captures| groups(&captures))
 }
 
-fn all_matches(source: &str, pattern: &str, flags: Flags) -> Result<Vec<Vec<Value>>> {
-    let limit = (!flags.global).then_some(1);
-    let found = find_all(compile(pattern, flags)?.as_ref(), source, 0, limit)?;
-    Ok(found.iter().map(|captures| vec![groups(captures)]).collect())
+/// A row for each match, made when it is asked for.
+fn all_matches(source: &str, pattern: &str, flags: Flags) -> Result<Rows> {
+    let mut search = Search::new(compile(pattern, flags)?, 0);
+    let mut left = if flags.global { usize::MAX } else { 1 };
+    let source = interrupt::copied_text(source)?;
+    Ok(Box::new(std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
+        let captures = search.next_captures(&source).transpose()?;
+        Some(captures.and_then(|captures| Ok(vec![groups(&captures)?])))
+    })))
 }
 
-fn split(source: &str, pattern: &str, letters: &str, function: &str) -> Result<Vec<Value>> {
-    let regex = compile(pattern, Flags::parse_without_global(letters, function)?)?;
-    let mut parts = Vec::new();
-    let mut from = 0;
-    for captures in find_all(&regex, source, 0, None)? {
-        let Some(whole) = captures.get(0) else { continue };
-        // Empty matches at the ends and right after a match do not split.
-        let empty = whole.start() == whole.end();
-        if empty && (whole.start() == from || whole.start() == source.len()) {
-            continue;
-        }
-        parts.push(Value::from(&source[from..whole.start()]));
-        from = whole.end();
+/// The parts of a text between matches.
+struct Parts {
+    search: Search,
+    /// Where the next part begins; after the last there is none.
+    from: Option<usize>,
+}
+
+impl Parts {
+    fn new(pattern: &str, letters: &str, function: &str) -> Result<Self> {
+        let regex = compile(pattern, Flags::parse_without_global(letters, function)?)?;
+        Ok(Self { search: Search::new(regex, 0), from: Some(0) })
     }
-    parts.push(Value::from(&source[from..]));
-    Ok(parts)
+
+    fn next<'t>(&mut self, source: &'t str) -> Result<Option<&'t str>> {
+        let Some(from) = self.from else { return Ok(None) };
+        while let Some(whole) = self.search.next_whole(source)? {
+            // Empty matches at the ends and right after a match do not split.
+            let empty = whole.start() == whole.end();
+            if empty && (whole.start() == from || whole.start() == source.len()) {
+                continue;
+            }
+            self.from = Some(whole.end());
+            return Ok(Some(&source[from..whole.start()]));
+        }
+        self.from = None;
+        Ok(Some(&source[from..]))
+    }
 }
 
-fn table(parts: Vec<Value>) -> Vec<Vec<Value>> {
-    parts.into_iter().map(|part| vec![part]).collect()
+fn split_to_array(source: &str, pattern: &str, letters: &str, function: &str) -> Result<Value> {
+    let mut parts = Parts::new(pattern, letters, function)?;
+    let parts = std::iter::from_fn(|| parts.next(source).map(|part| part.map(Value::from)).transpose());
+    Array::new(interrupt::gather(parts)?).to_value(StorageForm::Text)
 }
 
-fn text_array(parts: Vec<Value>) -> Value {
-    Array::new(parts).to_value(StorageForm::Text)
+/// A row for each part, made when it is asked for.
+fn split_to_table(source: &str, pattern: &str, letters: &str, function: &str) -> Result<Rows> {
+    let mut parts = Parts::new(pattern, letters, function)?;
+    let source = interrupt::copied_text(source)?;
+    Ok(Box::new(std::iter::from_fn(move || {
+        parts.next(&source).map(|part| part.map(|part| vec![Value::from(part)])).transpose()
+    })))
 }
 
 fn byte_of(source: &str, start: i32) -> Result<Option<usize>> {
@@ -550,52 +597,70 @@ fn replace(
 ) -> Result<Value> {
     let regex = compile(pattern, flags)?;
     let Some(from) = byte_of(source, start)? else { return Ok(Value::from(source)) };
-    let mut out = String::new();
-    let mut copied = 0;
-    for (index, captures) in find_all(&regex, source, from, only)?.iter().enumerate() {
-        if only.is_some_and(|n| index + 1 != n) {
+    let mut search = Search::new(regex, from);
+    let plain = !replacement.contains('\\');
+    let (mut out, mut copied) = (interrupt::Text::default(), 0);
+    for index in 1_usize.. {
+        if only.is_some_and(|n| index > n) {
+            break;
+        }
+        if plain || only.is_some_and(|n| index < n) {
+            let Some(whole) = search.next_whole(source)? else { break };
+            if only.is_none_or(|n| index == n) {
+                out.push_str(&source[copied..whole.start()])?;
+                out.push_str(replacement)?;
+                copied = whole.end();
+            }
             continue;
         }
+        let Some(captures) = search.next_captures(source)? else { break };
         let Some(whole) = captures.get(0) else { continue };
-        out.push_str(&source[copied..whole.start()]);
-        push_replacement(&mut out, replacement, captures);
+        out.push_str(&source[copied..whole.start()])?;
+        push_replacement(&mut out, replacement, &captures)?;
         copied = whole.end();
     }
-    out.push_str(&source[copied..]);
-    Ok(Value::Text(out))
+    out.push_str(&source[copied..])?;
+    Ok(Value::Text(out.finish()))
 }
 
 /// The replacement with `\1`…`\9`, `\&` and `\\` filled in.
-fn push_replacement(out: &mut String, replacement: &str, captures: &Captures<'_, str>) {
+fn push_replacement(
+    out: &mut interrupt::Text,
+    replacement: &str,
+    captures: &Captures<'_, str>,
+) -> Result<()> {
     let mut characters = replacement.chars();
     while let Some(c) = characters.next() {
         if c != '\\' {
-            out.push(c);
+            out.push(c)?;
             continue;
         }
         match characters.next() {
-            Some('&') => out.push_str(captures.get(0).map_or("", |m| m.as_str())),
+            Some('&') => out.push_str(captures.get(0).map_or("", |m| m.as_str()))?,
             Some(digit @ '1'..='9') => {
                 let group = digit as usize - '0' as usize;
-                out.push_str(captures.get(group).map_or("", |m| m.as_str()));
+                out.push_str(captures.get(group).map_or("", |m| m.as_str()))?;
             }
-            Some('\\') => out.push('\\'),
+            Some('\\') => out.push('\\')?,
             Some(other) => {
-                out.push('\\');
-                out.push(other);
+                out.push('\\')?;
+                out.push(other)?;
             }
-            None => out.push('\\'),
+            None => out.push('\\')?,
         }
     }
+    Ok(())
 }
 
 fn count(source: &str, pattern: &str, start: i32, letters: &str) -> Result<Value> {
     let regex = compile(pattern, Flags::parse_without_global(letters, "regexp_count()")?)?;
-    let found = match byte_of(source, start)? {
-        Some(from) => find_all(&regex, source, from, None)?.len(),
-        None => 0,
-    };
-    Ok(Value::Integer(found as i64))
+    let Some(from) = byte_of(source, start)? else { return Ok(Value::Integer(0)) };
+    let mut search = Search::new(regex, from);
+    let mut found = 0;
+    while search.next_whole(source)?.is_some() {
+        found += 1;
+    }
+    Ok(Value::Integer(found))
 }
 
 fn nth(source: &str, pattern: &str, start: i32, n: i32, letters: &str, group: i32) -> Result<Value> {
@@ -628,8 +693,18 @@ fn find_nth(
     let group = positive("subexpr", group, true)?;
     let regex = compile(pattern, Flags::parse_without_global(letters, function)?)?;
     let Some(from) = from else { return Ok(None) };
-    let found = find_all(&regex, source, from, Some(n))?;
-    Ok(found.get(n - 1).and_then(|captures| captures.get(group)).map(|m| (m.start(), m.end())))
+    let mut search = Search::new(regex, from);
+    for _ in 1..n {
+        if search.next_whole(source)?.is_none() {
+            return Ok(None);
+        }
+    }
+    let found = if group == 0 {
+        search.next_whole(source)?
+    } else {
+        search.next_captures(source)?.and_then(|captures| captures.get(group))
+    };
+    Ok(found.map(|m| (m.start(), m.end())))
 }
 
 /// The regular expression for a pattern of SIMILAR TO.
@@ -739,7 +814,10 @@ mod tests {
         assert_eq!(replaced("foobarbaz", "b..", "X", "g"), Value::from("fooXX"));
         assert_eq!(replaced("foobarbaz", "b(..)", "X\\1Y", "g"), Value::from("fooXarYXazY"));
         assert_eq!(replaced("abc", "", "-", "g"), Value::from("-a-b-c-"));
-        let parts = |s, p| split(s, p, "", "").unwrap();
+        let parts = |s: &str, p| {
+            let rows = split_to_table(s, p, "", "").unwrap();
+            rows.flat_map(Result::unwrap).collect::<Vec<_>>()
+        };
         assert_eq!(parts("hello world", "\\s+"), ["hello", "world"].map(Value::from));
         assert_eq!(parts("the quick", "\\s*"), ["t", "h", "e", "q", "u", "i", "c", "k"].map(Value::from));
         assert_eq!(parts(",a,", ","), ["", "a", ""].map(Value::from));

@@ -2,14 +2,16 @@
 //!
 //! Source: `src/backend/utils/adt/varlena.c`, `oracle_compat.c`, `quote.c`, `misc.c`.
 
+use std::collections::HashMap;
+
 use crate::oid::types;
 use crate::types::array::Array;
-use crate::types::names::{quote_identifier, quote_literal};
+use crate::types::names::{quote_large_identifier, quote_large_literal};
 use crate::types::text::{first_characters, truncate_name};
 use crate::types::{StorageForm, to_text};
-use crate::{Result, Value, ValueRef, error};
+use crate::{Result, Value, ValueRef, error, interrupt};
 
-use super::arguments::{boolean, int4, known, native, rows, scalar, text};
+use super::arguments::{boolean, column, int4, native, rows, scalar, text};
 use super::{Function, FunctionCall};
 
 /// The longest string a function makes, in bytes (PostgreSQL's `MaxAllocSize`, less its header).
@@ -23,14 +25,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
     native("textoctetlen", "octet_length({0})"),
     native("bpcharoctetlen", "octet_length({0})"),
     native("bit_length(text)", "(octet_length({0}) * 8)"),
-    scalar("upper", |_, v| Ok(Value::Text(text(v[0])?.to_uppercase_simple()))),
-    scalar("lower", |_, v| Ok(Value::Text(text(v[0])?.to_lowercase_simple()))),
-    scalar("initcap", |_, v| Ok(Value::Text(initcap(text(v[0])?)))),
+    scalar("upper", |_, v| interrupt::mapped(text(v[0])?, upper).map(Value::Text)),
+    scalar("lower", |_, v| interrupt::mapped(text(v[0])?, lower).map(Value::Text)),
+    scalar("initcap", |_, v| initcap(text(v[0])?).map(Value::Text)),
     scalar("text_substr", |_, v| substring(text(v[0])?, int4(v[1])?, Some(int4(v[2])?)).map(Value::from)),
     scalar("text_substr_no_len", |_, v| substring(text(v[0])?, int4(v[1])?, None).map(Value::from)),
     scalar("text_left", |_, v| Ok(Value::from(left(text(v[0])?, int4(v[1])?)))),
     scalar("text_right", |_, v| Ok(Value::from(right(text(v[0])?, int4(v[1])?)))),
-    scalar("textpos", |_, v| Ok(Value::Integer(position(text(v[0])?, text(v[1])?)))),
+    scalar("textpos", |_, v| position(text(v[0])?, text(v[1])?).map(Value::Integer)),
     scalar("textoverlay", |_, v| {
         overlay(text(v[0])?, text(v[1])?, int4(v[2])?, int4(v[3])?).map(Value::Text)
     }),
@@ -38,54 +40,53 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let replacement = text(v[1])?;
         overlay(text(v[0])?, replacement, int4(v[2])?, replacement.chars().count() as i32).map(Value::Text)
     }),
-    scalar("btrim", |_, v| Ok(Value::from(trim(text(v[0])?, text(v[1])?, true, true)))),
-    scalar("btrim1", |_, v| Ok(Value::from(trim(text(v[0])?, " ", true, true)))),
-    scalar("ltrim", |_, v| Ok(Value::from(trim(text(v[0])?, text(v[1])?, true, false)))),
-    scalar("ltrim1", |_, v| Ok(Value::from(trim(text(v[0])?, " ", true, false)))),
-    scalar("rtrim", |_, v| Ok(Value::from(trim(text(v[0])?, text(v[1])?, false, true)))),
+    scalar("btrim", |_, v| trim(text(v[0])?, text(v[1])?, true, true).map(Value::from)),
+    scalar("btrim1", |_, v| trim(text(v[0])?, " ", true, true).map(Value::from)),
+    scalar("ltrim", |_, v| trim(text(v[0])?, text(v[1])?, true, false).map(Value::from)),
+    scalar("ltrim1", |_, v| trim(text(v[0])?, " ", true, false).map(Value::from)),
+    scalar("rtrim", |_, v| trim(text(v[0])?, text(v[1])?, false, true).map(Value::from)),
     native("rtrim1", "rtrim({0}, ' ')"),
     scalar("lpad", |_, v| pad(text(v[0])?, int4(v[1])?, text(v[2])?, true).map(Value::Text)),
     scalar("rpad", |_, v| pad(text(v[0])?, int4(v[1])?, text(v[2])?, false).map(Value::Text)),
     scalar("lpad(text,int4)", |_, v| pad(text(v[0])?, int4(v[1])?, " ", true).map(Value::Text)),
     scalar("rpad(text,int4)", |_, v| pad(text(v[0])?, int4(v[1])?, " ", false).map(Value::Text)),
     scalar("repeat", |_, v| repeat(text(v[0])?, int4(v[1])?)),
-    scalar("replace_text", |_, v| {
-        let (source, from, to) = (text(v[0])?, text(v[1])?, text(v[2])?);
-        Ok(if from.is_empty() { Value::from(source) } else { Value::Text(source.replace(from, to)) })
-    }),
-    scalar("translate", |_, v| Ok(Value::Text(translate(text(v[0])?, text(v[1])?, text(v[2])?)))),
-    scalar("text_reverse", |_, v| Ok(Value::Text(text(v[0])?.chars().rev().collect()))),
+    scalar("replace_text", |_, v| replace(text(v[0])?, text(v[1])?, text(v[2])?).map(Value::Text)),
+    scalar("translate", |_, v| translate(text(v[0])?, text(v[1])?, text(v[2])?).map(Value::Text)),
+    scalar("text_reverse", |_, v| reverse(text(v[0])?).map(Value::Text)),
     scalar("split_part", |_, v| split_part(text(v[0])?, text(v[1])?, int4(v[2])?).map(Value::from)),
     scalar("ascii", |_, v| Ok(Value::Integer(text(v[0])?.chars().next().map_or(0, |c| u32::from(c).into())))),
     scalar("chr", |_, v| chr(int4(v[0])?)),
     scalar("to_hex32", |_, v| Ok(Value::Text(format!("{:x}", int4(v[0])?)))),
     scalar("to_hex64", |_, v| Ok(Value::Text(format!("{:x}", super::arguments::integer(v[0])?)))),
-    scalar("quote_ident", |_, v| Ok(Value::Text(quote_identifier(text(v[0])?)))),
-    scalar("quote_literal", |_, v| Ok(Value::Text(quote_literal(text(v[0])?)))),
+    scalar("quote_ident", |_, v| quote_large_identifier(text(v[0])?).map(Value::Text)),
+    scalar("quote_literal", |_, v| quote_large_literal(text(v[0])?).map(Value::Text)),
     scalar("quote_nullable", |_, v| quote_nullable(v[0])),
     scalar("quote_literal(anyelement)", |call, v| {
-        Ok(Value::Text(quote_literal(&to_text(call.types.arguments[0], v[0], &call.type_context())?)))
+        let shown = to_text(call.types.arguments[0], v[0], &call.type_context())?;
+        quote_large_literal(&shown).map(Value::Text)
     }),
     scalar("quote_nullable(anyelement)", |call, v| match v[0] {
         ValueRef::Null => Ok(Value::from("NULL")),
         value => {
-            Ok(Value::Text(quote_literal(&to_text(call.types.arguments[0], value, &call.type_context())?)))
+            let shown = to_text(call.types.arguments[0], value, &call.type_context())?;
+            quote_large_literal(&shown).map(Value::Text)
         }
     }),
     scalar("textanycat(text,anynonarray)", |call, v| {
         let right = to_text(call.types.arguments[1], v[1], &call.type_context())?;
-        Ok(Value::Text(format!("{}{right}", text(v[0])?)))
+        joined("", [text(v[0])?, &right]).map(Value::Text)
     }),
     scalar("anytextcat(anynonarray,text)", |call, v| {
         let left = to_text(call.types.arguments[0], v[0], &call.type_context())?;
-        Ok(Value::Text(format!("{left}{}", text(v[1])?)))
+        joined("", [&left, text(v[1])?]).map(Value::Text)
     }),
     scalar("text_concat", |call, v| {
-        let mut out = String::new();
+        let mut out = interrupt::Text::default();
         for (index, value) in v.iter().enumerate().filter(|(_, value)| !value.is_null()) {
-            out.push_str(&argument_text(call, index, *value)?);
+            out.push_str(&argument_text(call, index, *value)?)?;
         }
-        Ok(Value::Text(out))
+        Ok(Value::Text(out.finish()))
     }),
     scalar("text_concat_ws", |call, v| {
         if v[0].is_null() {
@@ -95,16 +96,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         for (index, value) in v.iter().enumerate().skip(1).filter(|(_, value)| !value.is_null()) {
             parts.push(argument_text(call, index, *value)?);
         }
-        Ok(Value::Text(parts.join(text(v[0])?)))
+        joined(text(v[0])?, parts.iter().map(String::as_str)).map(Value::Text)
     }),
     scalar("text_to_array", |_, v| to_array(v[0], v[1], ValueRef::Null)),
     scalar("text_to_array_null", |_, v| to_array(v[0], v[1], v[2])),
-    rows("text_to_table", |_, v| {
-        Ok(known(pieces(v[0], v[1], ValueRef::Null)?.into_iter().flatten().map(|p| vec![p]).collect()))
-    }),
-    rows("text_to_table_null", |_, v| {
-        Ok(known(pieces(v[0], v[1], v[2])?.into_iter().flatten().map(|p| vec![p]).collect()))
-    }),
+    rows("text_to_table", |_, v| Ok(column(pieces(v[0], v[1], ValueRef::Null)?.unwrap_or_default()))),
+    rows("text_to_table_null", |_, v| Ok(column(pieces(v[0], v[1], v[2])?.unwrap_or_default()))),
     scalar("parse_ident", |_, v| parse_ident(text(v[0])?, boolean(v[1])?)),
     scalar("unistr", |_, v| unistr(text(v[0])?).map(Value::Text)),
     native("name_text", "{0}"),
@@ -145,21 +142,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// Case mapping character by character, as C libraries do it: lengths in characters stay.
-trait SimpleCase {
-    fn to_uppercase_simple(&self) -> String;
-    fn to_lowercase_simple(&self) -> String;
+/// Texts put together, a separator between any two.
+fn joined<'a>(separator: &str, parts: impl IntoIterator<Item = &'a str>) -> Result<String> {
+    let mut out = interrupt::Text::default();
+    for (index, part) in parts.into_iter().enumerate() {
+        if index > 0 {
+            out.push_str(separator)?;
+        }
+        out.push_str(part)?;
+    }
+    Ok(out.finish())
 }
 
-impl SimpleCase for str {
-    fn to_uppercase_simple(&self) -> String {
-        self.chars().map(upper).collect()
-    }
-    fn to_lowercase_simple(&self) -> String {
-        self.chars().map(lower).collect()
-    }
-}
-
+/// Case mapping is character by character, as C libraries do it: lengths in characters stay.
 pub(super) fn upper(c: char) -> char {
     let mut mapped = c.to_uppercase();
     match (mapped.next(), mapped.next()) {
@@ -176,16 +171,35 @@ pub(super) fn lower(c: char) -> char {
     }
 }
 
-fn initcap(source: &str) -> String {
+fn initcap(source: &str) -> Result<String> {
     let mut inside = false;
-    source
-        .chars()
-        .map(|c| {
-            let mapped = if inside { lower(c) } else { upper(c) };
-            inside = c.is_alphanumeric();
-            mapped
-        })
-        .collect()
+    interrupt::mapped(source, |c| {
+        let mapped = if inside { lower(c) } else { upper(c) };
+        inside = c.is_alphanumeric();
+        mapped
+    })
+}
+
+fn replace(source: &str, from: &str, to: &str) -> Result<String> {
+    if from.is_empty() {
+        return interrupt::copied_text(source);
+    }
+    let mut out = interrupt::Text::with_capacity(source.len());
+    for (index, part) in interrupt::split(source, from).enumerate() {
+        if index > 0 {
+            out.push_str(to)?;
+        }
+        out.push_str(part?)?;
+    }
+    Ok(out.finish())
+}
+
+fn reverse(source: &str) -> Result<String> {
+    let mut out = interrupt::Text::with_capacity(source.len());
+    for piece in interrupt::text_pieces(source).rev() {
+        out.extend(piece?.chars().rev());
+    }
+    Ok(out.finish())
 }
 
 /// The characters from `start` (counted from 1, possibly before the text), so many or to the end.
@@ -229,8 +243,8 @@ fn right(source: &str, count: i32) -> &str {
     &source[first_characters(source, skip as usize).len()..]
 }
 
-fn position(source: &str, searched: &str) -> i64 {
-    source.find(searched).map_or(0, |at| source[..at].chars().count() as i64 + 1)
+fn position(source: &str, searched: &str) -> Result<i64> {
+    Ok(interrupt::find(source, searched)?.map_or(0, |at| source[..at].chars().count() as i64 + 1))
 }
 
 fn overlay(source: &str, replacement: &str, start: i32, length: i32) -> Result<String> {
@@ -240,12 +254,24 @@ fn overlay(source: &str, replacement: &str, start: i32, length: i32) -> Result<S
     let after = start
         .checked_add(length)
         .ok_or_else(|| error!(NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?;
-    Ok(format!("{}{replacement}{}", substring(source, 1, Some(start - 1))?, substring(source, after, None)?))
+    let (before, rest) = (substring(source, 1, Some(start - 1))?, substring(source, after, None)?);
+    joined("", [before, replacement, rest])
 }
 
-fn trim<'a>(source: &'a str, set: &str, front: bool, back: bool) -> &'a str {
-    let source = if front { source.trim_start_matches(|c| set.contains(c)) } else { source };
-    if back { source.trim_end_matches(|c| set.contains(c)) } else { source }
+fn trim<'a>(source: &'a str, set: &str, front: bool, back: bool) -> Result<&'a str> {
+    let mut rest = source.chars();
+    for (at_end, wanted) in [(false, front), (true, back)] {
+        while wanted && !rest.as_str().is_empty() {
+            interrupt::check()?;
+            let before = rest.clone();
+            let next = if at_end { rest.next_back() } else { rest.next() };
+            if !next.is_some_and(|c| set.contains(c)) {
+                rest = before;
+                break;
+            }
+        }
+    }
+    Ok(rest.as_str())
 }
 
 fn pad(source: &str, length: i32, fill: &str, front: bool) -> Result<String> {
@@ -257,8 +283,17 @@ fn pad(source: &str, length: i32, fill: &str, front: bool) -> Result<String> {
     if wanted > LENGTH_MAX / 4 {
         return Err(too_long());
     }
-    let filling: String = fill.chars().cycle().take(wanted - has).collect();
-    Ok(if front { format!("{filling}{source}") } else { format!("{source}{filling}") })
+    let mut out = interrupt::Text::with_capacity(source.len() + wanted - has);
+    if !front {
+        out.push_str(source)?;
+    }
+    for c in fill.chars().cycle().take(wanted - has) {
+        out.push(c)?;
+    }
+    if front {
+        out.push_str(source)?;
+    }
+    Ok(out.finish())
 }
 
 /// `54000`.
@@ -269,20 +304,35 @@ pub(super) fn too_long() -> crate::SqlError {
 fn repeat(source: &str, count: i32) -> Result<Value> {
     let count = count.max(0) as usize;
     match source.len().checked_mul(count) {
-        Some(length) if length <= LENGTH_MAX => Ok(Value::Text(source.repeat(count))),
+        Some(length) if length <= LENGTH_MAX => interrupt::repeated(source, count).map(Value::Text),
         _ => Err(too_long()),
     }
 }
 
-fn translate(source: &str, from: &str, to: &str) -> String {
+/// From how many bytes on the characters to be replaced are looked up, not gone through.
+const TRANSLATED_MANY_BYTES: usize = 64;
+
+fn translate(source: &str, from: &str, to: &str) -> Result<String> {
     let to: Vec<_> = to.chars().collect();
-    source
-        .chars()
-        .filter_map(|c| match from.chars().position(|f| f == c) {
+    let mut table: HashMap<char, usize> = HashMap::new();
+    if from.len() > TRANSLATED_MANY_BYTES {
+        for (index, c) in from.chars().enumerate() {
+            interrupt::check()?;
+            table.entry(c).or_insert(index);
+        }
+    }
+    let place = |c: char| match table.is_empty() {
+        true => from.chars().position(|f| f == c),
+        false => table.get(&c).copied(),
+    };
+    let mut out = interrupt::Text::with_capacity(source.len());
+    for piece in interrupt::text_pieces(source) {
+        out.extend(piece?.chars().filter_map(|c| match place(c) {
             Some(index) => to.get(index).copied(),
             None => Some(c),
-        })
-        .collect()
+        }));
+    }
+    Ok(out.finish())
 }
 
 fn split_part<'a>(source: &'a str, separator: &str, field: i32) -> Result<&'a str> {
@@ -293,9 +343,26 @@ fn split_part<'a>(source: &'a str, separator: &str, field: i32) -> Result<&'a st
     if separator.is_empty() {
         return Ok(if index == 0 { source } else { "" });
     }
-    let part =
-        if field > 0 { source.split(separator).nth(index) } else { source.rsplit(separator).nth(index) };
-    Ok(part.unwrap_or_default())
+    let mut skipped = index;
+    if field < 0 {
+        // Parts are those found from the front, also when they are counted from the end.
+        let mut count = 0;
+        for part in interrupt::split(source, separator) {
+            part?;
+            count += 1;
+        }
+        skipped = match usize::checked_sub(count, index + 1) {
+            Some(skipped) => skipped,
+            None => return Ok(""),
+        };
+    }
+    for (place, part) in interrupt::split(source, separator).enumerate() {
+        let part = part?;
+        if place == skipped {
+            return Ok(part);
+        }
+    }
+    Ok("")
 }
 
 fn chr(code: i32) -> Result<Value> {
@@ -313,7 +380,7 @@ fn chr(code: i32) -> Result<Value> {
 fn quote_nullable(value: ValueRef<'_>) -> Result<Value> {
     match value {
         ValueRef::Null => Ok(Value::from("NULL")),
-        value => Ok(Value::Text(quote_literal(text(value)?))),
+        value => quote_large_literal(text(value)?).map(Value::Text),
     }
 }
 
@@ -333,17 +400,22 @@ fn pieces(source: ValueRef<'_>, separator: ValueRef<'_>, null: ValueRef<'_>) -> 
     let piece = |part: &str| if null == Some(part) { Value::Null } else { Value::from(part) };
     Ok(Some(match separator {
         _ if source.is_empty() => Vec::new(),
-        ValueRef::Null => source.chars().map(|c| piece(c.encode_utf8(&mut [0; 4]))).collect(),
+        ValueRef::Null => {
+            let characters = source.chars().map(|c| interrupt::checked(piece(c.encode_utf8(&mut [0; 4]))));
+            interrupt::gather(characters)?
+        }
         separator => match text(separator)? {
             "" => vec![piece(source)],
-            separator => source.split(separator).map(piece).collect(),
+            separator => interrupt::gather(interrupt::split(source, separator).map(|part| part.map(piece)))?,
         },
     }))
 }
 
 fn to_array(source: ValueRef<'_>, separator: ValueRef<'_>, null: ValueRef<'_>) -> Result<Value> {
-    let pieces = pieces(source, separator, null)?;
-    Ok(pieces.map_or(Value::Null, |pieces| Array::new(pieces).to_value(StorageForm::Text)))
+    match pieces(source, separator, null)? {
+        Some(pieces) => Array::new(pieces).to_value(StorageForm::Text),
+        None => Ok(Value::Null),
+    }
 }
 
 fn parse_ident(source: &str, strict: bool) -> Result<Value> {
@@ -353,10 +425,12 @@ fn parse_ident(source: &str, strict: bool) -> Result<Value> {
     let mut parts = Vec::new();
     let mut after_dot = false;
     loop {
+        interrupt::check()?;
         if let Some(quoted) = rest.strip_prefix('"') {
             let mut name = String::new();
             let mut inner = quoted;
             loop {
+                interrupt::check()?;
                 let (part, after) = inner
                     .split_once('"')
                     .ok_or_else(|| refuse().detail("String has unclosed double quotes."))?;
@@ -398,7 +472,7 @@ fn parse_ident(source: &str, strict: bool) -> Result<Value> {
             None => return Err(refuse()),
         }
     }
-    Ok(Array::new(parts).to_value(StorageForm::Text))
+    Array::new(parts).to_value(StorageForm::Text)
 }
 
 fn unistr(source: &str) -> Result<String> {
@@ -406,7 +480,7 @@ fn unistr(source: &str) -> Result<String> {
         error!(SYNTAX_ERROR, "invalid Unicode escape")
             .hint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.")
     };
-    let mut out = String::new();
+    let mut out = interrupt::Text::default();
     let mut rest = source;
     let mut high = None;
     while let Some(at) = rest.find('\\') {
@@ -414,10 +488,10 @@ fn unistr(source: &str) -> Result<String> {
         if high.is_some() && !before.is_empty() {
             return Err(error!(SYNTAX_ERROR, "invalid Unicode surrogate pair"));
         }
-        out.push_str(before);
+        out.push_str(before)?;
         let body = &escape[1..];
         if let Some(after) = body.strip_prefix('\\') {
-            out.push('\\');
+            out.push('\\')?;
             rest = after;
             continue;
         }
@@ -441,13 +515,13 @@ fn unistr(source: &str) -> Result<String> {
             }
             (None, code) => code,
         };
-        out.push(char::from_u32(code).ok_or_else(invalid)?);
+        out.push(char::from_u32(code).ok_or_else(invalid)?)?;
     }
     if high.is_some() {
         return Err(error!(SYNTAX_ERROR, "invalid Unicode surrogate pair"));
     }
-    out.push_str(rest);
-    Ok(out)
+    out.push_str(rest)?;
+    Ok(out.finish())
 }
 
 #[cfg(test)]
@@ -467,13 +541,13 @@ mod tests {
             (left("abcde", -2), right("abcde", -2), right("abcde", 2), left("ab", 9)),
             ("abc", "cde", "de", "ab")
         );
-        assert_eq!(position("hello", "l"), 3);
+        assert_eq!(position("hello", "l").unwrap(), 3);
         assert_eq!(overlay("Txxxxas", "hom", 2, 4).unwrap(), "Thomas");
         assert_eq!(pad("hi", 5, "xy", true).unwrap(), "xyxhi");
         assert_eq!(pad("hello", 2, "x", false).unwrap(), "he");
-        assert_eq!(translate("12345", "143", "ax"), "a2x5");
+        assert_eq!(translate("12345", "143", "ax").unwrap(), "a2x5");
         assert_eq!(split_part("a~b~c", "~", -1).unwrap(), "c");
-        assert_eq!(initcap("hi THOMAS o'neil"), "Hi Thomas O'Neil");
+        assert_eq!(initcap("hi THOMAS o'neil").unwrap(), "Hi Thomas O'Neil");
         assert_eq!(unistr("d\\0061t\\+000061 \\D83D\\DE00").unwrap(), "data 😀");
     }
 }

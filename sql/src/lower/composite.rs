@@ -5,12 +5,13 @@ use std::sync::Arc;
 use storage::{AggregateFunction, AggregateState, CallContext, HostError, ScalarFunction};
 
 use super::host::host_error;
+use crate::interrupt::{Gathered, Things};
 use crate::oid::types as type_oids;
 use crate::session::StatementContext;
-use crate::types::array::Array;
+use crate::types::array::{self, Array, Dimension};
 use crate::types::text::{NAME_LENGTH_MAX, char_from_byte};
 use crate::types::{record, storage_form};
-use crate::{Oid, Result, SqlError, Value, ValueRef, error};
+use crate::{Oid, Result, SqlError, Value, ValueRef, error, interrupt};
 
 type Body = Arc<dyn Fn(&Arc<StatementContext>, &[ValueRef<'_>]) -> Result<Value> + Send + Sync>;
 
@@ -36,7 +37,7 @@ pub(super) fn make_array(array: Oid, element: Oid, nested: bool) -> ScalarFuncti
                 false => Array::new(arguments.iter().map(|v| (*v).to_owned()).collect()),
                 true => stack(arguments)?,
             };
-            Ok(built.to_value(form))
+            built.to_value(form)
         }),
     )
 }
@@ -52,6 +53,7 @@ fn stack(arguments: &[ValueRef<'_>]) -> Result<Array> {
     let mut stacked: Option<Array> = None;
     let mut count = 0;
     for argument in arguments.iter().filter(|v| !v.is_null()) {
+        interrupt::check()?;
         let one = Array::from_value(*argument)?;
         count += 1;
         match &mut stacked {
@@ -68,7 +70,7 @@ fn stack(arguments: &[ValueRef<'_>]) -> Result<Array> {
         return Ok(Array::new(Vec::new()));
     }
     let length = i32::try_from(count).map_err(|_| SqlError::internal("too many array elements"))?;
-    array.dimensions.insert(0, crate::types::array::Dimension { length, lower: 1 });
+    array.dimensions.insert(0, Dimension { length, lower: 1 });
     if array.dimensions.len() > crate::types::array::DIMENSIONS_MAX {
         return Err(crate::types::array::too_many_dimensions(array.dimensions.len()));
     }
@@ -82,7 +84,7 @@ pub(super) fn shape_array(array: Oid, element: Oid) -> ScalarFunction {
         Arc::new(move |context, arguments| {
             let mut shaped = Array::from_value(arguments[0])?;
             shaped.dimensions = Array::from_value(arguments[1])?.dimensions;
-            Ok(shaped.to_value(storage_form(&context.catalog, element)))
+            shaped.to_value(storage_form(&context.catalog, element))
         }),
     )
 }
@@ -91,18 +93,18 @@ pub(super) fn shape_array(array: Oid, element: Oid) -> ScalarFunction {
 pub(super) fn collect_array(array: Oid, element: Oid) -> AggregateFunction {
     AggregateFunction {
         name: format!("collect_array#{array}_{element}").into(),
-        start: Arc::new(move || Box::new(Collected { element, values: Vec::new() })),
+        start: Arc::new(move || Box::new(Collected { element, values: Gathered::default() })),
     }
 }
 
 struct Collected {
     element: Oid,
-    values: Vec<Value>,
+    values: Gathered<Value>,
 }
 
 impl AggregateState for Collected {
     fn step(&mut self, _: &mut CallContext<'_>, arguments: &[ValueRef<'_>]) -> Result<(), HostError> {
-        self.values.push(arguments[0].to_owned());
+        self.values.push_back(arguments[0].to_owned());
         Ok(())
     }
 
@@ -117,10 +119,12 @@ impl AggregateState for Collected {
             let inner = context.catalog.type_(self.element).map_or(self.element, |t| t.typelem);
             let arguments: Vec<ValueRef<'_>> = self.values.iter().map(Value::as_ref).collect();
             let stacked = stack(&arguments).map_err(host_error)?;
-            return Ok(stacked.to_value(storage_form(&context.catalog, inner)));
+            return stacked.to_value(storage_form(&context.catalog, inner)).map_err(host_error);
         }
         let form = storage_form(&context.catalog, self.element);
-        Ok(Array::new(self.values.clone()).to_value(form))
+        let dimension = Dimension { length: self.values.len() as i32, lower: 1 };
+        let dimensions = if self.values.is_empty() { &[][..] } else { &[dimension] };
+        array::stored(dimensions, self.values.iter(), form).map_err(host_error)
     }
 }
 
@@ -135,7 +139,7 @@ pub(super) fn make_row(row: Oid, types: Vec<Oid>) -> ScalarFunction {
                 .enumerate()
                 .map(|(i, value)| (types.get(i).copied().unwrap_or(type_oids::TEXT), (*value).to_owned()))
                 .collect();
-            Ok(record::to_value(&fields, &context.type_context()))
+            record::to_value(&fields, &context.type_context())
         }),
     )
 }
@@ -148,7 +152,7 @@ pub(super) fn make_named_row(types: Vec<Oid>, names: Vec<String>) -> ScalarFunct
         Arc::new(move |context, arguments| {
             let fields: Vec<(Oid, Value)> =
                 types.iter().zip(arguments).map(|(ty, value)| (*ty, (*value).to_owned())).collect();
-            Ok(record::to_named_value(&fields, &names, &context.type_context()))
+            record::to_named_value(&fields, &names, &context.type_context())
         }),
     )
 }
@@ -249,7 +253,7 @@ fn array_slice(arguments: &[ValueRef<'_>], form: crate::types::StorageForm) -> R
     let array = Array::from_value(arguments[0])?;
     let bounds: Vec<&[ValueRef<'_>]> = arguments[1..].chunks(2).collect();
     if bounds.len() > array.dimensions.len() {
-        return Ok(Array::new(Vec::new()).to_value(form));
+        return Array::default().to_value(form);
     }
     let mut ranges = Vec::new();
     for (i, dimension) in array.dimensions.iter().enumerate() {
@@ -263,12 +267,13 @@ fn array_slice(arguments: &[ValueRef<'_>], form: crate::types::StorageForm) -> R
             }
         }
         if lower > upper {
-            return Ok(Array::new(Vec::new()).to_value(form));
+            return Array::default().to_value(form);
         }
         ranges.push((lower - i64::from(dimension.lower), upper - i64::from(dimension.lower)));
     }
-    let mut elements = Vec::new();
+    let mut elements = Things::default();
     for (place, value) in array.elements.iter().enumerate() {
+        interrupt::check()?;
         let mut rest = place as i64;
         let inside = array.dimensions.iter().zip(&ranges).rev().all(|(dimension, (lower, upper))| {
             let index = rest % i64::from(dimension.length);
@@ -281,12 +286,12 @@ fn array_slice(arguments: &[ValueRef<'_>], form: crate::types::StorageForm) -> R
     }
     let dimensions = ranges
         .iter()
-        .map(|(lower, upper)| crate::types::array::Dimension {
+        .map(|(lower, upper)| Dimension {
             length: i32::try_from(upper - lower + 1).unwrap_or(i32::MAX),
             lower: 1,
         })
         .collect();
-    Ok(Array { dimensions, elements }.to_value(form))
+    Array { dimensions, elements }.to_value(form)
 }
 
 /// `a[i] = value`, called as (array, value, i, …). An array of one dimension grows as far as it must.
@@ -319,7 +324,7 @@ pub(super) fn assign_subscript(array: Oid, element: Oid) -> ScalarFunction {
                 let place = place_of(&target, &indexes).ok_or_else(subscript_out_of_range)?;
                 target.elements[place] = value;
             }
-            Ok(target.to_value(storage_form(&context.catalog, element)))
+            target.to_value(storage_form(&context.catalog, element))
         }),
     )
 }
@@ -376,7 +381,7 @@ pub(super) fn assign_field(row: Oid, field: usize, types: Vec<Oid>) -> ScalarFun
             if let Some((_, value)) = fields.get_mut(field) {
                 *value = arguments[1].to_owned();
             }
-            Ok(record::to_value(&fields, &context.type_context()))
+            record::to_value(&fields, &context.type_context())
         }),
     )
 }

@@ -339,7 +339,7 @@ fn start_rows(
         let mut row = row?;
         row.resize(types.len(), Value::Null);
         let fields: Vec<(Oid, Value)> = types.iter().copied().zip(row).collect();
-        Ok(vec![crate::types::record::to_value(&fields, &context.type_context())])
+        Ok(vec![crate::types::record::to_value(&fields, &context.type_context())?])
     }))))
 }
 

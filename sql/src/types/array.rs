@@ -6,12 +6,12 @@
 //!
 //! Source: `src/backend/utils/adt/arrayfuncs.c`.
 
-use std::convert::Infallible;
 use std::fmt::Write;
 
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::bound::TypeMod;
+use crate::interrupt::{Things, Turns};
 use crate::{Oid, Result, SqlError, Value, ValueRef, error, interrupt};
 
 use super::integer::is_space;
@@ -50,7 +50,7 @@ pub struct Array {
     /// Outer to inner; none for an empty array.
     pub dimensions: Vec<Dimension>,
     /// In row-major order.
-    pub elements: Vec<Value>,
+    pub(crate) elements: Things<Value>,
 }
 
 impl Array {
@@ -64,7 +64,10 @@ impl Array {
         if elements.is_empty() {
             return Self::default();
         }
-        Self { dimensions: vec![Dimension { length: elements.len() as i32, lower }], elements }
+        Self {
+            dimensions: vec![Dimension { length: elements.len() as i32, lower }],
+            elements: elements.into(),
+        }
     }
 
     /// The array in a stored value. `int2vector` and `oidvector`, whose form has no key, are arrays from 0 to the
@@ -95,25 +98,26 @@ impl Array {
     }
 
     /// The array in storage form, whose elements are of a form.
-    pub fn to_value(&self, form: StorageForm) -> Value {
-        let Ok(value) = stored(&self.dimensions, self.elements.iter(), form, || Ok::<(), Infallible>(()));
-        value
+    ///
+    /// # Errors
+    /// `57014` when the statement is to stop.
+    pub fn to_value(&self, form: StorageForm) -> Result<Value> {
+        stored(&self.dimensions, self.elements.iter(), form)
     }
 }
 
-/// An array of these dimensions and elements in storage form. `check` is asked at each element.
+/// An array of these dimensions and elements in storage form.
 ///
 /// # Errors
-/// Those of `check`.
-pub(crate) fn stored<'a, E>(
+/// `57014` when the statement is to stop.
+pub(crate) fn stored<'a>(
     dimensions: &[Dimension],
     elements: impl Iterator<Item = &'a Value> + Clone,
     form: StorageForm,
-    check: impl Fn() -> Result<(), E>,
-) -> Result<Value, E> {
+) -> Result<Value> {
     let mut stored = String::new();
     for element in elements.clone() {
-        check()?;
+        interrupt::check()?;
         if !element.is_null() {
             stored.push(ELEMENT_MARK);
         }
@@ -130,8 +134,8 @@ pub(crate) fn stored<'a, E>(
     }
     stored.push('|');
     for element in elements {
-        check()?;
-        pack(&mut stored, element.as_ref());
+        interrupt::check()?;
+        pack(&mut stored, element.as_ref())?;
     }
     Ok(Value::Text(stored))
 }
@@ -152,11 +156,12 @@ pub fn input(element: TypeMod, delimiter: char, text: &str, cx: &TypeContext<'_>
         }
         dimensions = explicit;
     }
-    let elements = words
-        .into_iter()
-        .map(|word| word.map_or(Ok(Value::Null), |word| super::input(element, &word, cx)))
-        .collect::<Result<_>>()?;
-    Ok(Array { dimensions, elements }.to_value(super::storage_form(cx.catalog, element.oid)))
+    let elements = words.into_iter().map(|word| {
+        interrupt::check()?;
+        word.map_or(Ok(Value::Null), |word| super::input(element, &word, cx))
+    });
+    let elements = interrupt::gather(elements)?.into();
+    Array { dimensions, elements }.to_value(super::storage_form(cx.catalog, element.oid))
 }
 
 /// The text of an array while it is read.
@@ -253,7 +258,7 @@ impl<'a> Literal<'a> {
 
     /// The length of each dimension and all elements, `None` for NULL.
     #[allow(clippy::too_many_lines, reason = "one flat match over the characters of the grammar")]
-    fn contents(&self, contents: &str) -> Result<(Vec<i32>, Vec<Option<String>>)> {
+    fn contents(&self, contents: &str) -> Result<(Vec<i32>, Things<Option<String>>)> {
         use Scan::*;
         let unexpected = |c: char| self.malformed(format!("Unexpected \"{c}\" character."));
         let mut state = NoLevel;
@@ -262,9 +267,11 @@ impl<'a> Literal<'a> {
         let mut finished = [0; DIMENSIONS_MAX];
         let mut depth_max = 0;
         let mut word = Word::default();
-        let mut words = Vec::new();
+        let mut words = Things::default();
         let mut characters = contents.chars();
+        let mut turns = Turns::default();
         loop {
+            turns.turn()?;
             let Some(c) = characters.next() else { return Err(self.malformed("Unexpected end of input.")) };
             match c {
                 '\\' => {
@@ -331,7 +338,6 @@ impl<'a> Literal<'a> {
                         _ => return Err(unexpected(c)),
                     }
                     counts[depth - 1] += 1;
-                    interrupt::check()?;
                 }
                 _ if is_space(c) => {
                     if state == Element {
@@ -437,15 +443,16 @@ fn push_element(
     let text = super::to_text(ty, value.as_ref(), cx)?;
     let special = |c: char| matches!(c, '"' | '\\' | '{' | '}') || c == delimiter || is_space(c);
     if !text.is_empty() && !text.eq_ignore_ascii_case("null") && !text.contains(special) {
-        out.push_str(&text);
-        return Ok(());
+        return interrupt::append(out, &text);
     }
     out.push('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
+    for piece in interrupt::text_pieces(&text) {
+        for c in piece?.chars() {
+            if matches!(c, '"' | '\\') {
+                out.push('\\');
+            }
+            out.push(c);
         }
-        out.push(c);
     }
     out.push('"');
     Ok(())
@@ -457,7 +464,7 @@ fn push_element(
 /// `22P03`, `08P01`, `42804`, and those of the elements.
 pub fn receive(element: TypeMod, bytes: &[u8], cx: &TypeContext<'_>) -> Result<Value> {
     let array = decode_binary(element.oid, element.modifier, bytes, cx)?;
-    Ok(array.to_value(super::storage_form(cx.catalog, element.oid)))
+    array.to_value(super::storage_form(cx.catalog, element.oid))
 }
 
 /// The array in a binary form.
@@ -541,7 +548,7 @@ pub fn send(element: Oid, value: ValueRef<'_>, cx: &TypeContext<'_>, out: &mut B
         out.put_i32(dimension.length);
         out.put_i32(dimension.lower);
     }
-    for value in &array.elements {
+    for value in array.elements.iter() {
         interrupt::check()?;
         send_field(element, value.as_ref(), cx, out)?;
     }
@@ -571,7 +578,7 @@ pub(crate) fn send_field(
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<(Vec<i32>, Vec<Option<String>>)> {
+    fn read(text: &str) -> Result<(Vec<i32>, Things<Option<String>>)> {
         let literal = Literal { text, delimiter: ',' };
         let (_, contents) = literal.bounds()?;
         literal.contents(contents)
@@ -579,14 +586,14 @@ mod tests {
 
     #[test]
     fn words_of_literals() {
-        let some = |words: &[&str]| words.iter().map(|w| Some((*w).to_owned())).collect::<Vec<_>>();
-        assert_eq!(read("{}").unwrap(), (vec![], vec![]));
+        let some = |words: &[&str]| words.iter().map(|w| Some((*w).to_owned())).collect::<Vec<_>>().into();
+        assert_eq!(read("{}").unwrap(), (vec![], vec![].into()));
         assert_eq!(
             read(" { 1 , b c ,\"d\\\"e\" , \\ f} ").unwrap(),
             (vec![4], some(&["1", "b c", "d\"e", " f"]))
         );
         assert_eq!(read("{{1,2},{3,4},{5,6}}").unwrap().0, [3, 2]);
-        assert_eq!(read("{null,\"null\"}").unwrap().1, [None, Some("null".to_owned())]);
+        assert_eq!(*read("{null,\"null\"}").unwrap().1, [None, Some("null".to_owned())]);
     }
 
     #[test]
@@ -621,7 +628,7 @@ mod tests {
     fn stored_arrays_order_as_postgresql_orders_them() {
         let array = |elements: &[Option<i64>]| {
             let elements = elements.iter().map(|e| Value::from(*e)).collect();
-            match Array::new(elements).to_value(StorageForm::Integer) {
+            match Array::new(elements).to_value(StorageForm::Integer).unwrap() {
                 Value::Text(text) => text,
                 other => panic!("{other:?}"),
             }
@@ -638,6 +645,6 @@ mod tests {
             assert_eq!(key::compare(&pair[0], &pair[1]), std::cmp::Ordering::Less, "{pair:?}");
         }
         let stored = Value::Text(ascending[3].clone());
-        assert_eq!(Array::from_value(stored.as_ref()).unwrap().elements, [Value::Integer(1), Value::Null]);
+        assert_eq!(*Array::from_value(stored.as_ref()).unwrap().elements, [Value::Integer(1), Value::Null]);
     }
 }

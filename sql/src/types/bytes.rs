@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use crate::interrupt::{self, Turns};
 use crate::oid::types;
 use crate::{Result, Value, ValueRef, error};
 
@@ -18,17 +19,12 @@ pub const TYPES: &[TypeEntry] = &[
         input: |text, _, _| parse(text).map(Value::Blob),
         output: |value, cx, out| {
             let bytes = blob(value)?;
-            if cx.format.bytea_escape {
-                push_escaped(out, bytes)
-            } else {
-                push_hex(out, "\\x", bytes)
-            }
-            Ok(())
+            if cx.format.bytea_escape { push_escaped(out, bytes) } else { push_hex(out, "\\x", bytes) }
         },
-        receive: Some(|bytes, _, _| Ok(Value::Blob(bytes.to_vec()))),
+        receive: Some(|bytes, _, _| interrupt::copied(bytes).map(Value::Blob)),
         send: Some(|value, _, out| {
-            out.extend_from_slice(blob(value)?);
-            Ok(())
+            interrupt::pieces(blob(value)?)
+                .try_for_each(|piece| piece.map(|piece| out.extend_from_slice(piece)))
         }),
     },
     TypeEntry {
@@ -85,7 +81,9 @@ pub fn parse(text: &str) -> Result<Vec<u8>> {
 pub fn parse_hex(digits: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(digits.len() / 2);
     let mut characters = digits.chars();
+    let mut turns = Turns::default();
     while let Some(high) = characters.next() {
+        turns.turn()?;
         if matches!(high, ' ' | '\n' | '\t' | '\r') {
             continue;
         }
@@ -113,7 +111,9 @@ pub fn parse_escaped(text: &str) -> Result<Vec<u8>> {
     let source = text.as_bytes();
     let mut bytes = Vec::with_capacity(source.len());
     let mut at = 0;
+    let mut turns = Turns::default();
     while at < source.len() {
+        turns.turn()?;
         match &source[at..] {
             [b'\\', b'\\', ..] => {
                 bytes.push(b'\\');
@@ -137,22 +137,35 @@ pub fn parse_escaped(text: &str) -> Result<Vec<u8>> {
 }
 
 /// Appends bytes in hexadecimal after a prefix.
-pub fn push_hex(out: &mut String, prefix: &str, bytes: &[u8]) {
+///
+/// # Errors
+/// `57014` when the statement is to stop.
+pub fn push_hex(out: &mut String, prefix: &str, bytes: &[u8]) -> Result<()> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(prefix.len() + bytes.len() * 2);
     out.push_str(prefix);
-    for byte in bytes {
-        write!(out, "{byte:02x}").expect("a String takes anything");
+    for piece in interrupt::pieces(bytes) {
+        let digits = piece?.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        out.extend(digits.map(|digit| char::from(DIGITS[usize::from(digit)])));
     }
+    Ok(())
 }
 
 /// Appends bytes in escape form.
-pub fn push_escaped(out: &mut String, bytes: &[u8]) {
+///
+/// # Errors
+/// `57014` when the statement is to stop.
+pub fn push_escaped(out: &mut String, bytes: &[u8]) -> Result<()> {
+    let mut turns = Turns::default();
     for &byte in bytes {
+        turns.turn()?;
         match byte {
             b'\\' => out.push_str("\\\\"),
             0x20..=0x7E => out.push(char::from(byte)),
             _ => write!(out, "\\{byte:03o}").expect("a String takes anything"),
         }
     }
+    Ok(())
 }
 
 /// Reads a UUID: 32 hexadecimal digits, a hyphen allowed after each four, braces allowed around it.
@@ -186,7 +199,7 @@ mod tests {
         assert_eq!(parse("\\xzz").unwrap_err().message(), "invalid hexadecimal digit: \"z\"");
         assert_eq!(parse("a\\b").unwrap_err().message(), "invalid input syntax for type bytea");
         let mut out = String::new();
-        push_escaped(&mut out, b"a\\\xff\n");
+        push_escaped(&mut out, b"a\\\xff\n").unwrap();
         assert_eq!(out, "a\\\\\\377\\012");
     }
 

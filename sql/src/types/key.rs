@@ -115,7 +115,13 @@ pub fn push_real(key: &mut String, value: f64) {
 
 /// Appends bytes and a terminator, escaping what keys may not contain.
 pub fn push_bytes(key: &mut String, bytes: &[u8]) {
-    for &byte in bytes {
+    let mut rest = bytes;
+    loop {
+        let plain = rest.iter().position(|byte| !(LAST_LOW + 1..FIRST_HIGH).contains(byte));
+        let (run, others) = rest.split_at(plain.unwrap_or(rest.len()));
+        key.push_str(std::str::from_utf8(run).expect("bytes of one-byte characters"));
+        let Some((&byte, after)) = others.split_first() else { break };
+        rest = after;
         match byte {
             0..=LAST_LOW => {
                 key.push(char::from(LOW_ESCAPE));
@@ -126,7 +132,7 @@ pub fn push_bytes(key: &mut String, bytes: &[u8]) {
                 key.push(char::from(FIRST_HIGH + above / 64));
                 key.push(char::from(DIGIT_ZERO + above % 64));
             }
-            _ => key.push(char::from(byte)),
+            _ => unreachable!("such bytes are in runs"),
         }
     }
     key.push(TERMINATOR);

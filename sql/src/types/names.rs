@@ -5,10 +5,12 @@
 
 use crate::bound::TypeMod;
 use crate::catalog::Catalog;
+use crate::interrupt::Text;
 use crate::{Oid, Result, error, oid};
 
 use super::integer::is_space;
-use super::{modifier_from_arguments, text::truncate_name};
+use super::modifier_from_arguments;
+use super::text::{NAME_LENGTH_MAX, truncate_name};
 
 /// Keywords that are not free to be names (`pg_get_keywords()` other than unreserved), in order.
 const KEYWORDS: &[&str] = &[
@@ -177,6 +179,35 @@ pub fn quote_identifier(name: &str) -> String {
 pub fn quote_literal(text: &str) -> String {
     let escape = if text.contains('\\') { "E" } else { "" };
     format!("{escape}'{}'", text.replace('\'', "''").replace('\\', "\\\\"))
+}
+
+/// As [`quote_identifier`], for one that may be large.
+///
+/// # Errors
+/// `57014` when the statement is to stop.
+pub(crate) fn quote_large_identifier(name: &str) -> Result<String> {
+    if name.len() <= NAME_LENGTH_MAX { Ok(quote_identifier(name)) } else { quote(name, "\"", "\"", &['"']) }
+}
+
+/// As [`quote_literal`], for one that may be large.
+///
+/// # Errors
+/// `57014` when the statement is to stop.
+pub(crate) fn quote_large_literal(text: &str) -> Result<String> {
+    quote(text, if text.contains('\\') { "E'" } else { "'" }, "'", &['\'', '\\'])
+}
+
+fn quote(text: &str, before: &str, after: &str, doubled: &[char]) -> Result<String> {
+    let mut out = Text::with_capacity(before.len() + text.len() + after.len());
+    out.push_str(before)?;
+    for c in text.chars() {
+        if doubled.contains(&c) {
+            out.push(c)?;
+        }
+        out.push(c)?;
+    }
+    out.push_str(after)?;
+    Ok(out.finish())
 }
 
 /// The parts of a name with dots, unquoted parts in lower case; `None` when the syntax is wrong.

@@ -71,8 +71,8 @@ impl Range {
                 stored.push(key::KEY_SEPARATOR);
                 stored.push(if lower.inclusive { '[' } else { '(' });
                 stored.push(if upper.inclusive { ']' } else { ')' });
-                pack(&mut stored, lower.value.as_ref());
-                pack(&mut stored, upper.value.as_ref());
+                pack(&mut stored, lower.value.as_ref())?;
+                pack(&mut stored, upper.value.as_ref())?;
                 Value::Text(stored)
             }
         })

@@ -13,7 +13,7 @@ use bytes::{Buf, BufMut, BytesMut};
 
 use crate::bound::TypeMod;
 use crate::catalog::Attribute;
-use crate::{Oid, Result, SqlError, Value, ValueRef, error};
+use crate::{Oid, Result, SqlError, Value, ValueRef, error, interrupt};
 
 use super::array::send_field;
 use super::integer::is_space;
@@ -26,14 +26,21 @@ const NAMES: char = '=';
 pub type Fields = Vec<(Oid, Value)>;
 
 /// Appends a packed value.
-pub fn pack(out: &mut String, value: ValueRef<'_>) {
+///
+/// # Errors
+/// `57014` when the statement is to stop.
+pub fn pack(out: &mut String, value: ValueRef<'_>) -> Result<()> {
     match value {
         ValueRef::Null => out.push('n'),
         ValueRef::Integer(i) => write!(out, "i{i};").expect("a String takes anything"),
         ValueRef::Real(r) => write!(out, "r{r:?};").expect("a String takes anything"),
-        ValueRef::Text(text) => write!(out, "t{}:{text}", text.len()).expect("a String takes anything"),
-        ValueRef::Blob(bytes) => super::bytes::push_hex(out, &format!("b{}:", bytes.len()), bytes),
+        ValueRef::Text(text) => {
+            write!(out, "t{}:", text.len()).expect("a String takes anything");
+            interrupt::append(out, text)?;
+        }
+        ValueRef::Blob(bytes) => super::bytes::push_hex(out, &format!("b{}:", bytes.len()), bytes)?,
     }
+    Ok(())
 }
 
 /// Takes a packed value from the front of a text.
@@ -113,12 +120,18 @@ pub fn names(value: ValueRef<'_>) -> Result<Option<Vec<String>>> {
 }
 
 /// A composite value in storage form.
-pub fn to_value(fields: &[(Oid, Value)], cx: &TypeContext<'_>) -> Value {
+///
+/// # Errors
+/// `57014` when the statement is to stop.
+pub fn to_value(fields: &[(Oid, Value)], cx: &TypeContext<'_>) -> Result<Value> {
     to_named_value(fields, &[], cx)
 }
 
 /// A composite value of no declared type whose fields have names: none, or one for each field.
-pub fn to_named_value(fields: &[(Oid, Value)], names: &[String], cx: &TypeContext<'_>) -> Value {
+///
+/// # Errors
+/// As [`to_value`].
+pub fn to_named_value(fields: &[(Oid, Value)], names: &[String], cx: &TypeContext<'_>) -> Result<Value> {
     let mut stored = String::new();
     for (ty, value) in fields {
         key::push_value(&mut stored, super::storage_form(cx.catalog, *ty), value.as_ref());
@@ -129,14 +142,14 @@ pub fn to_named_value(fields: &[(Oid, Value)], names: &[String], cx: &TypeContex
     if !names.is_empty() {
         stored.push(NAMES);
         for name in names {
-            pack(&mut stored, ValueRef::Text(name));
+            pack(&mut stored, ValueRef::Text(name))?;
         }
     }
     for (ty, value) in fields {
         write!(stored, "{ty}:").expect("a String takes anything");
-        pack(&mut stored, value.as_ref());
+        pack(&mut stored, value.as_ref())?;
     }
-    Value::Text(stored)
+    Ok(Value::Text(stored))
 }
 
 /// Reads a composite value from its text form, `(1,"a b",)`.
@@ -157,7 +170,7 @@ pub fn input(relation: Oid, text: &str, cx: &TypeContext<'_>) -> Result<Value> {
         };
         fields.push((attribute.atttypid, value));
     }
-    Ok(to_value(&fields, cx))
+    to_value(&fields, cx)
 }
 
 fn declared(attribute: &Attribute) -> TypeMod {
@@ -305,7 +318,7 @@ pub fn receive(relation: Oid, mut bytes: &[u8], cx: &TypeContext<'_>) -> Result<
         };
         fields.push((sent, value));
     }
-    Ok(to_value(&fields, cx))
+    to_value(&fields, cx)
 }
 
 /// Appends the binary form of a composite value.
@@ -337,7 +350,7 @@ mod tests {
             Value::Blob(vec![0, 255]),
         ];
         let mut packed = String::new();
-        values.iter().for_each(|v| pack(&mut packed, v.as_ref()));
+        values.iter().for_each(|v| pack(&mut packed, v.as_ref()).unwrap());
         let mut rest = packed.as_str();
         for value in &values {
             assert_eq!(unpack(&mut rest).unwrap(), *value);

@@ -9,7 +9,7 @@
 use bytes::BytesMut;
 
 use crate::oid::types;
-use crate::{Oid, Result, Value, ValueRef, error};
+use crate::{Oid, Result, Value, ValueRef, error, interrupt};
 
 use super::{StorageForm, TypeContext, TypeEntry, exact_bytes, wrong_form};
 
@@ -115,12 +115,13 @@ pub fn text_of(value: ValueRef<'_>) -> Result<&str> {
 
 /// Writes a string as it is.
 pub(super) fn output(value: ValueRef<'_>, _: &TypeContext<'_>, out: &mut String) -> Result<()> {
-    out.push_str(text_of(value)?);
-    Ok(())
+    interrupt::append(out, text_of(value)?)
 }
 
 fn send(value: ValueRef<'_>, _: &TypeContext<'_>, out: &mut BytesMut) -> Result<()> {
-    out.extend_from_slice(text_of(value)?.as_bytes());
+    for piece in interrupt::pieces(text_of(value)?.as_bytes()) {
+        out.extend_from_slice(piece?);
+    }
     Ok(())
 }
 
@@ -191,10 +192,12 @@ pub fn fit<'a>(text: &'a str, modifier: i32, ty: &str) -> Result<&'a str> {
 
 /// The text's first characters.
 pub fn first_characters(text: &str, count: usize) -> &str {
-    match text.char_indices().nth(count) {
-        Some((end, _)) => &text[..end],
-        None => text,
+    let mut rest = text.chars();
+    // Many characters are skipped at once, unlike with their indices.
+    if let Some(before) = count.checked_sub(1) {
+        rest.nth(before);
     }
+    &text[..text.len() - rest.as_str().len()]
 }
 
 /// A name cut to [`NAME_LENGTH_MAX`] bytes, at the end of a character.

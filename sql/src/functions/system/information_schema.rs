@@ -123,13 +123,14 @@ fn expand_array(_: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<
                 text.split_whitespace()
                     .filter_map(|part| part.parse::<i64>().ok())
                     .map(Value::Integer)
-                    .collect()
+                    .collect::<Vec<_>>()
+                    .into()
             }
             _ => return Err(error),
         },
     };
     let numbered = elements.into_iter().enumerate();
-    Ok(known(numbered.map(|(position, element)| vec![element, (position as i64 + 1).into()]).collect()))
+    Ok(Box::new(numbered.map(|(position, element)| Ok(vec![element, (position as i64 + 1).into()]))))
 }
 
 /// The position, from 1, of a column in an index.
