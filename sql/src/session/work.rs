@@ -427,14 +427,16 @@ impl Session {
         let transaction = self.transaction();
         let Work::Write(connection, _) = &mut transaction.work else { return Ok(0) };
         let changed = transaction.catalog_changed.then(|| transaction.catalog.clone()).flatten();
+        // It goes with the commit, which may outlive its session: until it is decided nobody may settle the shared rows.
+        let shared_lock = transaction.shared_lock.take();
         let commit = move |connection: &mut storage::Connection| {
             let before = connection.last_commit();
-            database.commit(connection, changed, keep)?;
+            let committed = database.commit(connection, changed, keep);
             // A pooled connection remembers the commits of its earlier users.
             let now = connection.last_commit();
-            Ok(if now == before { 0 } else { now })
+            (committed.map(|()| if now == before { 0 } else { now }), shared_lock)
         };
-        let committed = if connection.changed_rows() > SMALL_COMMIT_ROWS_MAX {
+        let (committed, shared_lock) = if connection.changed_rows() > SMALL_COMMIT_ROWS_MAX {
             transaction.committing = true;
             let committed = self.elsewhere(commit).await;
             self.transaction().committing = false;
@@ -442,6 +444,7 @@ impl Session {
         } else {
             commit(connection)
         };
+        self.transaction().shared_lock = shared_lock;
         committed.map_err(execute::engine_error)
     }
 
