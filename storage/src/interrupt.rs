@@ -109,6 +109,16 @@ pub fn must_stop() -> bool {
     })
 }
 
+/// What this thread does from here on it does not begin anew elsewhere: [`Interrupt::attend_until`]'s time has no end any
+/// more.
+pub fn take_time() {
+    ATTENDED.with_borrow_mut(|attended| {
+        if let Some(attended) = attended.as_mut().filter(|attended| !attended.has_run_out) {
+            attended.patience = None;
+        }
+    });
+}
+
 /// Whether [`must_stop`] has told this thread to stop because its own time was over
 /// ([`Interrupt::attend_until`]).
 pub fn has_run_out() -> bool {
@@ -268,6 +278,22 @@ mod tests {
         watch.leave_statement(before);
         assert!(!watch.tick());
         assert_eq!(watch.may_begin(), Some(Stop::Interrupted));
+    }
+
+    #[test]
+    fn a_thread_has_time_until_then_or_takes_it() {
+        let (interrupt, now) = (Interrupt::default(), Instant::now());
+        let attention = interrupt.attend_until(None, Some(now));
+        assert!(!has_run_out());
+        assert!(must_stop() && must_stop() && has_run_out());
+        take_time();
+        assert!(has_run_out(), "what has been told to stop stops");
+        drop(attention);
+        let _attention = interrupt.attend_until(None, Some(now));
+        take_time();
+        assert!(!must_stop() && !has_run_out());
+        interrupt.set();
+        assert!(must_stop() && !has_run_out());
     }
 
     #[test]

@@ -38,6 +38,6 @@ pub use function::{
     AggregateFunction, AggregateState, CallContext, Collation, HostError, RowIterator, ScalarFunction,
     TableFunction, TableScan,
 };
-pub use interrupt::{Attention, Interrupt, has_run_out, must_stop};
+pub use interrupt::{Attention, Interrupt, has_run_out, must_stop, take_time};
 pub use statement::{RowRef, Statement};
 pub use value::{Value, ValueRef};

@@ -1,5 +1,6 @@
 //! Sessions share reactors: long work of one keeps no other from being served.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -69,17 +70,26 @@ fn a_large_copy_message_keeps_nobody_waiting() {
 #[test]
 fn long_functions_keep_nobody_waiting() {
     with_one_reactor(async |one, two| {
-        let text = "SELECT length(regexp_replace(repeat('ab cd ', 2000000), 'a', 'bb', 'g'))::int8";
-        let matching = tokio::spawn(async move { one.query_one(text, &[]).await });
-        let begun = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%repeat%' \
-                     AND pid <> pg_backend_pid()";
-        while two.query_one(begun, &[]).await.expect("a row").get::<_, i64>(0) == 0 {
-            assert!(!matching.is_finished(), "the others had to wait");
-            tokio::task::yield_now().await;
+        let setup = "CREATE TABLE t (k int); INSERT INTO t VALUES (0)";
+        one.batch_execute(setup).await.expect("created");
+        let one = Arc::new(one);
+        let long = "length(regexp_replace(repeat('ab cd ', 2000000), 'a', 'bb', 'g'))";
+        for text in [format!("SELECT {long}"), format!("UPDATE t SET k = {long}")] {
+            let working = {
+                let (one, text) = (one.clone(), text.clone());
+                tokio::spawn(async move { one.batch_execute(&text).await })
+            };
+            let begun = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%repeat%' \
+                         AND pid <> pg_backend_pid()";
+            while two.query_one(begun, &[]).await.expect("a row").get::<_, i64>(0) == 0 {
+                assert!(!working.is_finished(), "the others had to wait for {text}");
+                tokio::task::yield_now().await;
+            }
+            is_served(&two).await;
+            assert!(!working.is_finished(), "the others had to wait for {text}");
+            tokio::time::timeout(SOON, working).await.expect("soon").expect("no panic").expect("done");
         }
-        is_served(&two).await;
-        assert!(!matching.is_finished(), "the others had to wait");
-        let row = tokio::time::timeout(SOON, matching).await.expect("soon").expect("no panic").expect("a row");
-        assert_eq!(row.get::<_, i64>(0), 14_000_000);
+        let row = two.query_one("SELECT k FROM t", &[]).await.expect("a row");
+        assert_eq!(row.get::<_, i32>(0), 14_000_000);
     });
 }

@@ -46,7 +46,7 @@ use crate::{Result, SqlError, Value};
 
 pub(crate) use foreign_keys::Pending;
 pub(crate) use insert::RowInserter;
-pub(crate) use modify::{Modified, note as note_modify, run as run_modify};
+pub(crate) use modify::{Modified, computes_first, note as note_modify, run as run_modify};
 pub(crate) use row_reader::RowReader;
 pub(crate) use run::{engine_error, is_budget_exhausted, is_stale_catalog, stale_catalog};
 pub use sql_function::SqlFunctions;

@@ -75,6 +75,11 @@ fn in_savepoint<T>(
     }
 }
 
+/// Whether a plan computes all its rows before it writes the first: until then it can be begun anew.
+pub(crate) fn computes_first(plan: &Plan) -> bool {
+    one_write(plan).is_some()
+}
+
 /// The statement, when nothing is written before all its rows are computed.
 fn one_write(plan: &Plan) -> Option<&ModifyPlan> {
     match &plan.main {
@@ -98,6 +103,7 @@ fn run_one_write(
     let mut pending = Vec::new();
     let mut step = Step::new(modify, parameters, context);
     let rows = step.compute(connection, &mut pending)?;
+    storage::take_time();
     let table = &modify.table;
     if step.changes.len() <= 1 && table.references.is_empty() && table.referenced.is_empty() {
         step.write(connection, &mut pending)?;
@@ -127,6 +133,7 @@ pub(crate) fn note(
     let mut pending = Vec::new();
     let mut step = Step::new(modify, parameters, context);
     let rows = step.compute(connection, &mut pending)?;
+    storage::take_time();
     let noted = step.note(connection)?;
     Ok(noted.then_some(Modified { count: step.count, rows }))
 }

@@ -193,6 +193,11 @@ fn reactor_budget(planned: &Planned) -> Option<u32> {
     (!planned.plan.once).then_some(REACTOR_BUDGET_KILO)
 }
 
+/// Until when the host may work there.
+fn patience(can_begin_again: bool) -> Option<Instant> {
+    can_begin_again.then(|| Instant::now() + REACTOR_PATIENCE)
+}
+
 fn batch_limit(limit: Option<u64>, batch: usize) -> usize {
     limit.map_or(batch, |limit| usize::try_from(limit).unwrap_or(batch).min(batch))
 }
@@ -336,8 +341,7 @@ impl Session {
         connection.set_budget(budget);
         // The budget counts the engine's work; this is for the host's.
         let can_begin_again = budget.is_some() && !matches!(sink, Sink::Copy { .. });
-        let patience = can_begin_again.then(|| Instant::now() + REACTOR_PATIENCE);
-        let _attention = connection.interrupt().attend_until(deadline, patience);
+        let _attention = connection.interrupt().attend_until(deadline, patience(can_begin_again));
         let result = Cursor::open(connection, &planned.plan, parameters, context).and_then(|mut cursor| {
             let rows_max = batch_limit(limit, FIRST_BATCH_ROWS);
             let (sent, done, full) = sink.take_first(&mut cursor, connection, rows_max, context)?;
@@ -538,14 +542,19 @@ impl Session {
         backend.set_interrupt(Some(connection.interrupt()));
         connection.set_deadline(deadline);
         if !planned.plan.waits {
-            connection.set_budget(reactor_budget(planned));
+            let budget = reactor_budget(planned);
+            connection.set_budget(budget);
             let known = transaction.deferred.len();
-            let attention = connection.interrupt().attend(deadline);
+            let can_begin_again = budget.is_some() && execute::computes_first(&planned.plan);
+            let attention = connection.interrupt().attend_until(deadline, patience(can_begin_again));
             let done = change(connection, planned, parameters, context, &mut transaction.deferred);
+            let has_run_out = storage::has_run_out();
             drop(attention);
             connection.set_budget(None);
             match done {
-                Err(error) if execute::is_budget_exhausted(&error) => transaction.deferred.truncate(known),
+                Err(error) if execute::is_budget_exhausted(&error) || has_run_out => {
+                    transaction.deferred.truncate(known);
+                }
                 done => return done.map_err(|error| self.reason_to_stop(error)),
             }
             context.buffered.lock().clear();
