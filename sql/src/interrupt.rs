@@ -5,6 +5,7 @@
 //! and each loop over what a client's data or text may make long calls [`check`] at each turn. What is not stopped within
 //! a millisecond elsewhere must ask here.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -327,6 +328,41 @@ pub(crate) fn discard<T: Send + 'static>(things: Vec<T>) {
     }
 }
 
+/// How many things are sorted between two looks.
+const SORTED_AT_ONCE: usize = 1024;
+
+/// Things in order, those that are equal as they came.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn sorted<T: Send + 'static>(
+    mut things: Vec<T>,
+    order: &impl Fn(&T, &T) -> Ordering,
+) -> Result<Vec<T>> {
+    if things.len() <= SORTED_AT_ONCE {
+        things.sort_by(order);
+        return Ok(things);
+    }
+    let mut second: Things<T> = things.split_off(things.len() / 2).into();
+    let mut first: Things<T> = things.into();
+    first = sorted(std::mem::take(&mut *first), order)?.into();
+    second = sorted(std::mem::take(&mut *second), order)?.into();
+    let mut merged: Things<T> = Vec::with_capacity(first.len() + second.len()).into();
+    let (mut left, mut right) = (first.into_iter().peekable(), second.into_iter().peekable());
+    loop {
+        check()?;
+        let next = match (left.peek(), right.peek()) {
+            (Some(from_left), Some(from_right)) if order(from_left, from_right).is_gt() => right.next(),
+            (None, _) => right.next(),
+            _ => left.next(),
+        };
+        match next {
+            Some(next) => merged.push(next),
+            None => return Ok(std::mem::take(&mut *merged)),
+        }
+    }
+}
+
 /// Things that are dropped as by [`discard`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Things<T: Send + 'static>(Vec<T>);
@@ -529,6 +565,19 @@ mod tests {
         assert_eq!(find(&far, "needle").unwrap(), Some(2 * piece));
         let long = "ab".repeat(piece);
         assert_eq!(find(&format!("b{long}c"), &format!("{long}c")).unwrap(), Some(1));
+    }
+
+    #[test]
+    fn sorting_is_stable() {
+        for count in [0, 1, SORTED_AT_ONCE, SORTED_AT_ONCE + 1, 5 * SORTED_AT_ONCE + 7] {
+            let things: Vec<_> = (0..count).map(|i| (i * 7919 % 97, i)).collect();
+            let mut expected = things.clone();
+            expected.sort_by_key(|thing| thing.0);
+            assert_eq!(
+                sorted(things, &|a: &(usize, usize), b: &(usize, usize)| a.0.cmp(&b.0)).unwrap(),
+                expected
+            );
+        }
     }
 
     #[test]

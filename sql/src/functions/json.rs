@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use storage::{AggregateState, CallContext, HostError};
 
-use crate::functions::arguments::{Rows, array_elements, boolean, integer, known, rows, scalar, text};
+use crate::functions::arguments::{
+    Rows, array_elements, boolean, column, integer, known, rows, scalar, text,
+};
 use crate::functions::{Body, CallTypes, Function, FunctionCall};
 use crate::interrupt::Gathered;
 use crate::oid::types as oids;
@@ -112,6 +114,7 @@ fn append_dimension(
     };
     out.push('[');
     for position in 0..length {
+        interrupt::check()?;
         if position > 0 {
             out.push_str(if pretty { ",\n " } else { "," });
         }
@@ -264,6 +267,7 @@ pub(crate) fn object_of_texts(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>
     };
     let mut out = String::from("{");
     for (position, (key, value)) in pairs.into_iter().enumerate() {
+        interrupt::check()?;
         out.push_str(if position > 0 { ", " } else { "" });
         let key =
             key.ok_or_else(|| error!(NULL_VALUE_NOT_ALLOWED, "null value not allowed for object key"))?;
@@ -341,9 +345,11 @@ fn shape_error(tree: &Tree<'_>, function: &str) -> SqlError {
 fn each(arguments: &[ValueRef<'_>], show: Show) -> Result<Rows> {
     let node = parse(text(arguments[0])?)?;
     match &node.tree {
-        Tree::Object(pairs) => Ok(known(
-            pairs.iter().map(|(key, value)| vec![key.clone().into_owned().into(), show(value)]).collect(),
-        )),
+        Tree::Object(pairs) => {
+            Ok(known(interrupt::gather(pairs.iter().map(|(key, value)| {
+                interrupt::checked(vec![key.clone().into_owned().into(), show(value)])
+            }))?))
+        }
         Tree::Array(_) => Err(error!(INVALID_PARAMETER_VALUE, "cannot deconstruct an array as an object")),
         _ => Err(error!(INVALID_PARAMETER_VALUE, "cannot deconstruct a scalar")),
     }
@@ -352,7 +358,10 @@ fn each(arguments: &[ValueRef<'_>], show: Show) -> Result<Rows> {
 fn elements(arguments: &[ValueRef<'_>], function: &str, show: Show) -> Result<Rows> {
     let node = parse(text(arguments[0])?)?;
     match &node.tree {
-        Tree::Array(elements) => Ok(known(elements.iter().map(|element| vec![show(element)]).collect())),
+        Tree::Array(elements) => {
+            let shown = elements.iter().map(|element| interrupt::checked(show(element)));
+            Ok(column(interrupt::gather(shown)?))
+        }
         other => Err(shape_error(other, function)),
     }
 }
@@ -361,7 +370,8 @@ fn object_keys(_: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<R
     let node = parse(text(arguments[0])?)?;
     match &node.tree {
         Tree::Object(pairs) => {
-            Ok(known(pairs.iter().map(|(key, _)| vec![key.clone().into_owned().into()]).collect()))
+            let keys = pairs.iter().map(|(key, _)| interrupt::checked(key.clone().into_owned().into()));
+            Ok(column(interrupt::gather(keys)?))
         }
         Tree::Array(_) => Err(error!(INVALID_PARAMETER_VALUE, "cannot call json_object_keys on an array")),
         _ => Err(error!(INVALID_PARAMETER_VALUE, "cannot call json_object_keys on a scalar")),
@@ -388,7 +398,8 @@ fn type_of(_: &mut FunctionCall<'_>, arguments: &[ValueRef<'_>]) -> Result<Value
     .into())
 }
 
-fn strip_nulls(node: &Node<'_>, out: &mut String) {
+fn strip_nulls(node: &Node<'_>, out: &mut String) -> Result<()> {
+    interrupt::check()?;
     match &node.tree {
         Tree::Object(pairs) => {
             out.push('{');
@@ -397,7 +408,7 @@ fn strip_nulls(node: &Node<'_>, out: &mut String) {
                 out.push_str(if position > 0 { "," } else { "" });
                 quote(key, out);
                 out.push(':');
-                strip_nulls(value, out);
+                strip_nulls(value, out)?;
             }
             out.push('}');
         }
@@ -405,13 +416,14 @@ fn strip_nulls(node: &Node<'_>, out: &mut String) {
             out.push('[');
             for (position, element) in elements.iter().enumerate() {
                 out.push_str(if position > 0 { "," } else { "" });
-                strip_nulls(element, out);
+                strip_nulls(element, out)?;
             }
             out.push(']');
         }
         Tree::String(text) => quote(text, out),
         _ => out.push_str(node.raw),
     }
+    Ok(())
 }
 
 fn argument_to_json(call: &FunctionCall<'_>, arguments: &[ValueRef<'_>], pretty: bool) -> Result<Value> {
@@ -500,9 +512,7 @@ impl AggregateState for Collect {
         if !self.binary {
             return Ok(text.into());
         }
-        let tree = types::jsonb::Jsonb::parse(&text)?;
-        let stored = tree.store_large();
-        tree.discard();
+        let stored = types::jsonb::Jsonb::parse(&text).and_then(|tree| tree.store());
         interrupt::give_back(text.into_bytes());
         Ok(stored?)
     }
@@ -533,7 +543,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar("json_typeof", type_of),
     scalar("json_strip_nulls", |_, a| {
         let mut out = String::new();
-        strip_nulls(&parse(text(a[0])?)?, &mut out);
+        strip_nulls(&parse(text(a[0])?)?, &mut out)?;
         Ok(out.into())
     }),
     rows("json_each", |_, a| each(a, raw)),
@@ -575,7 +585,7 @@ mod tests {
     #[test]
     fn nulls_are_stripped_from_objects_only() {
         let mut out = String::new();
-        strip_nulls(&parse(r#"{"a": null, "b": [null, {"c" : null}]}"#).unwrap(), &mut out);
+        strip_nulls(&parse(r#"{"a": null, "b": [null, {"c" : null}]}"#).unwrap(), &mut out).unwrap();
         assert_eq!(out, r#"{"b":[null,{}]}"#);
     }
 }

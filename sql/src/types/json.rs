@@ -245,8 +245,15 @@ impl<'a> Parser<'a> {
                 }
                 Some(b'\\') => at = self.escape(at, out.to_mut())?,
                 Some(_) => {
-                    let end = bytes[at..].iter().position(|b| matches!(b, b'"' | b'\\') || *b < 0x20);
-                    let end = end.map_or(bytes.len(), |end| at + end);
+                    let mut end = at;
+                    for piece in interrupt::pieces(&bytes[at..]) {
+                        let piece = piece?;
+                        let stop = piece.iter().position(|b| matches!(b, b'"' | b'\\') || *b < 0x20);
+                        end += stop.unwrap_or(piece.len());
+                        if stop.is_some() {
+                            break;
+                        }
+                    }
                     out += &text[at..end];
                     at = end;
                 }

@@ -7,12 +7,12 @@
 //! Source: `src/backend/utils/adt/jsonb.c`, `compareJsonbContainers` in `jsonb_util.c`.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 
 use bytes::{BufMut, BytesMut};
 
+use crate::interrupt::{self, Things};
 use crate::oid::types;
-use crate::{Result, Value, ValueRef, error, interrupt};
+use crate::{Result, Value, ValueRef, error};
 
 use super::json::{self, Node, Tree, quote};
 use super::{StorageForm, TypeContext, TypeEntry, key};
@@ -27,7 +27,7 @@ const FRACTION_DIGITS_MAX: i64 = 16_383;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Jsonb {
+pub(crate) enum Jsonb {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -37,9 +37,9 @@ pub enum Jsonb {
     /// A string.
     String(String),
     /// An array.
-    Array(Vec<Jsonb>),
+    Array(Things<Jsonb>),
     /// An object: keys unique, by length, then bytes.
-    Object(Vec<(String, Jsonb)>),
+    Object(Things<(String, Jsonb)>),
 }
 
 impl Jsonb {
@@ -47,7 +47,7 @@ impl Jsonb {
     ///
     /// # Errors
     /// `22P02`, `22P05` for `\u0000`, `22003` for numbers that numeric cannot hold.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         Self::from_node(json::parse(text)?)
     }
 
@@ -55,7 +55,7 @@ impl Jsonb {
     ///
     /// # Errors
     /// As [`Self::parse`].
-    pub fn from_node(node: Node<'_>) -> Result<Self> {
+    pub(crate) fn from_node(node: Node<'_>) -> Result<Self> {
         interrupt::check()?;
         Ok(match node.tree {
             Tree::Null => Self::Null,
@@ -63,107 +63,97 @@ impl Jsonb {
             Tree::Number => Self::Number(plain_number(node.raw)?),
             Tree::String(text) => Self::String(checked(text)?),
             Tree::Array(elements) => {
-                Self::Array(interrupt::gather(elements.into_iter().map(Self::from_node))?)
+                Self::Array(interrupt::gather(elements.into_iter().map(Self::from_node))?.into())
             }
             Tree::Object(pairs) => {
                 let pairs =
                     pairs.into_iter().map(|(key, value)| Ok((checked(key)?, Self::from_node(value)?)));
-                Self::object(interrupt::gather(pairs)?)
+                Self::object(interrupt::gather(pairs)?)?
             }
         })
     }
 
     /// An object of these pairs; of equal keys the last stays.
-    pub fn object(pairs: Vec<(String, Jsonb)>) -> Self {
-        let mut kept: Vec<(String, Jsonb)> = Vec::with_capacity(pairs.len());
-        let mut pairs: Vec<_> = pairs.into_iter().enumerate().collect();
-        pairs.sort_by(|(a, left), (b, right)| key_order(&left.0, &right.0).then(b.cmp(a)));
-        for (_, pair) in pairs {
-            if kept.last().is_none_or(|last| last.0 != pair.0) {
-                kept.push(pair);
+    ///
+    /// # Errors
+    /// `57014` when the statement is to stop.
+    pub(crate) fn object(pairs: Vec<(String, Jsonb)>) -> Result<Self> {
+        let mut kept: Things<(String, Jsonb)> = Vec::with_capacity(pairs.len()).into();
+        for pair in interrupt::sorted(pairs, &|left: &(String, Jsonb), right| key_order(&left.0, &right.0))? {
+            interrupt::check()?;
+            match kept.last_mut() {
+                Some(last) if last.0 == pair.0 => *last = pair,
+                _ => kept.push(pair),
             }
         }
-        Self::Object(kept)
+        Ok(Self::Object(kept))
     }
 
     /// A stored one.
     ///
     /// # Errors
     /// `XX000` when it is none.
-    pub fn read(value: ValueRef<'_>) -> Result<Self> {
+    pub(crate) fn read(value: ValueRef<'_>) -> Result<Self> {
         Self::parse(key::split(value, "jsonb")?.1)
     }
 
     /// As it is stored.
-    pub fn store(&self) -> Value {
-        let Ok(value) = self.store_with(&|| Ok::<(), Infallible>(()));
-        value
-    }
-
-    /// As [`Self::store`], for one that may be large.
     ///
     /// # Errors
     /// `57014` when the statement is to stop.
-    pub(crate) fn store_large(&self) -> Result<Value> {
-        self.store_with(&interrupt::check)
-    }
-
-    /// `check` is asked at each value.
-    fn store_with<E>(&self, check: &impl Fn() -> Result<(), E>) -> Result<Value, E> {
-        let (mut key, mut display) = (String::new(), String::new());
+    pub(crate) fn store(&self) -> Result<Value> {
+        let mut stored = String::new();
         match self {
-            Self::Array(elements) if elements.is_empty() => key.push('A'),
-            value => value.push_key(&mut key, check)?,
+            Self::Array(elements) if elements.is_empty() => stored.push('A'),
+            value => value.push_key(&mut stored)?,
         }
-        self.write_with(&mut display, check)?;
-        Ok(key::join(&key, &display))
-    }
-
-    /// Drops it, on another thread when it is large.
-    pub(crate) fn discard(self) {
-        match self {
-            Self::Array(elements) => interrupt::discard(elements),
-            Self::Object(pairs) => interrupt::discard(pairs),
-            _ => {}
-        }
+        stored.push(key::KEY_SEPARATOR);
+        self.write(&mut stored)?;
+        Ok(Value::Text(stored))
     }
 
     /// The text form.
-    pub fn text(&self) -> String {
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub(crate) fn text(&self) -> Result<String> {
         let mut out = String::new();
-        self.write(&mut out);
-        out
+        self.write(&mut out)?;
+        Ok(out)
     }
 
     /// What `->>` gives: strings bare, `null` as NULL.
-    pub fn bare_text(&self) -> Option<String> {
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub(crate) fn bare_text(&self) -> Result<Option<String>> {
         match self {
-            Self::Null => None,
-            Self::String(text) => Some(text.clone()),
-            other => Some(other.text()),
+            Self::Null => Ok(None),
+            Self::String(text) => interrupt::copied_text(text).map(Some),
+            other => other.text().map(Some),
         }
     }
 
     /// The value of a key.
-    pub fn get(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(pairs) = self else { return None };
         let found = pairs.binary_search_by(|(key, _)| key_order(key, name)).ok()?;
         Some(&pairs[found].1)
     }
 
     /// The element of an index; below zero counts from the end.
-    pub fn element(&self, index: i64) -> Option<&Self> {
+    pub(crate) fn element(&self, index: i64) -> Option<&Self> {
         let Self::Array(elements) = self else { return None };
         elements.get(position(index, elements.len())?)
     }
 
     /// Whether it is an array or an object.
-    pub fn is_container(&self) -> bool {
+    pub(crate) fn is_container(&self) -> bool {
         matches!(self, Self::Array(_) | Self::Object(_))
     }
 
     /// What `jsonb_typeof` says.
-    pub fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "boolean",
@@ -174,22 +164,18 @@ impl Jsonb {
         }
     }
 
-    /// Whether two values are equal, numbers by value.
-    pub fn equals(&self, other: &Self) -> bool {
-        let key = |value: &Self| {
-            let mut key = String::new();
-            let Ok(()) = value.push_key(&mut key, &|| Ok::<(), Infallible>(()));
-            key
-        };
-        key(self) == key(other)
+    /// What equal values have in common, numbers being equal by value.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub(crate) fn key(&self) -> Result<String> {
+        let mut key = String::new();
+        self.push_key(&mut key)?;
+        Ok(key)
     }
 
-    fn write(&self, out: &mut String) {
-        let Ok(()) = self.write_with(out, &|| Ok::<(), Infallible>(()));
-    }
-
-    fn write_with<E>(&self, out: &mut String, check: &impl Fn() -> Result<(), E>) -> Result<(), E> {
-        check()?;
+    fn write(&self, out: &mut String) -> Result<()> {
+        interrupt::check()?;
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -199,7 +185,7 @@ impl Jsonb {
                 out.push('[');
                 for (position, element) in elements.iter().enumerate() {
                     out.push_str(if position > 0 { ", " } else { "" });
-                    element.write_with(out, check)?;
+                    element.write(out)?;
                 }
                 out.push(']');
             }
@@ -209,7 +195,7 @@ impl Jsonb {
                     out.push_str(if position > 0 { ", " } else { "" });
                     quote(key, out);
                     out.push_str(": ");
-                    value.write_with(out, check)?;
+                    value.write(out)?;
                 }
                 out.push('}');
             }
@@ -218,13 +204,16 @@ impl Jsonb {
     }
 
     /// The text form over many lines (`jsonb_pretty`).
-    pub fn pretty(&self) -> String {
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub(crate) fn pretty(&self) -> Result<String> {
         let mut out = String::new();
-        self.write_pretty(0, &mut out);
-        out
+        self.write_pretty(0, &mut out)?;
+        Ok(out)
     }
 
-    fn write_pretty(&self, depth: usize, out: &mut String) {
+    fn write_pretty(&self, depth: usize, out: &mut String) -> Result<()> {
         const INDENT: usize = 4;
         let line = |depth: usize, out: &mut String| {
             out.push('\n');
@@ -243,19 +232,20 @@ impl Jsonb {
                 Self::Object(pairs) => {
                     quote(&pairs[position].0, out);
                     out.push_str(": ");
-                    pairs[position].1.write_pretty(depth + 1, out);
+                    pairs[position].1.write_pretty(depth + 1, out)?;
                 }
-                Self::Array(elements) => elements[position].write_pretty(depth + 1, out),
+                Self::Array(elements) => elements[position].write_pretty(depth + 1, out)?,
                 _ => {}
             }
         }
         line(depth, out);
         out.push(close);
+        Ok(())
     }
 
     /// Appends a key: a rank by type, then the content; no key is the beginning of another.
-    fn push_key<E>(&self, out: &mut String, check: &impl Fn() -> Result<(), E>) -> Result<(), E> {
-        check()?;
+    fn push_key(&self, out: &mut String) -> Result<()> {
+        interrupt::check()?;
         match self {
             Self::Null => out.push('a'),
             Self::String(text) => {
@@ -270,14 +260,14 @@ impl Jsonb {
             Self::Array(elements) => {
                 out.push('e');
                 key::push_integer(out, elements.len() as i64);
-                elements.iter().try_for_each(|element| element.push_key(out, check))?;
+                elements.iter().try_for_each(|element| element.push_key(out))?;
             }
             Self::Object(pairs) => {
                 out.push('f');
                 key::push_integer(out, pairs.len() as i64);
-                for (name, value) in pairs {
+                for (name, value) in pairs.iter() {
                     key::push_bytes(out, name.as_bytes());
-                    value.push_key(out, check)?;
+                    value.push_key(out)?;
                 }
             }
         }
@@ -364,12 +354,11 @@ fn push_number(text: &str, out: &mut String) {
 }
 
 fn input(text: &str, _modifier: i32, _cx: &TypeContext<'_>) -> Result<Value> {
-    Jsonb::parse(text)?.store_large()
+    Jsonb::parse(text)?.store()
 }
 
 fn output(value: ValueRef<'_>, _cx: &TypeContext<'_>, out: &mut String) -> Result<()> {
-    out.push_str(key::split(value, "jsonb")?.1);
-    Ok(())
+    interrupt::append(out, key::split(value, "jsonb")?.1)
 }
 
 fn receive(bytes: &[u8], modifier: i32, cx: &TypeContext<'_>) -> Result<Value> {
@@ -404,7 +393,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        Jsonb::parse(text).unwrap().text()
+        Jsonb::parse(text).unwrap().text().unwrap()
     }
 
     #[test]
@@ -451,11 +440,12 @@ mod tests {
             "{\"b\": 1}",
             "{\"a\": 1, \"b\": 1}",
         ];
-        let keys: Vec<_> = ascending.iter().map(|text| Jsonb::parse(text).unwrap().store()).collect();
+        let keys: Vec<_> =
+            ascending.iter().map(|text| Jsonb::parse(text).unwrap().store().unwrap()).collect();
         for (pair, texts) in keys.windows(2).zip(ascending.windows(2)) {
             let (Value::Text(left), Value::Text(right)) = (&pair[0], &pair[1]) else { panic!("text") };
             assert!(key::compare(left, right).is_lt(), "{texts:?}");
         }
-        assert!(Jsonb::parse("1.10").unwrap().equals(&Jsonb::parse("1.1").unwrap()));
+        assert_eq!(Jsonb::parse("1.10").unwrap().key(), Jsonb::parse("1.1").unwrap().key());
     }
 }
