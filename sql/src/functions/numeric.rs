@@ -39,7 +39,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of_two!("numeric_power", power),
     of_two!("numeric_log", log),
     of_two!("numeric_lcm", lcm),
-    scalar("numeric_gcd", |_, v| Ok(number(v[0])?.gcd(&number(v[1])?).to_value())),
+    scalar("numeric_gcd", |_, v| Ok(number(v[0])?.gcd(&number(v[1])?)?.to_value())),
     of_one!("numeric_sqrt", |x| x.sqrt()),
     of_one!("numeric_exp", |x| x.exp()),
     of_one!("numeric_ln", |x| x.ln()),

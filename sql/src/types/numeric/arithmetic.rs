@@ -4,7 +4,7 @@ use num_bigint::BigInt;
 use num_integer::Integer;
 use num_traits::{Signed, Zero};
 
-use crate::{Result, SqlError, error};
+use crate::{Result, SqlError, error, interrupt};
 
 use super::{BASE_DIGITS, Numeric, SCALE_MAX, power_of_ten};
 
@@ -29,6 +29,24 @@ pub(super) fn divide_rounded(dividend: &BigInt, divisor: &BigInt) -> BigInt {
     } else {
         quotient
     }
+}
+
+/// The greatest common divisor, by Stein's algorithm: each turn takes a digit or more away.
+fn common_divisor(a: &BigInt, b: &BigInt) -> Result<BigInt> {
+    let (mut least, mut rest) = (a.magnitude().clone(), b.magnitude().clone());
+    let (Some(twos), Some(more_twos)) = (least.trailing_zeros(), rest.trailing_zeros()) else {
+        return Ok((least + rest).into());
+    };
+    least >>= twos;
+    while let Some(zeros) = rest.trailing_zeros() {
+        interrupt::check()?;
+        rest >>= zeros;
+        if least > rest {
+            std::mem::swap(&mut least, &mut rest);
+        }
+        rest -= &least;
+    }
+    Ok((least << twos.min(more_twos)).into())
 }
 
 fn of_sign(sign: i32) -> Numeric {
@@ -232,10 +250,13 @@ impl Numeric {
     }
 
     /// The greatest common divisor.
-    pub fn gcd(&self, other: &Self) -> Self {
+    ///
+    /// # Errors
+    /// `57014` when the statement is to stop.
+    pub fn gcd(&self, other: &Self) -> Result<Self> {
         match self.aligned(other) {
-            Some((a, b, scale)) => Self::finite(a.gcd(&b), scale),
-            None => Self::NaN,
+            Some((a, b, scale)) => Ok(Self::finite(common_divisor(&a, &b)?, scale)),
+            None => Ok(Self::NaN),
         }
     }
 
@@ -245,7 +266,11 @@ impl Numeric {
     /// `22003`.
     pub fn lcm(&self, other: &Self) -> Result<Self> {
         match self.aligned(other) {
-            Some((a, b, scale)) => Self::finite(a.lcm(&b).abs(), scale).checked(),
+            Some((a, b, scale)) if a.is_zero() || b.is_zero() => Ok(Self::finite(BigInt::ZERO, scale)),
+            Some((a, b, scale)) => {
+                let multiple = &a / common_divisor(&a, &b)? * b;
+                Self::finite(multiple.abs(), scale).checked()
+            }
             None => Ok(Self::NaN),
         }
     }

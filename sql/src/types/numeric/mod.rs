@@ -126,6 +126,12 @@ impl Numeric {
     /// # Errors
     /// `22003`.
     pub fn checked(self) -> Result<Self> {
+        let Self::Finite { digits, scale } = &self else { return Ok(self) };
+        // A digit has more than three bits: most numbers are known to be short enough without being written out.
+        let digits_max = digits.bits() as i64 / 3 + 1;
+        if digits_max - i64::from(*scale) <= WEIGHT_MAX * BASE_DIGITS {
+            return Ok(self);
+        }
         match self.weight() {
             weight if weight > WEIGHT_MAX => Err(overflow()),
             _ => Ok(self),
@@ -145,13 +151,41 @@ impl Numeric {
 
     /// The number in storage form.
     pub fn to_value(&self) -> Value {
-        let mut stored = self.key();
+        // Written out once: that takes long for many digits.
+        let decimal = self.decimal();
+        let mut stored = self.key(&decimal);
         stored.push(key::KEY_SEPARATOR);
-        stored.push_str(&self.to_string());
+        self.display(&decimal, &mut stored).expect("a String takes anything");
         Value::Text(stored)
     }
 
-    fn key(&self) -> String {
+    /// All digits, without sign and point; nothing for what is not finite.
+    fn decimal(&self) -> String {
+        match self {
+            Self::Finite { digits, .. } => digits.magnitude().to_string(),
+            _ => String::new(),
+        }
+    }
+
+    fn display(&self, decimal: &str, out: &mut impl fmt::Write) -> fmt::Result {
+        let (digits, scale) = match self {
+            Self::Finite { digits, scale } => (digits, *scale as usize),
+            Self::Infinity => return out.write_str("Infinity"),
+            Self::NegativeInfinity => return out.write_str("-Infinity"),
+            Self::NaN => return out.write_str("NaN"),
+        };
+        if digits.is_negative() {
+            out.write_char('-')?;
+        }
+        // At least one digit stands before the point.
+        let zeros = (scale + 1).saturating_sub(decimal.len());
+        let shown = format!("{:0<zeros$}{decimal}", "");
+        let (whole, fraction) = shown.split_at(shown.len() - scale);
+        let point = if scale > 0 { "." } else { "" };
+        write!(out, "{whole}{point}{fraction}")
+    }
+
+    fn key(&self, decimal: &str) -> String {
         let Self::Finite { digits, scale } = self else {
             return match self {
                 Self::NegativeInfinity => "\u{10}",
@@ -163,7 +197,6 @@ impl Numeric {
         if digits.is_zero() {
             return "\u{30}".to_owned();
         }
-        let decimal = digits.magnitude().to_string();
         // The exponent in base 100 of the first digit, and the digits aligned to pairs at the point.
         let top = decimal.len() as i64 - 1 - i64::from(*scale);
         let exponent = top.div_euclid(2);
@@ -348,17 +381,7 @@ impl Numeric {
 
 impl fmt::Display for Numeric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (digits, scale) = match self {
-            Self::Finite { digits, scale } => (digits, *scale as usize),
-            Self::Infinity => return f.write_str("Infinity"),
-            Self::NegativeInfinity => return f.write_str("-Infinity"),
-            Self::NaN => return f.write_str("NaN"),
-        };
-        let sign = if digits.is_negative() { "-" } else { "" };
-        let decimal = format!("{:0>1$}", digits.magnitude().to_string(), scale + 1);
-        let (whole, fraction) = decimal.split_at(decimal.len() - scale);
-        let point = if scale > 0 { "." } else { "" };
-        write!(f, "{sign}{whole}{point}{fraction}")
+        self.display(&self.decimal(), f)
     }
 }
 

@@ -21,7 +21,7 @@ fn compute(operation: &str, a: &Numeric, b: &Numeric) -> Result<Numeric> {
         "ln" => a.ln(),
         "round" => Ok(a.clone().round(b.to_integer("integer", -3000, 3000)? as i32)),
         "trunc" => Ok(a.clone().truncate(b.to_integer("integer", -3000, 3000)? as i32)),
-        "gcd" => Ok(a.gcd(b)),
+        "gcd" => a.gcd(b),
         other => panic!("{other}"),
     }
 }
@@ -79,13 +79,14 @@ fn keys_order_as_numbers_do() {
         "Infinity",
         "NaN",
     ];
-    let keys: Vec<_> = ascending.iter().map(|text| number(text).key()).collect();
+    let key = |text: &str| number(text).key(&number(text).decimal());
+    let keys: Vec<_> = ascending.iter().map(|text| key(text)).collect();
     for (index, pair) in keys.windows(2).enumerate() {
         assert!(pair[0] < pair[1], "{} and {}", ascending[index], ascending[index + 1]);
     }
     assert!(keys.iter().flat_map(|k| k.bytes()).all(|b| (2..0x80).contains(&b)));
     for (a, b) in [("1.10", "1.1"), ("100", "1e2"), ("-0.00", "0"), ("0.0010", "0.001")] {
-        assert_eq!(number(a).key(), number(b).key());
+        assert_eq!(key(a), key(b));
     }
 }
 
