@@ -8,6 +8,8 @@ use crate::execute::engine_error;
 use crate::functions::arguments::{from_oid, integer, known, oid, rows, scalar, text};
 use crate::functions::{Function, FunctionCall};
 use crate::session::StatementContext;
+use crate::types::integer::is_space;
+use crate::types::numeric::Numeric;
 use crate::{Oid, Result, SqlError, Value, ValueRef, error};
 
 /// `pg_global`: what all databases share.
@@ -35,18 +37,16 @@ pub(crate) fn pretty(bytes: i128) -> String {
     unreachable!("the last unit takes every size")
 }
 
-/// A size in words as a number of bytes.
+/// A size in words as a number of bytes: a number as C writes it, perhaps with an exponent, and a unit.
 ///
 /// # Errors
-/// `22023`.
+/// `22023`, `22003`.
 pub(crate) fn parse(text: &str) -> Result<i64> {
     let invalid = || error!(INVALID_PARAMETER_VALUE, "invalid size: \"{text}\"");
-    let trimmed = text.trim();
-    let digits =
-        trimmed.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+')).unwrap_or(trimmed.len());
-    let (number, unit) = trimmed.split_at(digits);
-    let (number, unit): (f64, &str) = (number.parse().map_err(|_| invalid())?, unit.trim());
-    let bits = if unit.is_empty() || unit.eq_ignore_ascii_case("b") {
+    let trimmed = text.trim_matches(is_space);
+    let (number, unit) = trimmed.split_at(number_length(trimmed).ok_or_else(invalid)?);
+    let unit = unit.trim_start_matches(is_space);
+    let bits = if unit.is_empty() {
         0
     } else {
         let found = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
@@ -56,12 +56,34 @@ pub(crate) fn parse(text: &str) -> Result<i64> {
                 .hint("Valid units are \"bytes\", \"kB\", \"MB\", \"GB\", \"TB\", and \"PB\".")
         })?
     };
-    let bytes = number * (1_u64 << bits) as f64;
-    if bytes.abs() >= 9.2e18 {
-        Err(error!(NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range"))
-    } else {
-        Ok(bytes.round() as i64)
+    let bytes = Numeric::parse(number)?.multiply(&Numeric::integer(1_i64 << bits))?;
+    bytes.to_integer("bigint", i64::MIN, i64::MAX)
+}
+
+/// How many bytes the number at the front of a text has; an `e` with no digits behind it belongs to the unit.
+fn number_length(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let signs = |from: usize| usize::from(matches!(bytes.get(from), Some(b'+' | b'-')));
+    let start = signs(0);
+    let mut count = digits(start);
+    let mut end = start + count;
+    if bytes.get(end) == Some(&b'.') {
+        let fraction = digits(end + 1);
+        count += fraction;
+        end += 1 + fraction;
     }
+    if count == 0 {
+        return None;
+    }
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let exponent = end + 1 + signs(end + 1);
+        match digits(exponent) {
+            0 => {}
+            count => end = exponent + count,
+        }
+    }
+    Some(end)
 }
 
 /// The bytes of a relation's pages; NULL when there is no such relation. A table without rows has none: the engine's page
@@ -229,6 +251,37 @@ mod tests {
         }
         assert_eq!(parse("1.5 GB").unwrap(), 1_610_612_736);
         assert_eq!(parse(" 12 ").unwrap(), 12);
+        let read = [
+            ("1e3 kB", 1_024_000),
+            ("1E+3kb", 1_024_000),
+            ("1e-2 MB", 10_486),
+            ("-.5 kB", -512),
+            ("5. kB", 5120),
+            ("2.5", 3),
+            ("-2.5", -3),
+            ("123.4567891234 TB", 135_742_175_169_068),
+            ("9223372036854775807", i64::MAX),
+        ];
+        for (text, bytes) in read {
+            assert_eq!(parse(text).unwrap(), bytes, "{text}");
+        }
+        let refused = [
+            ("1 b", "22023", Some("b")),
+            ("1.5.5 kB", "22023", Some(".5 kB")),
+            ("1e kB", "22023", Some("e kB")),
+            ("1 kB x", "22023", Some("kB x")),
+            ("1e3.5 kB", "22023", Some(".5 kB")),
+            (".", "22023", None),
+            ("+ 5 kB", "22023", None),
+            ("NaN", "22023", None),
+            ("8192 PB", "22003", None),
+            ("1e100000 PB", "22003", None),
+        ];
+        for (text, code, unit) in refused {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.code().to_string(), code, "{text}");
+            assert_eq!(error.0.detail, unit.map(|unit| format!("Invalid size unit: \"{unit}\".")), "{text}");
+        }
         assert_eq!(parse("1 XB").unwrap_err().message(), "invalid size: \"1 XB\"");
     }
 }
