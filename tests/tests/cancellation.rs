@@ -13,6 +13,67 @@ const SOON: Duration = Duration::from_millis(250);
 /// When a statement is canceled: parts of what the whole of it takes, from when it is seen to run.
 const MOMENTS: [f64; 3] = [0.2, 0.55, 0.85];
 
+/// As [`SOON`], where a large value is at work: much memory is given back.
+const SOON_FOR_LARGE: Duration = Duration::from_millis(500);
+
+/// How long a function of a large value works before it is stopped: less than the shortest takes.
+const BEFORE_STOP: Duration = Duration::from_millis(150);
+
+const LARGE: &str = "
+    CREATE TABLE large AS SELECT repeat('some words, ', 400000) t, convert_to(repeat('0123456789', 800000), 'UTF8') b,
+        repeat(md5('x'), 30000) w;
+    CREATE TABLE lists AS SELECT array_agg(i) a, array_agg(i::text) t, array_agg(-i) other FROM generate_series(1, 300000) i;
+    CREATE TABLE digits AS SELECT (repeat('7', 60000) || '1')::numeric a, (repeat('3', 59999) || '7')::numeric b;
+    CREATE TABLE documents AS SELECT '[' || repeat('{\"a\": 1, \"bb\": [true, null, \"c\"]}, ', 60000) || '1]' j,
+        '{' || (SELECT string_agg(format('\"%s\": %s', md5(i::text), i), ',') FROM generate_series(1, 120000) i) || '}' o";
+
+/// Statements that spend their time in one function, each of a large value.
+const OF_LARGE: &[(&str, &str)] = &[
+    ("regexp_matches", "SELECT count(*) FROM large, regexp_matches(t, '[a-z](.)', 'g')"),
+    ("regexp_split_to_table", "SELECT count(*) FROM large, regexp_split_to_table(t, '[ ,]+')"),
+    ("regexp_split_to_array", "SELECT cardinality(regexp_split_to_array(t, '[ ,]+')) FROM large"),
+    ("regexp_replace", "SELECT length(regexp_replace(t, '(w)o', '[\\1]', 'g')) FROM large"),
+    ("regexp_count", "SELECT regexp_count(t, 'o') FROM large"),
+    ("string_to_array", "SELECT cardinality(string_to_array(t, 'o')) FROM large"),
+    ("string_to_table", "SELECT count(*) FROM large, string_to_table(t, NULL)"),
+    ("upper", "SELECT length(upper(repeat(t, 4))) FROM large"),
+    ("initcap", "SELECT length(initcap(repeat(t, 4))) FROM large"),
+    ("reverse", "SELECT length(reverse(repeat(t, 6))) FROM large"),
+    ("replace", "SELECT length(replace(t, 'o', 'oo')) FROM large"),
+    ("translate", "SELECT length(translate(repeat(t, 2), 'somewrd', 'SOM')) FROM large"),
+    ("format", "SELECT length(format('%s %L', repeat(t, 4), repeat(t, 4))) FROM large"),
+    ("lpad", "SELECT length(lpad(t, 50000000, 'xy')) FROM large"),
+    ("split_part", "SELECT split_part(t, 'o', -7) FROM large"),
+    ("LIKE", "SELECT w LIKE '%' || left(w, 3000) || '_x' FROM large"),
+    ("ILIKE", "SELECT t ILIKE '%some_WORDSx%' FROM large"),
+    ("md5", "SELECT md5(repeat(t, 10)) FROM large"),
+    ("sha256", "SELECT sha256(b) FROM large"),
+    ("encode", "SELECT length(encode(b, 'base64')) FROM large"),
+    ("decode", "SELECT length(decode(repeat('0a', 5000000), 'hex'))"),
+    ("hashtext", "SELECT hashtext(repeat(t, 6)) FROM large"),
+    ("@>", "SELECT t || t || t @> t FROM lists"),
+    ("&&", "SELECT a || a || a && other FROM lists"),
+    ("array_cat", "SELECT cardinality(t || t || t) FROM lists"),
+    ("array_position", "SELECT array_position(t || t || t, 'x') FROM lists"),
+    ("array_remove", "SELECT cardinality(array_remove(a || a || a, 0)) FROM lists"),
+    ("array_to_string", "SELECT length(array_to_string(t || t || t, ', ')) FROM lists"),
+    ("array_fill", "SELECT cardinality(array_fill(7, ARRAY[3000000]))"),
+    ("unnest", "SELECT count(*) FROM lists, unnest(t || t || t)"),
+    ("an array's input", "SELECT cardinality(('{' || repeat('12,', 600000) || '1}')::int[])"),
+    ("gcd", "SELECT gcd(a, b) FROM digits"),
+    ("json", "SELECT json_array_length((j || ' ')::json) FROM documents"),
+    ("jsonb", "SELECT jsonb_array_length(j::jsonb) FROM documents"),
+    ("jsonb of an object", "SELECT o::jsonb ? 'x' FROM documents"),
+    ("jsonb_pretty", "SELECT length(jsonb_pretty(j::jsonb)) FROM documents"),
+    ("jsonb_array_elements", "SELECT count(*) FROM documents, jsonb_array_elements(j::jsonb)"),
+    ("jsonb ||", "SELECT jsonb_array_length(j::jsonb || j::jsonb) FROM documents"),
+    ("jsonb @>", "SELECT jsonb_agg(i) @> jsonb_agg(-i) FROM generate_series(1, 30000) i"),
+    ("jsonb_strip_nulls", "SELECT jsonb_array_length(jsonb_strip_nulls(j::jsonb)) FROM documents"),
+    ("jsonb_object_agg", "SELECT jsonb_object_agg(md5(i::text), i) IS NULL FROM generate_series(1, 60000) i"),
+    ("json_object_keys", "SELECT count(*) FROM documents, json_object_keys(o::json)"),
+    ("to_jsonb", "SELECT to_jsonb(t || t) IS NULL FROM lists"),
+];
+
 const CONTENT: &str = "
     CREATE TABLE long (id int, v int, t text);
     INSERT INTO long SELECT i, (i * 1013) % 300000, md5(i::text) FROM generate_series(1, 300000) i;
@@ -117,6 +178,27 @@ fn every_long_statement_ends_soon_when_canceled() {
         assert_eq!(late, [], "milliseconds");
         assert_eq!(number(&other, "SELECT count(*) FROM long WHERE v = (id * 1013) % 300000").await, 300_000);
         assert_eq!(number(&other, "SELECT count(*) FROM target").await, 0);
+    });
+}
+
+#[test]
+fn functions_of_large_values_end_soon_when_canceled() {
+    with_server(async |server| {
+        server.query(LARGE);
+        let (client, other) = (connect(server).await, connect(server).await);
+        let mut late = Vec::new();
+        for (function, sql) in OF_LARGE {
+            let (ended, lag) = disturbed(&client, &other, sql, BEFORE_STOP, "pg_cancel_backend").await;
+            println!("{function}: {} ms", lag.as_millis());
+            match ended {
+                Ok(()) => late.push((*function, "came to its end".to_owned())),
+                Err(error) => assert_canceled(&error, function),
+            }
+            if lag > SOON_FOR_LARGE {
+                late.push((*function, format!("{lag:?}")));
+            }
+        }
+        assert_eq!(late, []);
     });
 }
 

@@ -51,3 +51,8 @@ fn row_locks() {
 fn own_changes() {
     replay(&Server::start(), "own_changes");
 }
+
+#[test]
+fn large_values() {
+    replay(&Server::start(), "large_values");
+}
