@@ -2,7 +2,7 @@
 //!
 //! Source: `src/backend/utils/adt/varbit.c`.
 
-use crate::{Result, Value, error};
+use crate::{Result, Value, error, interrupt};
 
 use super::Function;
 use super::arguments::{boolean, int4, integer, native, scalar, text};
@@ -41,7 +41,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     scalar("bit_or", |_, v| combine(text(v[0])?, text(v[1])?, "OR", |a, b| a | b)),
     scalar("bitxor", |_, v| combine(text(v[0])?, text(v[1])?, "XOR", |a, b| a ^ b)),
     scalar("bitnot", |_, v| {
-        Ok(Value::Text(text(v[0])?.chars().map(|bit| if bit == '1' { '0' } else { '1' }).collect()))
+        interrupt::mapped(text(v[0])?, |bit| if bit == '1' { '0' } else { '1' }).map(Value::Text)
     }),
     native("bitcat", "({0} || {1})"),
     scalar("bitshiftleft", |_, v| Ok(Value::Text(shift_left(text(v[0])?, int4(v[1])?.into())))),
@@ -50,7 +50,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     native("bit_length(bit)", "length({0})"),
     native("bitoctetlength", "((length({0}) + 7) / 8)"),
     scalar("bit_bit_count", |_, v| {
-        Ok(Value::Integer(text(v[0])?.bytes().map(|bit| i64::from(bit == b'1')).sum()))
+        let ones = |piece: &[u8]| piece.iter().map(|bit| i64::from(*bit == b'1')).sum::<i64>();
+        let bits = text(v[0])?.as_bytes();
+        interrupt::pieces(bits).map(|piece| piece.map(ones)).sum::<Result<i64>>().map(Value::Integer)
     }),
     scalar("bitgetbit", |_, v| {
         let bits = text(v[0])?;
@@ -58,7 +60,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::from(bits.as_bytes()[at] == b'1'))
     }),
     scalar("bitsetbit", |_, v| {
-        let mut bits = text(v[0])?.to_owned();
+        let mut bits = interrupt::copied_text(text(v[0])?)?;
         let at = index(int4(v[1])?, bits.len())?;
         let new = match int4(v[2])? {
             0 => "0",
@@ -70,7 +72,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     scalar("bitposition", |_, v| {
         let (source, searched) = (text(v[0])?, text(v[1])?);
-        let found = if source.is_empty() { None } else { source.find(searched) };
+        let found = if source.is_empty() { None } else { interrupt::find(source, searched)? };
         Ok(Value::Integer(found.map_or(0, |at| at as i64 + 1)))
     }),
     scalar("bitsubstr", |_, v| substring(text(v[0])?, int4(v[1])?, Some(int4(v[2])?))),
@@ -103,8 +105,9 @@ fn combine(a: &str, b: &str, word: &str, operator: fn(u8, u8) -> u8) -> Result<V
         return Err(error!(STRING_DATA_LENGTH_MISMATCH, "cannot {word} bit strings of different sizes"));
     }
     // The digits differ in their lowest bit only, which is all that AND and OR may change.
-    let digit = |(a, b): (u8, u8)| char::from(b'0' | operator(a, b) & 1);
-    Ok(Value::Text(a.bytes().zip(b.bytes()).map(digit).collect()))
+    let mut others = b.bytes();
+    interrupt::mapped(a, |a| char::from(b'0' | operator(a as u8, others.next().unwrap_or(b'0')) & 1))
+        .map(Value::Text)
 }
 
 /// The bits moved to the left (to the right: negative), zeros following.
