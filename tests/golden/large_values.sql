@@ -45,3 +45,6 @@ SELECT pg_size_bytes('kB');
 SELECT pg_size_bytes('8192 PB');
 SELECT pg_size_bytes('1e100000 PB');
 SELECT pg_size_bytes('1e99999999999 kB');
+-- Bytes and bits.
+SELECT position('\x0203'::bytea IN '\x01020203'), position(''::bytea IN '\x01'), position('\x05'::bytea IN '\x01'), position('\x0102'::bytea IN '\x01'), trim('\x00'::bytea FROM '\x00010000'), trim('\x01'::bytea FROM '\x0101'), ltrim('\x000100'::bytea, '\x00'), '\x01'::bytea || '\x02', overlay('\x010203'::bytea PLACING '\x0909' FROM 2 FOR 1), bit_count('\xff01'::bytea), set_byte('\x0102', 1, 9), set_bit('\x00'::bytea, 3, 1);
+SELECT ~ B'0110', B'0110' & B'0011', B'0110' | B'0011', B'0110' # B'0011', bit_count(B'0110'), position(B'11' IN B'0110'), set_bit(B'000', 1, 1);
