@@ -188,19 +188,21 @@ fn functions_of_large_values_end_soon_when_canceled() {
     with_server(async |server| {
         server.query(LARGE);
         let (client, other) = (connect(server).await, connect(server).await);
-        let mut late = Vec::new();
+        let (mut late, mut stopped) = (Vec::new(), 0);
         for (function, sql) in OF_LARGE {
             let (ended, lag) = disturbed(&client, &other, sql, BEFORE_STOP, "pg_cancel_backend").await;
             println!("{function}: {} ms", lag.as_millis());
-            match ended {
-                Ok(()) => late.push((*function, "came to its end".to_owned())),
-                Err(error) => assert_canceled(&error, function),
+            // On a quick machine one may come to its end before the request.
+            if let Err(error) = ended {
+                assert_canceled(&error, function);
+                stopped += 1;
             }
             if lag > SOON_FOR_LARGE {
                 late.push((*function, format!("{lag:?}")));
             }
         }
         assert_eq!(late, []);
+        assert!(2 * stopped > OF_LARGE.len(), "only {stopped} were stopped");
     });
 }
 
