@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use storage::{AggregateState, CallContext, HostError};
 
-use crate::interrupt::Gathered;
+use crate::interrupt::{Gathered, Things};
 use crate::types::StorageForm;
 use crate::types::array::{self, Array, Dimension};
 use crate::types::bytes::blob;
@@ -373,19 +373,45 @@ impl Accumulate for Bits {
     }
 }
 
-/// `string_agg`: each value after the separator that stands before it, all in one piece.
-struct Strings {
-    bytes: bool,
-    joined: Vec<u8>,
+/// Where in a text that grows at its end the values are that aggregates join, each after the separator that stands before it.
+/// A window takes them out again, the oldest first.
+#[derive(Default)]
+pub(super) struct Parts {
     /// Where the oldest separator begins; what is before has been taken out.
     start: usize,
     /// The lengths of separators and values, in bytes, oldest first.
-    lengths: VecDeque<(usize, usize)>,
+    lengths: Gathered<(usize, usize)>,
+}
+
+impl Parts {
+    pub(super) fn add(&mut self, separator: usize, value: usize) {
+        self.lengths.push_back((separator, value));
+    }
+
+    /// Takes out the oldest; how many bytes are now to be cut off at the front of a text of this length: so rarely that each
+    /// byte is moved once or twice in its life.
+    pub(super) fn remove(&mut self, length: usize) -> usize {
+        let (separator, value) = self.lengths.pop_front().unwrap_or_default();
+        self.start += separator + value;
+        if self.start > length / 2 { std::mem::take(&mut self.start) } else { 0 }
+    }
+
+    /// Where the joined values begin; nowhere when there are none.
+    pub(super) fn begin(&self) -> Option<usize> {
+        self.lengths.front().map(|(separator, _)| self.start + separator)
+    }
+}
+
+/// `string_agg`: all values in one piece.
+struct Strings {
+    bytes: bool,
+    joined: Vec<u8>,
+    parts: Parts,
 }
 
 impl Strings {
     fn new(bytes: bool) -> Self {
-        Self { bytes, joined: Vec::new(), start: 0, lengths: VecDeque::new() }
+        Self { bytes, joined: Vec::new(), parts: Parts::default() }
     }
 
     /// Appends a text or bytes; the length.
@@ -403,7 +429,6 @@ impl Strings {
 impl Drop for Strings {
     fn drop(&mut self) {
         interrupt::give_back(std::mem::take(&mut self.joined));
-        interrupt::give_back(Vec::from(std::mem::take(&mut self.lengths)));
     }
 }
 
@@ -416,29 +441,21 @@ impl Accumulate for Strings {
         if !row[0].is_null() {
             let separator = self.append(row.get(1).copied().unwrap_or(ValueRef::Null))?;
             let value = self.append(row[0])?;
-            self.lengths.push_back((separator, value));
+            self.parts.add(separator, value);
         }
         Ok(())
     }
 
     fn remove(&mut self, row: &[ValueRef<'_>]) -> Result<()> {
-        if row[0].is_null() {
-            return Ok(());
-        }
-        if let Some((separator, value)) = self.lengths.pop_front() {
-            self.start += separator + value;
-        }
-        // Rarely enough that each byte is moved once or twice in its life.
-        if self.start > self.joined.len() / 2 {
-            self.joined.drain(..self.start);
-            self.start = 0;
+        if !row[0].is_null() {
+            self.joined.drain(..self.parts.remove(self.joined.len()));
         }
         Ok(())
     }
 
     fn result(&self) -> Result<Value> {
-        let Some((separator, _)) = self.lengths.front() else { return Ok(Value::Null) };
-        let all = interrupt::copied(&self.joined[self.start + separator..])?;
+        let Some(begin) = self.parts.begin() else { return Ok(Value::Null) };
+        let all = interrupt::copied(&self.joined[begin..])?;
         if self.bytes {
             return Ok(Value::Blob(all));
         }
@@ -582,7 +599,7 @@ fn same_value(a: ValueRef<'_>, b: ValueRef<'_>) -> bool {
 /// `percentile_disc` and `percentile_cont`: rows come sorted.
 #[derive(Default)]
 struct Percentile {
-    values: Gathered<Value>,
+    values: Things<Value>,
     fractions: Vec<Option<f64>>,
     interpolate: bool,
     /// The form of the result's elements when it is an array.
@@ -628,7 +645,7 @@ impl Accumulate for Percentile {
             }
         }
         if !row[1].is_null() {
-            self.values.push_back(row[1].to_owned());
+            self.values.push(row[1].to_owned());
         }
         Ok(())
     }

@@ -240,7 +240,7 @@ fn found(call: &FunctionCall<'_>, v: &[ValueRef<'_>], start: i64, most: usize) -
             }
         }
     }
-    Ok(std::mem::take(&mut places))
+    Ok(places.finish())
 }
 
 fn position(call: &FunctionCall<'_>, v: &[ValueRef<'_>], start: Option<ValueRef<'_>>) -> Result<Value> {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use storage::{AggregateState, CallContext, HostError};
 
+use crate::functions::aggregate::Parts;
 use crate::functions::arguments::{
     Rows, array_elements, boolean, column, integer, known, rows, scalar, text,
 };
 use crate::functions::{Body, CallTypes, Function, FunctionCall};
-use crate::interrupt::Gathered;
 use crate::oid::types as oids;
 use crate::session::StatementContext;
 use crate::types::array::Array;
@@ -439,10 +439,7 @@ pub(crate) struct Collect {
     binary: bool,
     /// The JSON of all rows, each behind a separator.
     joined: String,
-    /// Where the oldest row begins.
-    start: usize,
-    /// The length of each row with its separator, in bytes, oldest first.
-    lengths: Gathered<usize>,
+    parts: Parts,
 }
 
 /// Between two values of the result.
@@ -451,13 +448,12 @@ const SEPARATOR: &str = ", ";
 impl Collect {
     /// The state of a group: whether it makes an object, and whether `jsonb`.
     pub(crate) fn start(types: &Arc<CallTypes>, object: bool, binary: bool) -> Box<dyn AggregateState> {
-        let (types, lengths) = (types.clone(), Gathered::default());
-        Box::new(Self { types, object, binary, joined: String::new(), start: 0, lengths })
+        let (types, joined) = (types.clone(), String::new());
+        Box::new(Self { types, object, binary, joined, parts: Parts::default() })
     }
 
     fn append(&mut self, arguments: &[ValueRef<'_>], cx: &TypeContext<'_>) -> Result<()> {
         let out = &mut self.joined;
-        out.push_str(SEPARATOR);
         if self.object {
             if arguments[0].is_null() {
                 return Err(error!(INVALID_PARAMETER_VALUE, "field name must not be null"));
@@ -483,28 +479,22 @@ fn context_of<'a>(call: &'a CallContext<'_>) -> Result<&'a StatementContext> {
 
 impl AggregateState for Collect {
     fn step(&mut self, call: &mut CallContext<'_>, arguments: &[ValueRef<'_>]) -> Result<(), HostError> {
+        self.joined.push_str(SEPARATOR);
         let before = self.joined.len();
         self.append(arguments, &context_of(call)?.type_context())?;
-        self.lengths.push_back(self.joined.len() - before);
+        self.parts.add(SEPARATOR.len(), self.joined.len() - before);
         Ok(())
     }
 
     fn inverse(&mut self, _: &mut CallContext<'_>, _: &[ValueRef<'_>]) -> Result<(), HostError> {
-        self.start += self.lengths.pop_front().unwrap_or(0);
-        // Rarely enough that each byte is moved once or twice in its life.
-        if self.start > self.joined.len() / 2 {
-            self.joined.drain(..self.start);
-            self.start = 0;
-        }
+        self.joined.drain(..self.parts.remove(self.joined.len()));
         Ok(())
     }
 
     fn value(&self, _: &mut CallContext<'_>) -> Result<Value, HostError> {
-        if self.lengths.is_empty() {
-            return Ok(Value::Null);
-        }
+        let Some(begin) = self.parts.begin() else { return Ok(Value::Null) };
         let (open, close) = if self.object { ("{ ", " }") } else { ("[", "]") };
-        let values = &self.joined[self.start + SEPARATOR.len()..];
+        let values = &self.joined[begin..];
         let mut text = String::with_capacity(open.len() + values.len() + close.len());
         text.push_str(open);
         interrupt::append(&mut text, values)?;

@@ -1,11 +1,9 @@
 //! What a stopped statement leaves behind is freed aside: many things, much memory and large trees take tens of milliseconds,
 //! and the statement is to answer.
 
-use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::check;
 use crate::Result;
 
 /// From how many on things are dropped on another thread: that takes a millisecond or so, and a statement that has been
@@ -27,48 +25,56 @@ pub(crate) fn discard<T: Send + 'static>(things: Vec<T>) {
     }
 }
 
-/// How many things are sorted between two looks.
-const SORTED_AT_ONCE: usize = 1024;
+/// Many things, which can be dropped as by [`discard`].
+pub(crate) trait Discard: Default {
+    fn discard(self);
+}
 
-/// Things in order, those that are equal as they came.
-///
-/// # Errors
-/// As [`check`].
-pub(crate) fn sorted<T: Send + 'static>(
-    mut things: Vec<T>,
-    order: &impl Fn(&T, &T) -> Ordering,
-) -> Result<Vec<T>> {
-    if things.len() <= SORTED_AT_ONCE {
-        things.sort_by(order);
-        return Ok(things);
-    }
-    let mut second: Things<T> = things.split_off(things.len() / 2).into();
-    let mut first: Things<T> = things.into();
-    first = sorted(std::mem::take(&mut *first), order)?.into();
-    second = sorted(std::mem::take(&mut *second), order)?.into();
-    let mut merged: Things<T> = Vec::with_capacity(first.len() + second.len()).into();
-    let (mut left, mut right) = (first.into_iter().peekable(), second.into_iter().peekable());
-    loop {
-        check()?;
-        let next = match (left.peek(), right.peek()) {
-            (Some(from_left), Some(from_right)) if order(from_left, from_right).is_gt() => right.next(),
-            (None, _) => right.next(),
-            _ => left.next(),
-        };
-        match next {
-            Some(next) => merged.push(next),
-            None => return Ok(std::mem::take(&mut *merged)),
-        }
+impl<T: Send + 'static> Discard for Vec<T> {
+    fn discard(self) {
+        discard(self);
     }
 }
 
-/// Things that are dropped as by [`discard`].
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Things<T: Send + 'static>(Vec<T>);
+impl<T: Send + 'static> Discard for VecDeque<T> {
+    fn discard(self) {
+        discard(Vec::from(self));
+    }
+}
 
-impl<T: Send + 'static> Default for Things<T> {
-    fn default() -> Self {
-        Self(Vec::new())
+/// Things that are dropped so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Discarded<C: Discard>(C);
+
+/// Things that come one by one.
+pub(crate) type Things<T> = Discarded<Vec<T>>;
+
+/// The same, of which the oldest may go again.
+pub(crate) type Gathered<T> = Discarded<VecDeque<T>>;
+
+impl<C: Discard> Discarded<C> {
+    /// The things, which are the caller's to drop.
+    pub(crate) fn finish(mut self) -> C {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl<C: Discard> std::ops::Deref for Discarded<C> {
+    type Target = C;
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+impl<C: Discard> std::ops::DerefMut for Discarded<C> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.0
+    }
+}
+
+impl<C: Discard> Drop for Discarded<C> {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.0).discard();
     }
 }
 
@@ -78,30 +84,11 @@ impl<T: Send + 'static> From<Vec<T>> for Things<T> {
     }
 }
 
-impl<T: Send + 'static> std::ops::Deref for Things<T> {
-    type Target = Vec<T>;
-    fn deref(&self) -> &Vec<T> {
-        &self.0
-    }
-}
-
-impl<T: Send + 'static> std::ops::DerefMut for Things<T> {
-    fn deref_mut(&mut self) -> &mut Vec<T> {
-        &mut self.0
-    }
-}
-
 impl<T: Send + 'static> IntoIterator for Things<T> {
     type Item = T;
     type IntoIter = Many<T>;
-    fn into_iter(mut self) -> Many<T> {
-        std::mem::take(&mut self.0).into()
-    }
-}
-
-impl<T: Send + 'static> Drop for Things<T> {
-    fn drop(&mut self) {
-        discard(std::mem::take(&mut self.0));
+    fn into_iter(self) -> Many<T> {
+        self.finish().into()
     }
 }
 
@@ -110,39 +97,11 @@ impl<T: Send + 'static> Drop for Things<T> {
 /// # Errors
 /// The first of the items.
 pub(crate) fn gather<T: Send + 'static>(items: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
-    let mut gathered = Gathered(VecDeque::with_capacity(items.size_hint().0));
+    let mut gathered: Things<T> = Vec::with_capacity(items.size_hint().0).into();
     for item in items {
-        gathered.push_back(item?);
+        gathered.push(item?);
     }
-    Ok(std::mem::take(&mut gathered.0).into())
-}
-
-/// Things that come one by one, of which the oldest may go again. Dropped as by [`discard`].
-pub(crate) struct Gathered<T: Send + 'static>(VecDeque<T>);
-
-impl<T: Send + 'static> Default for Gathered<T> {
-    fn default() -> Self {
-        Self(VecDeque::new())
-    }
-}
-
-impl<T: Send + 'static> std::ops::Deref for Gathered<T> {
-    type Target = VecDeque<T>;
-    fn deref(&self) -> &VecDeque<T> {
-        &self.0
-    }
-}
-
-impl<T: Send + 'static> std::ops::DerefMut for Gathered<T> {
-    fn deref_mut(&mut self) -> &mut VecDeque<T> {
-        &mut self.0
-    }
-}
-
-impl<T: Send + 'static> Drop for Gathered<T> {
-    fn drop(&mut self) {
-        discard(Vec::from(std::mem::take(&mut self.0)));
-    }
+    Ok(gathered.finish())
 }
 
 /// From how many bytes on memory is given back on another thread.
@@ -242,19 +201,6 @@ impl<T: Send + 'static> Drop for Many<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sorting_is_stable() {
-        for count in [0, 1, SORTED_AT_ONCE, SORTED_AT_ONCE + 1, 5 * SORTED_AT_ONCE + 7] {
-            let things: Vec<_> = (0..count).map(|i| (i * 7919 % 97, i)).collect();
-            let mut expected = things.clone();
-            expected.sort_by_key(|thing| thing.0);
-            assert_eq!(
-                sorted(things, &|a: &(usize, usize), b: &(usize, usize)| a.0.cmp(&b.0)).unwrap(),
-                expected
-            );
-        }
-    }
 
     struct Told(std::sync::mpsc::Sender<std::thread::ThreadId>);
 

@@ -10,7 +10,7 @@ use sqlparser::tokenizer::{Location, Span};
 use super::errors;
 use super::keywords::Category;
 use super::tokens::{Kind, Token, tokenize};
-use crate::interrupt::MadeOfText;
+use crate::interrupt::{MadeOfText, Things};
 use crate::{Result, SqlError, interrupt};
 
 /// How deep expressions, queries and joins may nest in each other, for the sake of those who walk the trees.
@@ -246,12 +246,13 @@ impl<'a> Parser<'a> {
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let mut more = true;
-        interrupt::gather(std::iter::from_fn(|| {
-            let next = more.then(|| item(self));
-            more = more && self.accept_symbol(",");
-            next
-        }))
+        let mut items = Things::default();
+        loop {
+            items.push(item(self)?);
+            if !self.accept_symbol(",") {
+                return Ok(items.finish());
+            }
+        }
     }
 
     /// `(item, item, …)`
