@@ -127,9 +127,7 @@ impl Reads {
             self.latest.store(commit, Ordering::Relaxed);
         }
     }
-}
 
-impl Reads {
     /// The position of what was cached until now, at the beginning of a snapshot.
     fn begin_snapshot(&self) -> Option<u64> {
         let coming = self.coming.swap(NONE, Ordering::Relaxed);

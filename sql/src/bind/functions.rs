@@ -412,10 +412,12 @@ impl Binder<'_> {
         arguments: &Arguments,
         at: At,
     ) -> Result<Vec<Candidate>> {
-        self.refuse_other_database(name, Shown::Bare, at)?;
         let (schema, function) = match name {
             [function] => (None, function),
-            [schema, function] | [_, schema, function] => (Some(self.namespace(schema, at)?), function),
+            [schema, function] | [_, schema, function] => {
+                self.refuse_other_database(name, Shown::Bare, at)?;
+                (Some(self.namespace(schema, at)?), function)
+            }
             _ => {
                 return Err(error!(
                     SYNTAX_ERROR,

@@ -544,13 +544,8 @@ impl Binder<'_> {
             )
             .at(self.position(at)));
         }
-        if qualifier.len() == 3 && refuse_other_database(qualifier, Shown::Bare, self.catalog()).is_err() {
-            return Err(error!(
-                FEATURE_NOT_SUPPORTED,
-                "cross-database references are not implemented: {}",
-                names.join(".")
-            )
-            .at(self.position(at)));
+        if qualifier.len() == 3 {
+            self.refuse_other_database(&names, Shown::Bare, at)?;
         }
         let (level, index) = self.item(qualifier, at)?;
         if let Some(typed) = self.column_of_item(level, index, column, at)? {

@@ -2,11 +2,14 @@
 //!
 //! Source: `src/backend/access/transam/xact.c`.
 
+use std::sync::Arc;
+
 use super::transaction::{Served, Work};
 use super::{CommandTag, Session, SessionServices};
+use crate::catalog::{Catalog, Class};
 use crate::cluster::{Importer, storage_error};
 use crate::locks::{LockMode, LockTag};
-use crate::parse::{IsolationLevel, TransactionMode, Utility};
+use crate::parse::{IsolationLevel, Name, TransactionMode, Utility};
 use crate::settings::{SetScope, id, parse_boolean};
 use crate::types::names::{Shown, refuse_other_database};
 use crate::{Oid, Result, Severity, SqlError, SqlState, error};
@@ -30,13 +33,13 @@ impl Session {
             Utility::SetTransactionSnapshot(id) => self.import_snapshot(id)?,
             // As where `max_prepared_transactions` is zero, which it is here for good.
             Utility::PrepareTransaction(_) => {
-                if !self.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
-                    self.warn_no_transaction();
-                    return Ok(Some(CommandTag { command: "ROLLBACK".to_owned(), rows: None }));
+                let block = self.transaction.as_ref().filter(|transaction| transaction.explicit);
+                let failed = block.map(|transaction| transaction.failed);
+                match failed {
+                    None => self.warn_no_transaction(),
+                    Some(_) => self.abort(),
                 }
-                let failed = self.transaction.as_ref().is_some_and(|transaction| transaction.failed);
-                self.abort();
-                if failed {
+                if failed != Some(false) {
                     return Ok(Some(CommandTag { command: "ROLLBACK".to_owned(), rows: None }));
                 }
                 return Err(error!(OBJECT_NOT_IN_PREREQUISITE_STATE, "prepared transactions are disabled")
@@ -275,6 +278,31 @@ impl Session {
         Ok(())
     }
 
+    /// The relation that a name means on this search path.
+    ///
+    /// # Errors
+    /// `42P01`, `3F000`.
+    pub(super) fn find_table(&mut self, catalog: &Arc<Catalog>, name: &Name) -> Result<Arc<Class>> {
+        let missing = |shown: &str| error!(UNDEFINED_TABLE, "relation \"{shown}\" does not exist");
+        refuse_other_database(&name.parts(), Shown::Quoted, catalog)?;
+        match &name.schema {
+            Some(schema) => {
+                let namespace = catalog
+                    .namespace_named(schema)
+                    .ok_or_else(|| error!(UNDEFINED_SCHEMA, "schema \"{schema}\" does not exist"))?;
+                catalog
+                    .class_named(namespace.oid, &name.name)
+                    .ok_or_else(|| missing(&format!("{schema}.{}", name.name)))
+            }
+            None => {
+                let search_path = self.search_path(catalog);
+                let mut found =
+                    search_path.iter().filter_map(|schema| catalog.class_named(*schema, &name.name));
+                found.next().ok_or_else(|| missing(&name.name))
+            }
+        }
+    }
+
     fn set_transaction(&mut self, modes: &[TransactionMode]) -> Result<()> {
         if self.require_block("SET TRANSACTION").is_err() {
             self.notice(
@@ -393,33 +421,6 @@ impl Session {
 }
 
 type Properties = [(crate::settings::SettingId, crate::settings::SettingValue); 3];
-
-/// The relation that a name means on this search path.
-///
-/// # Errors
-/// `42P01`, `3F000`.
-pub(super) fn find_table(
-    catalog: &crate::catalog::Catalog,
-    search_path: &[crate::Oid],
-    name: &crate::parse::Name,
-) -> Result<std::sync::Arc<crate::catalog::Class>> {
-    let missing = |shown: &str| error!(UNDEFINED_TABLE, "relation \"{shown}\" does not exist");
-    refuse_other_database(&name.parts(), Shown::Quoted, catalog)?;
-    match &name.schema {
-        Some(schema) => {
-            let namespace = catalog
-                .namespace_named(schema)
-                .ok_or_else(|| error!(UNDEFINED_SCHEMA, "schema \"{schema}\" does not exist"))?;
-            catalog
-                .class_named(namespace.oid, &name.name)
-                .ok_or_else(|| missing(&format!("{schema}.{}", name.name)))
-        }
-        None => {
-            let mut found = search_path.iter().filter_map(|schema| catalog.class_named(*schema, &name.name));
-            found.next().ok_or_else(|| missing(&name.name))
-        }
-    }
-}
 
 fn spelled(mode: TransactionMode) -> (&'static str, &'static str) {
     let on_off = |on| if on { "on" } else { "off" };

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use super::Session;
-use super::control::find_table;
 use crate::catalog::privileges::Privileges;
 use crate::catalog::{Catalog, Class};
 use crate::locks::{Lifetime, LockMode, LockTag};
@@ -40,8 +39,7 @@ impl Session {
         loop {
             // Found anew after each wait: the table may have gone meanwhile, and another one may have its name.
             let catalog = self.present_catalog();
-            let search_path = self.search_path(&catalog);
-            let class = find_table(&catalog, &search_path, table)?;
+            let class = self.find_table(&catalog, table)?;
             if !is_lockable(&class) {
                 return Err(error!(WRONG_OBJECT_TYPE, "cannot lock relation \"{}\"", class.relname)
                     .detail(unsupported_kind(class.relkind)));
@@ -57,24 +55,18 @@ impl Session {
 
     /// Locks what a view reads, and what the views that it reads read. Their owners must be allowed to, unless they read as
     /// whoever uses them.
-    async fn lock_read_by(&mut self, catalog: &Catalog, class: &Class, manner: Manner) -> Result<()> {
-        let (mut seen, mut views) = (vec![class.oid], vec![class.oid]);
-        while let Some(view) = views.pop() {
-            let reader = match catalog.class(view) {
-                Some(view) if view.relkind == 'v' && !view.reads_as_user() => view.relowner,
-                _ => self.shared.users.lock().1,
-            };
-            for relation in read_by(catalog, view) {
-                if seen.contains(&relation) {
-                    continue;
-                }
-                let Some(class) = catalog.class(relation).filter(|class| is_lockable(class)) else {
-                    continue;
-                };
-                check_may_lock(catalog, &class, manner.mode, reader)?;
+    async fn lock_read_by(&mut self, catalog: &Catalog, class: &Arc<Class>, manner: Manner) -> Result<()> {
+        let (mut seen, mut readers) = (vec![class.oid], vec![Arc::clone(class)]);
+        while let Some(reader) = readers.pop() {
+            let user = if reader.reads_as_user() { self.shared.users.lock().1 } else { reader.relowner };
+            for relation in read_by(catalog, reader.oid) {
+                let class = catalog.class(relation);
+                let class = class.filter(|class| is_lockable(class) && !seen.contains(&class.oid));
+                let Some(class) = class else { continue };
+                check_may_lock(catalog, &class, manner.mode, user)?;
                 self.lock_one(&class, manner).await?;
-                seen.push(relation);
-                views.push(relation);
+                seen.push(class.oid);
+                readers.push(class);
             }
         }
         Ok(())

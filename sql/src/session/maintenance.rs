@@ -15,8 +15,8 @@ use std::sync::Arc;
 use storage::{Connection, WriteLock};
 
 use super::Session;
-use super::control::find_table;
 use super::maintenance_options::Options;
+use super::transaction::Work;
 use crate::catalog::{Catalog, CatalogEdit, Class};
 use crate::cluster::{Cause, storage_error};
 use crate::locks::{Lifetime, LockMode, LockTag};
@@ -98,24 +98,19 @@ impl Session {
         }
         chosen.iter().for_each(|class| self.tell(options, "vacuuming", catalog, class));
         let lock = self.lock_whole_file(options).await?;
-        let (database, backend, deadline) = (self.database.clone(), self.backend().clone(), self.deadline);
         let catalog = self.present_catalog();
         let context = self.statement_context(&catalog);
-        let task = tokio::task::spawn_blocking(move || {
-            let mut connection = database.connection()?;
+        let database = self.database.clone();
+        self.transaction().work = Work::Statement(database.connection()?);
+        self.on_its_connection(move |connection| {
             connection.set_context(Some(context.clone()));
-            connection.clear_interrupt();
-            backend.set_interrupt(Some(connection.interrupt()));
-            connection.set_deadline(deadline);
-            let _attention = connection.interrupt().attend(deadline);
-            execute::ensure_index_functions(&mut connection, &context)?;
+            execute::ensure_index_functions(connection, &context)?;
             connection.execute("VACUUM", &[]).map_err(execute::engine_error)?;
             database.store.flush_blocking();
             drop(lock);
             database.store.checkpoint().map(drop).map_err(storage_error)
-        });
-        let done = task.await.map_err(|_| SqlError::internal("VACUUM has panicked"))?;
-        done.map_err(|error| self.reason_to_stop(error))?;
+        })
+        .await?;
         self.commit().await?;
         if options.on("analyze") {
             for class in &chosen {
@@ -198,10 +193,9 @@ impl Session {
         let may = |class: &Class| {
             catalog.has_privs_of_role(user, class.relowner) || catalog.has_privs_of_role(user, owner)
         };
-        let path = self.search_path(catalog);
         let mut chosen = Vec::new();
         for named in tables {
-            let class = find_table(catalog, &path, &named.table)?;
+            let class = self.find_table(catalog, &named.table)?;
             for (index, column) in named.columns.iter().enumerate() {
                 if named.columns[..index].contains(column) {
                     return Err(error!(

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use super::control::find_table;
 use super::maintenance_options::Options;
 use super::{Session, SessionServices};
 use crate::catalog::{Catalog, Class, Tablespace};
@@ -95,7 +94,6 @@ impl Session {
     /// The tables and indexes of users that REINDEX names.
     fn reindexed(&mut self, catalog: &Arc<Catalog>, command: &Reindex) -> Result<Vec<Arc<Class>>> {
         let user = self.shared.users.lock().1;
-        let path = self.search_path(catalog);
         let name = &command.name;
         let must_own = |owner: Oid, what: &str, name: &str| {
             if catalog.has_privs_of_role(user, owner) {
@@ -106,7 +104,7 @@ impl Session {
         let database = catalog.database(self.database.oid);
         match command.target {
             "index" | "table" => {
-                let class = find_table(catalog, &path, name)?;
+                let class = self.find_table(catalog, name)?;
                 match (command.target, class.relkind) {
                     ("index", 'i') | ("table", 'r' | 'm') => {}
                     ("index", _) => {

@@ -201,9 +201,14 @@ impl Transaction {
         }
     }
 
+    /// The catalog that the transaction has changed.
+    pub(super) fn own_catalog(&self) -> Option<Arc<Catalog>> {
+        self.catalog.clone().filter(|_| self.catalog_changed)
+    }
+
     fn kept(&self, served: Served) -> Kept {
         Kept {
-            catalog: self.catalog.clone().filter(|_| self.catalog_changed),
+            catalog: self.own_catalog(),
             shared_changes: self.shared_changes.len(),
             notifications: self.notifications.len(),
             listening: self.listening.len(),

@@ -425,8 +425,8 @@ impl Session {
             self.services.note_new_rows(catalog_changed);
         }
         let transaction = self.transaction();
+        let changed = transaction.own_catalog();
         let Work::Write(connection, _) = &mut transaction.work else { return Ok(0) };
-        let changed = transaction.catalog_changed.then(|| transaction.catalog.clone()).flatten();
         // It goes with the commit, which may outlive its session: until it is decided nobody may settle the shared rows.
         let shared_lock = transaction.shared_lock.take();
         let commit = move |connection: &mut storage::Connection| {

@@ -259,11 +259,11 @@ pub enum Shown {
 /// Refuses a name in another database.
 ///
 /// # Errors
-/// `0A000` for a name of three parts whose first is not the database of the catalog.
+/// `0A000` for a name of three parts, or of four with a column's, whose first is not the database of the catalog.
 pub fn refuse_other_database<S: AsRef<str>>(parts: &[S], shown: Shown, catalog: &Catalog) -> Result<()> {
-    let [database, ..] = parts else { return Ok(()) };
+    let ([database, _, _] | [database, _, _, _]) = parts else { return Ok(()) };
     let own = catalog.database(catalog.current_database());
-    if parts.len() != 3 || own.is_some_and(|own| own.datname == database.as_ref()) {
+    if own.is_some_and(|own| own.datname == database.as_ref()) {
         return Ok(());
     }
     let dotted = parts.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(".");

@@ -13,7 +13,6 @@ use bytes::{Bytes, BytesMut};
 
 use crate::parse::ast;
 
-use super::control::find_table;
 use super::pump::{Row, Sink};
 use super::transaction::{Savepoint, Work};
 use super::work::check_interrupts;
@@ -200,8 +199,7 @@ impl Session {
             }
             (CopySource::Table { table, columns }, false) => {
                 let present = self.present_catalog();
-                let search_path = self.search_path(&present);
-                check_source(&*find_table(&present, &search_path, table)?)?;
+                check_source(&*self.find_table(&present, table)?)?;
                 let (tree, text) = table_query(table, columns)?;
                 self.copy_to(&tree, &text, format, destination).await?
             }
@@ -360,14 +358,12 @@ impl Session {
         let mut locked = None;
         loop {
             let present = self.present_catalog();
-            let search_path = self.search_path(&present);
-            if let Ok(class) = find_table(&present, &search_path, table) {
+            if let Ok(class) = self.find_table(&present, table) {
                 self.lock_relations(&[(class.oid, LockMode::RowExclusive)]).await?;
                 locked = Some(class.oid);
             }
             let catalog = self.begin_writing_rows().await?;
-            let search_path = self.search_path(&catalog);
-            let class = find_table(&catalog, &search_path, table)?;
+            let class = self.find_table(&catalog, table)?;
             if locked == Some(class.oid) {
                 return Ok((catalog, class));
             }
